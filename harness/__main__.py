@@ -1,0 +1,170 @@
+"""`python -m harness`: from the command line to jobs. The only file that imports hydra."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, InstantiationException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.errors import ConfigError, HarnessError
+
+if TYPE_CHECKING:
+    from harness.record.results import RunFolder
+    from harness.record.tracking import Tracking
+    from harness.run import Job
+
+__all__ = ["main"]
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+UNTOLD = {"rung", "task", "model", "embedder", "seed", "limit", "force", "batch_size", "results"}
+"""Overrides that a result tells by itself, or that do not change it."""
+
+_finished: list[tuple[RunFolder, Tracking, str]] = []
+"""What this process has run: folder, where it is mirrored, and the sweep."""
+
+
+class _Stop(BaseException):
+    """A user's mistake on its way out: hydra would print its own lines about an Exception."""
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")  # type: ignore[untyped-decorator]
+def _sweep(config: DictConfig) -> None:
+    """One job of a sweep."""
+    try:
+        _one(config)
+    except HarnessError as error:
+        raise _Stop(str(error)) from error
+
+
+def _one(config: DictConfig) -> None:
+    from harness.run import run
+
+    job = _assemble(config)
+    tracking: Tracking = _build(config.tracking)
+    number = HydraConfig.get().job.get("num", 0)
+    loud = f"  LIMIT: only the first {job.task.limit} eval examples" if job.task.limit else ""
+    print(f"[{number}] {job.task.name} / {job.rung.name}{loud}", file=sys.stderr)
+    folder = run(job)
+    _track(partial(tracking.mirror, folder), folder.path)
+    _finished.append((folder, tracking, job.sweep))
+
+
+def _assemble(config: DictConfig) -> Job:
+    """The typed objects below the configuration; nothing deeper sees a DictConfig."""
+    if "task" not in config:
+        raise ConfigError(f"which task? say +task=NAME; there are: {', '.join(_tasks())}")
+    from harness.run import Job
+
+    overrides = list(HydraConfig.get().overrides.task)
+    return Job(
+        task=_build(config.task).limited(config.limit),
+        rung=_build(config.rung),
+        model=_build(config.model),
+        embedder=_build(config.embedder),
+        isolation=_build(config.isolation),
+        seed=config.seed,
+        batch_size=config.batch_size,
+        force=config.force,
+        root=Path(config.results).resolve(),
+        config=OmegaConf.to_yaml(config, resolve=True),
+        settings=OmegaConf.to_container(config.rung, resolve=True),
+        variant=" ".join(o for o in overrides if not _told(o)),
+        sweep=_sweep_name(),
+        command=shlex.join(["python", "-m", "harness", *overrides]),
+    )
+
+
+def _build(config: DictConfig) -> Any:
+    """What a `_target_` describes."""
+    try:
+        return hydra.utils.instantiate(config, _convert_="all")
+    except InstantiationException as error:
+        raise _mendable(error) or error from error
+
+
+def _mendable(error: BaseException | None) -> HarnessError | None:
+    """The user's mistake behind hydra's wrapping, if there is one."""
+    while error is not None:
+        if isinstance(error, HarnessError):
+            return error
+        if isinstance(error, TypeError) and "argument" in str(error):
+            return ConfigError(f"{str(error).removeprefix('Load')}; mend the YAML or the override")
+        error = error.__cause__
+    return None
+
+
+def _told(override: str) -> bool:
+    key = override.lstrip("+~").split("=", 1)[0]
+    return key in UNTOLD or key.startswith("tracking")
+
+
+def _sweep_name() -> str:
+    runtime = HydraConfig.get()
+    multirun = str(runtime.mode) == "RunMode.MULTIRUN"
+    return Path(runtime.sweep.dir if multirun else runtime.runtime.output_dir).name
+
+
+def _tasks() -> list[str]:
+    state = GlobalHydra.instance().hydra
+    return sorted(state.config_loader.get_group_options("task")) if state else []
+
+
+def _track(action: Callable[[], None], where: Path) -> None:
+    """Mirror to the tracking store; if that fails, nothing is lost and the run goes on."""
+    from harness.errors import TrackingError
+
+    try:
+        action()
+    except TrackingError as error:
+        print(f"warning: {error}", file=sys.stderr)
+        print(
+            f"warning: the result is safe in {where}; mirror it later with "
+            f"`python -m harness.record.tracking {where}`",
+            file=sys.stderr,
+        )
+
+
+def _conclude() -> None:
+    """Print and track the ladders that this process added to, from what is on disk."""
+    from harness.record.results import find_runs
+    from harness.report.ladder import ladders
+    from harness.report.terminal import show
+
+    folder, tracking, sweep = _finished[-1]
+    task_folder = folder.path.parent.parent
+    ours = {f.read("manifest.json")["fingerprints"]["eval"] for f, _, _ in _finished}
+    for rows in ladders(find_runs(task_folder)):
+        if rows[0].manifest["fingerprints"]["eval"] in ours:
+            show(rows)
+            _track(partial(tracking.conclude, sweep, rows), task_folder)
+
+
+def main() -> None:
+    """Run the sweep, then print the table; exit code 2 for what the user can mend."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # hand us the exceptions instead of printing them
+    failure = None
+    try:
+        _sweep()
+    except (_Stop, HydraException, OmegaConfBaseException) as error:
+        failure = str(error).split("Config search path")[0].strip()
+    finally:
+        if _finished:
+            _conclude()
+    if failure:
+        print(f"error: {failure}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""What an answer must look like: JSON against a schema, one label out of a set, or free text.
+
+An answer format knows how a target is written for a model to learn, and how a model's text is
+read. The same parser reads every rung.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import jsonschema
+
+from harness.errors import TaskError
+
+__all__ = ["Answer", "Field", "Json", "Label", "Parsed", "Text"]
+
+KINDS = ("format", "behaviour", "knowledge", "action")
+CHECKS = ("exact", "style")
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A model's text, read. `value` is None if nothing could be read, and `problem` says why."""
+
+    value: Any
+    problem: str | None = None
+
+
+class Answer(Protocol):
+    """How targets are written and answers are read."""
+
+    def write(self, target: Any) -> str:
+        """The text that a model should produce. Raises ValueError with the mend."""
+
+    def parse(self, text: str) -> Parsed:
+        """Read a model's text; never raises."""
+
+    def describe(self, instructions: str) -> str:
+        """Fill in what instructions may ask for: {schema}, {labels}."""
+
+    def fitted(self, targets: Iterable[str]) -> Answer:
+        """This format, with what it must know of the train targets (which labels there are)."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One property of a JSON answer."""
+
+    name: str
+    kind: str
+    """What kind of problem it is: format, behaviour, knowledge or action (`x-kind`)."""
+    check: str
+    """`exact`: equal to the target's value. `style`: any value that the schema admits."""
+
+
+class Json:
+    """One JSON object that a schema admits.
+
+    Every property of the schema may carry `x-kind` and `x-check` (see Field).
+    """
+
+    def __init__(self, schema: str) -> None:
+        """`schema` is the path of a JSON Schema file. Raises TaskError if it is not one."""
+        path = Path(schema)
+        try:
+            self.schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            jsonschema.Draft202012Validator.check_schema(self.schema)
+        except FileNotFoundError as error:
+            raise TaskError(f"{path}: no such schema; write it or mend answer.schema") from error
+        except json.JSONDecodeError as error:
+            raise TaskError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
+        except jsonschema.SchemaError as error:
+            raise TaskError(f"{path}: not a JSON Schema ({error.message})") from error
+        self.validator = jsonschema.Draft202012Validator(self.schema)
+        self.fields = tuple(
+            _field(name, rules, path) for name, rules in self.schema.get("properties", {}).items()
+        )
+        if not self.fields:
+            raise TaskError(f"{path}: has no properties; list the fields of the answer")
+
+    def write(self, target: Any) -> str:
+        if isinstance(target, str):
+            try:
+                target = json.loads(target)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"target is not JSON ({error.msg}): {target[:60]!r}") from error
+        problem = self.violation(target)
+        if problem:
+            raise ValueError(f"target breaks the schema: {problem}")
+        # The schema's order of fields is the order in which every model learns and is shown them.
+        ordered = {f.name: target[f.name] for f in self.fields if f.name in target}
+        return json.dumps(ordered | target, ensure_ascii=False, separators=(",", ":"))
+
+    def parse(self, text: str) -> Parsed:
+        """The first JSON object in the text: chatter around it and code fences are forgiven."""
+        start = text.find("{")
+        if start < 0:
+            return Parsed(None, "no JSON object")
+        try:
+            value, _ = json.JSONDecoder().raw_decode(text, start)
+        except (json.JSONDecodeError, RecursionError) as error:
+            return Parsed(None, f"broken JSON ({getattr(error, 'msg', 'nested too deeply')})")
+        return Parsed(value)
+
+    def violation(self, value: Any) -> str | None:
+        """The first way in which a value breaks the schema, or None."""
+        error = jsonschema.exceptions.best_match(self.validator.iter_errors(value))
+        if error is None:
+            return None
+        place = ".".join(str(step) for step in error.absolute_path)
+        return f"{place}: {error.message}" if place else str(error.message)
+
+    def admits(self, field: Field, value: Any) -> bool:
+        """Whether the schema admits this value for this field."""
+        return bool(
+            self.validator.evolve(schema=self.schema["properties"][field.name]).is_valid(value)
+        )
+
+    def describe(self, instructions: str) -> str:
+        schema = json.dumps(_without_notes(self.schema), ensure_ascii=False, separators=(",", ":"))
+        return instructions.replace("{schema}", schema)
+
+    def fitted(self, targets: Iterable[str]) -> Json:
+        return self
+
+
+class Label:
+    """One label out of a set; the set is that of the train targets if none is given."""
+
+    def __init__(self, labels: Sequence[str] | None = None) -> None:
+        self.labels = tuple(labels) if labels else None
+
+    def write(self, target: Any) -> str:
+        if self.labels is not None and str(target) not in self.labels:
+            raise ValueError(f"target {target!r} is not one of the {len(self.labels)} labels")
+        return str(target)
+
+    def parse(self, text: str) -> Parsed:
+        """The text's first line, without quotes, dots and the like."""
+        lines = text.strip().splitlines()
+        value = lines[0].strip().strip("\"'`*.").strip() if lines else ""
+        if not value:
+            return Parsed(None, "empty")
+        if self.labels is not None and value not in self.labels:
+            return Parsed(None, "not a label")
+        return Parsed(value)
+
+    def describe(self, instructions: str) -> str:
+        return instructions.replace("{labels}", ", ".join(self.labels or ()))
+
+    def fitted(self, targets: Iterable[str]) -> Label:
+        return self if self.labels is not None else Label(sorted(set(targets)))
+
+
+class Text:
+    """Free text."""
+
+    def write(self, target: Any) -> str:
+        if not str(target).strip():
+            raise ValueError("target is empty")
+        return str(target)
+
+    def parse(self, text: str) -> Parsed:
+        value = text.strip()
+        return Parsed(value) if value else Parsed(None, "empty")
+
+    def describe(self, instructions: str) -> str:
+        return instructions
+
+    def fitted(self, targets: Iterable[str]) -> Text:
+        return self
+
+
+def _field(name: str, rules: Mapping[str, Any], path: Path) -> Field:
+    field = Field(name, rules.get("x-kind", "behaviour"), rules.get("x-check", "exact"))
+    if field.kind not in KINDS:
+        raise TaskError(f"{path}: {name}: x-kind '{field.kind}' is not one of {', '.join(KINDS)}")
+    if field.check not in CHECKS:
+        raise TaskError(
+            f"{path}: {name}: x-check '{field.check}' is not one of {', '.join(CHECKS)}"
+        )
+    return field
+
+
+def _without_notes(schema: Any) -> Any:
+    """A schema as it is shown to a model: our own x- notes would tell it nothing."""
+    if isinstance(schema, dict):
+        return {
+            k: _without_notes(v) for k, v in schema.items() if not k.startswith(("x-", "$schema"))
+        }
+    return [_without_notes(v) for v in schema] if isinstance(schema, list) else schema

@@ -1,0 +1,57 @@
+"""What can go wrong that a user can mend.
+
+    HarnessError
+    ├── ConfigError     the command line or a YAML asks for what cannot be
+    ├── TaskError       a task's data, schema or instructions
+    │   └── LeakError   eval stands in what a rung learns from
+    ├── WeightsError    weights that cannot be had, or are not what they should be
+    ├── TrainingError   training that ended with nothing to show for it
+    ├── ResultsError    results/ that cannot be read, or must not be compared
+    └── TrackingError   the tracking server does not answer
+
+Each message is one line that names the place, the value and the mend. The command line prints it
+and exits with 2. Everything else is an internal fault and keeps its traceback.
+"""
+
+__all__ = [
+    "ConfigError",
+    "HarnessError",
+    "LeakError",
+    "ResultsError",
+    "TaskError",
+    "TrackingError",
+    "TrainingError",
+    "WeightsError",
+]
+
+
+class HarnessError(Exception):
+    """Something a user can mend."""
+
+
+class ConfigError(HarnessError):
+    """The command line or a YAML asks for what cannot be."""
+
+
+class TaskError(HarnessError):
+    """A task's data, schema or instructions are not as they must be."""
+
+
+class LeakError(TaskError):
+    """An eval example stands in what a rung learns from."""
+
+
+class WeightsError(HarnessError):
+    """Weights cannot be had, or are not what the reference says."""
+
+
+class TrainingError(HarnessError):
+    """Training ended with an adapter that has no effect, or without any usable example."""
+
+
+class ResultsError(HarnessError):
+    """Results cannot be read, or must not be put in one table."""
+
+
+class TrackingError(HarnessError):
+    """The tracking store or server cannot be used."""

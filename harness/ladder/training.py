@@ -1,0 +1,330 @@
+"""The training loop: transformers' Trainer with our loss and our batches.
+
+Checkpoints, resuming, schedules, early stopping and several GPUs are the Trainer's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import ExportableState
+from transformers.trainer_pt_utils import get_length_grouped_indices
+from transformers.trainer_utils import get_last_checkpoint
+
+from harness.ladder.packing import IGNORED, Encoded
+from harness.progress import Progress
+
+__all__ = ["Curve", "Training", "train"]
+
+CHUNK = 256
+"""Rows of logits that are turned to float32 at a time."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How an adapter is trained; conf/training/*.yaml says what each run uses."""
+
+    learning_rate: float
+    epochs: float
+    batch_size: int
+    """Examples per step."""
+    accumulate: int
+    """Batches per optimizer step."""
+    schedule: str
+    """A name that transformers.get_scheduler knows: cosine, linear, constant_with_warmup, …"""
+    warmup: float
+    """Share of the steps over which the learning rate rises."""
+    weight_decay: float
+    max_grad_norm: float
+    evaluations_per_epoch: int
+    """How often dev is looked at and a checkpoint is written."""
+    patience: int
+    """Training stops when dev has not improved for so many looks."""
+    dtype: str
+    """Base weights while training: `auto` is bfloat16 where the processor has it."""
+    activation_checkpointing: bool
+    """Trade a second forward pass for memory."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What training left behind."""
+
+    points: list[dict[str, float]]
+    """One record per step or look: step, epoch and loss, or dev_loss, dev_accuracy, stop_rate."""
+    steps: int
+    best_step: int
+    seconds: float
+    tokens: int
+    """Tokens of all examples seen, each with its whole prompt."""
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """Sum of cross-entropies, with one gradient buffer instead of four float32 copies of logits."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, labels: Tensor) -> Tensor:
+        """logits [rows, vocabulary] in any dtype, labels [rows]; a float32 scalar."""
+        grad = torch.empty_like(logits)
+        total = torch.zeros((), device=logits.device)
+        for start in range(0, len(labels), CHUNK):
+            rows = slice(start, start + CHUNK)
+            scores, y = logits[rows].float(), labels[rows, None]
+            lse = scores.logsumexp(-1, keepdim=True)
+            total += (lse - scores.gather(1, y)).sum()
+            scores.sub_(lse).exp_().scatter_add_(1, y, torch.full_like(lse, -1.0))
+            grad[rows] = scores.to(grad.dtype)
+        ctx.save_for_backward(grad)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        return ctx.saved_tensors[0] * upstream.to(ctx.saved_tensors[0].dtype), None
+
+
+class _CompletionTrainer(Trainer):  # type: ignore[misc]
+    """Loss on the completions only, normalized by the number of their tokens."""
+
+    loss_is_scaled_for_ga = True
+    stop: Sequence[int] = ()
+    """Token ids that end an answer."""
+    autocast: bool = False
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Any]:
+        """The batches of one optimizer step, and how many tokens of them bear loss."""
+        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        return batches, sum(int((b["labels"] != IGNORED).sum()) for b in batches)
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        logits, labels = self._completion_logits(model, inputs)
+        loss: Tensor = _CrossEntropy.apply(logits, labels)  # type: ignore[no-untyped-call]
+        return loss / (num_items_in_batch or len(labels))
+
+    def _completion_logits(self, model: Any, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Logits [rows, vocabulary] only where the loss is, and the labels [rows]."""
+        inputs = dict(inputs)
+        labels: Tensor = inputs.pop("labels")
+        # The Trainer's own autocast would turn all logits to float32.
+        with torch.autocast(labels.device.type, torch.bfloat16, enabled=self.autocast):
+            if "layout" in inputs:
+                inputs["layout"] = inputs["layout"].to(labels.device)
+                return model(**inputs, use_cache=False).logits[0], labels
+            logits: Tensor = model(**inputs, use_cache=False).logits
+        bears_loss = labels[:, 1:] != IGNORED
+        # A prompt-learning adapter puts virtual tokens in front: count from the end.
+        return logits[:, -labels.shape[1] : -1][bears_loss], labels[:, 1:][bears_loss]
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
+        lengths = [len(row["input_ids"]) for row in self.train_dataset]
+        return _GroupedByLength(lengths, self.args.train_batch_size, self.args.seed)
+
+    @torch.no_grad()
+    def evaluate(
+        self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any
+    ) -> dict[str, float]:
+        """Dev loss and accuracy per token, exactly, and how often the stop token comes first."""
+        self.model.eval()
+        loss = right = tokens = stopped = sequences = 0.0
+        for raw in self.get_eval_dataloader():
+            inputs = self._prepare_inputs(raw)
+            logits, labels = self._completion_logits(self.model, inputs)
+            loss += float(_CrossEntropy.apply(logits, labels))  # type: ignore[no-untyped-call]
+            hit = logits.argmax(-1) == labels
+            ends = torch.isin(labels, torch.tensor(self.stop, device=labels.device))
+            right, tokens = right + int(hit.sum()), tokens + len(labels)
+            stopped, sequences = stopped + int(hit[ends].sum()), sequences + int(ends.sum())
+        metrics = {
+            f"{metric_key_prefix}_loss": loss / tokens,
+            f"{metric_key_prefix}_accuracy": right / tokens,
+            f"{metric_key_prefix}_stop_rate": stopped / max(1, sequences),
+        }
+        self.log(metrics)
+        self.control: Any = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+
+class _GroupedByLength(torch.utils.data.Sampler[int]):
+    """Batches of like length, shuffled by seed and epoch alone: resuming finds its place."""
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self.lengths = list(lengths)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
+
+
+class _Clock(TrainerCallback, ExportableState):  # type: ignore[misc]
+    """Seconds of training, across interruptions."""
+
+    def __init__(self) -> None:
+        self.before = 0.0
+        self.began = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return self.before + time.perf_counter() - self.began
+
+    def state(self) -> dict[str, Any]:
+        return {"args": {}, "attributes": {"before": self.seconds}}
+
+
+class _Report(TrainerCallback):  # type: ignore[misc]
+    """Feeds our progress bar from the Trainer's logs."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.progress.update(state.global_step, state.max_steps)
+
+    def on_log(
+        self,
+        args: Any,
+        state: Any,
+        control: Any,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        shown = {"loss": "loss", "eval_loss": "dev"}
+        for key, label in shown.items():
+            if logs and key in logs:
+                self.progress.note(label, f"{logs[key]:.3f}")
+
+
+def train(
+    model: Any,
+    examples: Sequence[Encoded],
+    dev: Sequence[Encoded],
+    *,
+    training: Training,
+    collate: Callable[[Sequence[Encoded]], dict[str, Any]],
+    stop: Sequence[int],
+    seed: int,
+    folder: Path,
+    autocast: bool,
+) -> Curve:
+    """Train `model` in place, keeping the weights that were best on dev.
+
+    Goes on from the last checkpoint in `folder` if there is one, and leaves it there.
+    """
+    with Progress("training", unit="step") as progress:
+        trainer = _CompletionTrainer(
+            model=model,
+            args=_arguments(training, len(examples), seed, folder),
+            train_dataset=_Rows(examples),
+            eval_dataset=_Rows(dev),
+            data_collator=lambda rows: collate([row["example"] for row in rows]),
+            callbacks=[
+                EarlyStoppingCallback(training.patience),
+                _Clock(),
+                _Report(progress),
+            ],
+        )
+        trainer.stop, trainer.autocast = stop, autocast
+        checkpoint = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+        trainer.train(resume_from_checkpoint=checkpoint)
+    state = trainer.state
+    best = state.best_model_checkpoint
+    tokens = sum(len(e.prompt) + len(e.completion) for e in examples)
+    callbacks = trainer.callback_handler.callbacks
+    return Curve(
+        points=_points(state.log_history),
+        steps=state.global_step,
+        best_step=int(best.rsplit("-", 1)[1]) if best else state.global_step,
+        seconds=next(c.seconds for c in callbacks if isinstance(c, _Clock)),
+        tokens=round(tokens * (state.epoch or 0.0)),
+    )
+
+
+def _arguments(training: Training, examples: int, seed: int, folder: Path) -> TrainingArguments:
+    steps_per_epoch = -(-examples // (training.batch_size * training.accumulate))
+    every = max(1, steps_per_epoch // training.evaluations_per_epoch)
+    total = steps_per_epoch * training.epochs
+    return TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=training.epochs,
+        learning_rate=training.learning_rate,
+        lr_scheduler_type=training.schedule,
+        warmup_steps=int(total * training.warmup),
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        per_device_train_batch_size=training.batch_size,
+        per_device_eval_batch_size=training.batch_size,
+        gradient_accumulation_steps=training.accumulate,
+        activation_checkpointing=training.activation_checkpointing,
+        train_sampling_strategy="group_by_length",
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        logging_strategy="steps",
+        logging_steps=1,
+        restore_callback_states_from_checkpoint=True,
+        use_cpu=not torch.cuda.is_available(),
+        seed=seed,
+        data_seed=seed,
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+    )
+
+
+class _Rows(torch.utils.data.Dataset[dict[str, Any]]):
+    """Encoded examples as the Trainer wants them: rows that tell their length."""
+
+    def __init__(self, examples: Sequence[Encoded]) -> None:
+        self.examples = examples
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        example = self.examples[index]
+        return {"example": example, "input_ids": example.prompt + example.completion}
+
+
+def _points(log: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    """The Trainer's log, as one record per step and per look at dev, in our names."""
+    names = {
+        "step": "step",
+        "epoch": "epoch",
+        "loss": "loss",
+        "grad_norm": "grad_norm",
+        "learning_rate": "learning_rate",
+        "eval_loss": "dev_loss",
+        "eval_accuracy": "dev_accuracy",
+        "eval_stop_rate": "stop_rate",
+    }
+    points = [{names[k]: float(v) for k, v in row.items() if k in names} for row in log]
+    return [point for point in points if "loss" in point or "dev_loss" in point]

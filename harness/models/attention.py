@@ -1,0 +1,244 @@
+"""Attention for a flat row of tokens that belong to many sequences with shared prefixes.
+
+The model sees one row of shape [1, T]: the new tokens of all sequences of a step, end to end,
+without padding, so that every matrix product works on useful tokens only. What belongs together is
+known to the `Step` that travels through the model's keyword arguments to the function registered
+here. A sequence attends to its own keys and, unbatched and uncopied, to the keys of every prefix
+node above it; the partial results are merged by their log-sum-exp.
+
+Sources: Juravsky et al. 2024, "Hydragen: High-Throughput LLM Inference with Shared Prefixes"
+(arXiv:2402.05099), section 3; Ye et al. 2024, "Cascade Inference" (FlashInfer).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.models.prefix_tree import Node
+
+__all__ = ["NAME", "Segment", "Step", "Tails", "register"]
+
+NAME = "shared_prefix"
+
+
+@dataclass
+class Tails:
+    """Keys and values of what each sequence has to itself.
+
+    `keys[layer]` and `values[layer]` have shape [slots, kv_heads, capacity, head_dim].
+    """
+
+    keys: list[Tensor]
+    values: list[Tensor]
+
+    @classmethod
+    def empty(cls, layers: int, shape: tuple[int, int, int, int], like: Tensor) -> Tails:
+        # Zeros: what lies beyond a mask is still multiplied by zero, and 0 x NaN is NaN.
+        return cls(
+            [like.new_zeros(shape) for _ in range(layers)],
+            [like.new_zeros(shape) for _ in range(layers)],
+        )
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Rows [start, end) of the flat step: new tokens of the sequence in `slot`.
+
+    `stored` tokens of that sequence are in its tail already.
+    """
+
+    start: int
+    end: int
+    slot: int
+    stored: int
+
+
+class Step:
+    """What attention must know of one forward pass; made once, used by every layer."""
+
+    def __init__(
+        self,
+        segments: list[Segment],
+        shared: list[tuple[Node, int, int]],
+        destination: Tails | Node,
+        device: torch.device,
+    ) -> None:
+        """`shared` lists each prefix node with the rows [start, end) that attend to it.
+
+        New keys go to the destination: the tails, or the node that this pass computes.
+        """
+        self.shared = shared
+        self.destination = destination
+        single = [s for s in segments if s.end - s.start == 1 and s.stored]
+        self.long = [s for s in segments if not (s.end - s.start == 1 and s.stored)]
+        self.rows, self.slots, self.stored = (
+            torch.tensor(
+                [(s.start, s.slot, s.stored) for s in single], dtype=torch.long, device=device
+            )
+            .view(-1, 3)
+            .unbind(1)
+        )
+        self.longest = 1 + max((s.stored for s in single), default=0)
+        # Tails are read in place, up to the last slot in use: a gather would copy them every layer.
+        self.in_use = 1 + max((s.slot for s in single), default=-1)
+        length = torch.zeros(self.in_use, dtype=torch.long, device=device)
+        length[self.slots] = self.stored
+        beyond = torch.arange(self.longest, device=device) > length[:, None]
+        self.mask = torch.zeros_like(beyond, dtype=torch.float32).masked_fill_(beyond, -torch.inf)
+        self.mask = self.mask[:, None, None]
+        self.causal = [_causal_mask(s.end - s.start, s.stored, device) for s in self.long]
+
+    def attend(
+        self, layer: int, q: Tensor, k: Tensor, v: Tensor, scale: float, softcap: float | None
+    ) -> Tensor:
+        """q is [kv_heads, group, T, dim], k and v are [kv_heads, T, dim]; returns q's shape."""
+        out = torch.zeros(q.shape, dtype=torch.float32, device=q.device)
+        lse = torch.zeros(*q.shape[:3], 1, dtype=torch.float32, device=q.device)
+        if isinstance(self.destination, Node):
+            self.destination.keys.append(k.clone())
+            self.destination.values.append(v.clone())
+            self._own_long(out, lse, q, k, v, None, scale, softcap)
+        else:
+            tails = self.destination.keys[layer], self.destination.values[layer]
+            self._own_long(out, lse, q, k, v, tails, scale, softcap)
+            if len(self.rows):
+                self._own_single(out, lse, q, k, v, tails, scale, softcap)
+        for node, start, end in self.shared:
+            part = _partial(
+                q[:, :, start:end].flatten(1, 2),
+                node.keys[layer],
+                node.values[layer],
+                scale,
+                softcap,
+            )
+            shape = (*q.shape[:2], end - start, -1)
+            _merge(out[:, :, start:end], lse[:, :, start:end], *(p.view(shape) for p in part))
+        return out.to(q.dtype)
+
+    def _own_long(
+        self,
+        out: Tensor,
+        lse: Tensor,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        tails: tuple[Tensor, Tensor] | None,
+        scale: float,
+        softcap: float | None,
+    ) -> None:
+        """Segments of several tokens: causal among themselves, all of what is stored before."""
+        heads, group = q.shape[:2]
+        for s, causal in zip(self.long, self.causal, strict=True):
+            rows, n = slice(s.start, s.end), s.end - s.start
+            keys, values = k[:, rows], v[:, rows]
+            if tails is not None:
+                for tail, new in zip(tails, (keys, values), strict=True):
+                    tail[s.slot, :, s.stored : s.stored + n] = new
+                keys, values = (tail[s.slot, :, : s.stored + n] for tail in tails)
+            mask = causal.repeat(group, 1) if group > 1 else causal
+            part = _partial(q[:, :, rows].flatten(1, 2), keys, values, scale, softcap, mask)
+            out[:, :, rows] = part[0].view(heads, group, n, -1)
+            lse[:, :, rows] = part[1].view(heads, group, n, 1)
+
+    def _own_single(
+        self,
+        out: Tensor,
+        lse: Tensor,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        tails: tuple[Tensor, Tensor],
+        scale: float,
+        softcap: float | None,
+    ) -> None:
+        """Segments of one token, all at once: each against the tail of its own slot."""
+        for tail, new in zip(tails, (k, v), strict=True):
+            tail[self.slots, :, self.stored] = new[:, self.rows].transpose(0, 1)
+        by_slot = q.new_zeros(self.in_use, *q.shape[:2], q.shape[3])
+        by_slot[self.slots] = q[:, :, self.rows].permute(2, 0, 1, 3)
+        keys, values = (tail[: self.in_use, :, : self.longest] for tail in tails)
+        part = _partial(by_slot, keys, values, scale, softcap, self.mask)
+        out[:, :, self.rows], lse[:, :, self.rows] = (
+            p[self.slots].permute(1, 2, 0, 3) for p in part
+        )
+
+
+def _partial(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    scale: float,
+    softcap: float | None,
+    mask: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Attention of q [..., M, dim] to k, v [..., L, dim] and the log of its softmax's sum.
+
+    Returns float32 tensors of shapes [..., M, dim] and [..., M, 1].
+    """
+    if q.device.type == "cpu" and softcap is None:
+        # The fused kernel behind scaled_dot_product_attention, called for its log-sum-exp; it
+        # wants four dimensions, and a prefix node's keys have three.
+        extra = 4 - q.dim()
+        q, k, v = (t[(None,) * extra] for t in (q, k, v))
+        bias = None if mask is None else mask.to(q.dtype)
+        if bias is not None:
+            bias = bias[(None,) * (4 - bias.dim())]
+        out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+            q, k, v, attn_mask=bias, scale=scale
+        )
+        out, lse = out.float(), lse.unsqueeze(-1)
+        return (out[0], lse[0]) if extra else (out, lse)
+    scores = torch.matmul(q, k.transpose(-1, -2)).float().mul_(scale)
+    if softcap is not None:
+        scores = scores.div_(softcap).tanh_().mul_(softcap)
+    if mask is not None:
+        scores += mask
+    top = scores.amax(-1, keepdim=True)
+    weights = scores.sub_(top).exp_()
+    total = weights.sum(-1, keepdim=True)
+    return torch.matmul(weights.to(v.dtype), v).float().div_(total), top.add_(total.log())
+
+
+def _causal_mask(new: int, stored: int, device: torch.device) -> Tensor:
+    """[new, stored + new]: each new token sees what is stored, its predecessors and itself."""
+    mask = torch.full((new, stored + new), -torch.inf, device=device)
+    return mask.triu_(stored + 1)
+
+
+def _merge(out: Tensor, lse: Tensor, other: Tensor, other_lse: Tensor) -> None:
+    """Fold a second partial attention into the first, in place (Hydragen, equation 5)."""
+    both = torch.logaddexp(lse, other_lse)
+    out.mul_((lse - both).exp_()).add_(other.mul_((other_lse - both).exp_()))
+    lse.copy_(both)
+
+
+def _attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    *,
+    step: Step,
+    softcap: float | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """transformers' attention interface: q [1, heads, T, dim] to output [1, T, heads, dim]."""
+    kv_heads = key.shape[1]
+    q = query[0].view(kv_heads, -1, *query.shape[2:])
+    layer: int = module.layer_idx  # type: ignore[assignment]
+    out = step.attend(layer, q, key[0], value[0], scaling, softcap)
+    return out.flatten(0, 1).transpose(0, 1).unsqueeze(0), None
+
+
+def register() -> None:
+    """Make `attn_implementation=NAME` known to transformers; harmless when repeated."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(NAME, _attention)

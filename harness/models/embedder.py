@@ -1,0 +1,77 @@
+"""Sentence embeddings, computed once for each text and model."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.models.weights import Weights, cache_folder
+from harness.progress import Progress
+
+__all__ = ["Embedder", "Vectors"]
+
+Vectors = npt.NDArray[np.float32]
+BATCH = 64
+
+
+class Embedder:
+    """A sentence-transformers model; loaded when a text is not in the cache."""
+
+    def __init__(self, name: str, weights: Weights, licence: str, device: str = "cpu") -> None:
+        self.name = name
+        self.weights = weights
+        self.licence = licence
+        self.device = device
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors of shape [len(texts), dimension]; a dot product is a cosine."""
+        path = cache_folder("embeddings") / f"{self._key(texts)}.npy"
+        if path.exists():
+            return np.asarray(np.load(path), dtype=np.float32)
+        vectors = self._encode(texts)
+        scratch = path.with_suffix(f".{os.getpid()}.tmp")
+        with scratch.open("wb") as file:
+            np.save(file, vectors)
+        scratch.replace(path)
+        return vectors
+
+    def _encode(self, texts: Sequence[str]) -> Vectors:
+        model = _load(self.weights, self.device)
+        parts: list[Vectors] = []
+        # Long texts first: batches of like length waste little on padding.
+        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+        with Progress("embedding", len(texts), unit="text") as progress:
+            for start in range(0, len(texts), BATCH):
+                batch = [texts[i] for i in order[start : start + BATCH]]
+                parts.append(
+                    model.encode(batch, normalize_embeddings=True, show_progress_bar=False)
+                )
+                progress.advance(len(batch))
+        vectors = np.concatenate(parts).astype(np.float32)
+        result = np.empty_like(vectors)
+        result[order] = vectors
+        return result
+
+    def _key(self, texts: Sequence[str]) -> str:
+        key = hashlib.sha256(self.weights.fingerprint().encode())
+        for text in texts:
+            key.update(hashlib.sha256(text.encode()).digest())
+        return key.hexdigest()[:32]
+
+
+@lru_cache(maxsize=1)
+def _load(weights: Weights, device: str) -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(
+        str(weights.resolve()),
+        device=device,
+        trust_remote_code=False,
+        model_kwargs={"use_safetensors": True},
+    )

@@ -1,0 +1,219 @@
+"""A language model on this machine: weights, tokenizer, chat template, answering.
+
+This is the only place where a chat template is applied.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from harness.errors import ConfigError, WeightsError
+from harness.models import plain
+from harness.models.decode import Completion, Constraint, generate
+from harness.models.packed import pack
+from harness.models.weights import Weights, cache_folder, exclusive
+
+__all__ = ["LocalModel", "Message", "ModelSpec", "dtype_of", "load_model"]
+
+Message = Mapping[str, str]
+"""`{"role": "system" | "user" | "assistant", "content": …}`"""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which model answers, and in what precision."""
+
+    name: str
+    weights: Weights
+    dtype: str
+    """float32, bfloat16 or float16."""
+    licence: str
+    gated: bool
+    """Whether its licence must be accepted before it can be fetched."""
+    device: str
+    """auto (a GPU if there is one), cpu or cuda."""
+
+
+class LocalModel:
+    """A model that answers prompts of token ids, and knows how to write them."""
+
+    def __init__(self, spec: ModelSpec, folder: Path, fingerprint: str) -> None:
+        self.spec = spec
+        self.folder = folder
+        self.fingerprint = fingerprint
+        """SHA-256 or commit that tells these weights from all others."""
+        self.device = _device(spec.device)
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        if self.tokenizer.chat_template is None:
+            raise WeightsError(f"{spec.name}: has no chat template; choose an instruct model")
+        self._model: PreTrainedModel | None = None
+        self.adapter: Any = None
+        """A PEFT adapter that cannot be merged into the weights and answers in front of them."""
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The weights, loaded when first needed and laid out for answering."""
+        if self._model is None:
+            self._model = self.fresh(dtype_of(self.spec.dtype))
+            pack(self._model)
+        return self._model
+
+    def fresh(self, dtype: torch.dtype) -> PreTrainedModel:
+        """A new copy of the weights, in evaluation mode."""
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            self.folder, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        )
+        return model.to(self.device).eval()
+
+    def with_weights(self, model: PreTrainedModel, fingerprint: str) -> LocalModel:
+        """The same model with other weights, which must be laid out like `fresh`."""
+        other = LocalModel(self.spec, self.folder, fingerprint)
+        pack(model)
+        other._model = model
+        return other
+
+    def with_adapter(self, adapter: Any, fingerprint: str) -> LocalModel:
+        """The same model behind a PEFT adapter that stays apart from the weights."""
+        other = LocalModel(self.spec, self.folder, fingerprint)
+        other._model, other.adapter = adapter.get_base_model(), adapter
+        return other
+
+    @property
+    def parameters(self) -> int:
+        """How many weights there are; a weight that is used twice counts once."""
+        with torch.device("meta"):
+            config = self.model.config
+            return sum(p.numel() for p in AutoModelForCausalLM.from_config(config).parameters())
+
+    @property
+    def stop(self) -> frozenset[int]:
+        """Token ids that end an answer: what the model's own generation settings say."""
+        ids = self.model.generation_config.eos_token_id if self.model.generation_config else None
+        listed = ids if isinstance(ids, list) else [ids]
+        return frozenset(i for i in [*listed, self.tokenizer.eos_token_id] if i is not None)
+
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of a conversation up to where the assistant's answer begins."""
+        return self._ids(self._text(messages, open_turn=True))
+
+    def encode_answer(self, messages: Sequence[Message], answer: str) -> list[int]:
+        """Token ids of the assistant's answer to a conversation, with the stop token."""
+        opened = self._text(messages, open_turn=True)
+        closed = self._text([*messages, {"role": "assistant", "content": answer}], open_turn=False)
+        text = closed[len(opened) :] if closed.startswith(opened) else answer
+        ids = self._ids(text)
+        end = next((i for i, token in enumerate(ids) if token in self.stop), None)
+        # Templates write a line break behind the stop token, which nobody ever generates.
+        return ids[: end + 1] if end is not None else [*ids, self.tokenizer.eos_token_id]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
+        return text
+
+    def answer(
+        self,
+        prompts: Sequence[Sequence[int]],
+        max_new_tokens: int,
+        batch_size: int | None = None,
+        constraints: Sequence[Constraint] | None = None,
+    ) -> Iterator[Completion]:
+        """Greedy answers, in the order in which they finish."""
+        longest = max(map(len, prompts), default=0) + max_new_tokens
+        if self.adapter is not None or not _fits_shared_prefix(self.model, longest):
+            if constraints:
+                raise ConfigError(f"{self.spec.name}: cannot answer under a constraint; drop it")
+            self.model.set_attn_implementation("sdpa")
+            target = self.adapter or self.model
+            return plain.generate(
+                target, prompts, self.stop, max_new_tokens, batch_size, self.tokenizer.eos_token_id
+            )
+        return generate(
+            self.model,
+            prompts,
+            stop=self.stop,
+            max_new_tokens=max_new_tokens,
+            batch_size=batch_size,
+            constraints=constraints,
+        )
+
+    def _text(self, messages: Sequence[Message], *, open_turn: bool) -> str:
+        try:
+            return self._template(messages, open_turn)
+        except Exception:  # Gemma's and Mistral's templates raise jinja2 errors at a system turn
+            if messages[0]["role"] != "system":
+                raise
+            first, second, *rest = messages
+            merged = {
+                "role": second["role"],
+                "content": f"{first['content']}\n\n{second['content']}",
+            }
+            return self._template([merged, *rest], open_turn)
+
+    def _template(self, messages: Sequence[Message], open_turn: bool) -> str:
+        text: str = self.tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=open_turn
+        )
+        return text
+
+    def _ids(self, text: str) -> list[int]:
+        # The template has written BOS already where the model wants one.
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
+        return ids
+
+
+@lru_cache(maxsize=1)
+def load_model(spec: ModelSpec) -> LocalModel:
+    """The model of a spec; the last one is kept, as the rungs of a sweep share it."""
+    gc.collect()
+    path = spec.weights.resolve()
+    fingerprint = spec.weights.fingerprint()
+    folder = _dequantized(path, fingerprint) if path.suffix == ".gguf" else path
+    return LocalModel(spec, folder, fingerprint)
+
+
+def _dequantized(path: Path, fingerprint: str) -> Path:
+    """A GGUF file as a folder of safetensors in float32: written once, then loaded in seconds."""
+    target = cache_folder("dequantized") / fingerprint[:16]
+    with exclusive(target.parent):
+        if not target.exists():
+            scratch = target.parent / f"fetch-{target.name}"
+            model = AutoModelForCausalLM.from_pretrained(
+                path.parent, gguf_file=path.name, dtype=torch.float32
+            )
+            # What is saved is not quantized any more and must not say that it is.
+            model.hf_quantizer = None
+            del model.config.quantization_config
+            model.save_pretrained(scratch)
+            AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name).save_pretrained(scratch)
+            scratch.rename(target)
+    return target
+
+
+def dtype_of(name: str) -> torch.dtype:
+    """The torch dtype of a name in the configuration. Raises ConfigError."""
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if name not in dtypes:
+        raise ConfigError(f"model.dtype={name}: is not one of {', '.join(dtypes)}")
+    return dtypes[name]
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(f"model.device={name}: there is no GPU here; use auto or cpu")
+    return torch.device(name)
+
+
+def _fits_shared_prefix(model: PreTrainedModel, longest: int) -> bool:
+    """Whether this architecture takes our attention, and no layer sees only a window of it."""
+    window = getattr(model.config.get_text_config(), "sliding_window", None)
+    return model._supports_attention_backend and (window is None or longest <= window)

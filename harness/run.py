@@ -1,0 +1,189 @@
+"""One job: one task, one rung, one model, one seed; one result on disk."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import __version__
+from harness.errors import ConfigError
+from harness.evidence import scoring
+from harness.evidence.cost import Monitor
+from harness.evidence.isolation import Certificate, Isolation
+from harness.ladder.rung import Predictor, Rung
+from harness.models.embedder import Embedder
+from harness.models.local import LocalModel, ModelSpec, load_model
+from harness.models.memory import keep_freed_memory
+from harness.progress import Progress
+from harness.record import provenance
+from harness.record.results import RunFolder
+from harness.task import Example, Prediction, Question, Task
+
+__all__ = ["Job", "run"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be run; all that the command line decided."""
+
+    task: Task
+    rung: Rung
+    model: ModelSpec
+    embedder: Embedder
+    isolation: Isolation
+    seed: int
+    batch_size: int | None
+    force: bool
+    root: Path
+    config: str
+    """The resolved configuration as YAML."""
+    settings: Any
+    """The rung's part of it, as plain data; it determines the result."""
+    variant: str
+    """What the command line changed beside task, rung, model and seed; for people."""
+    sweep: str
+    """Which sweep this job belongs to."""
+    command: str
+    """What to type to get this run again."""
+
+
+def run(job: Job) -> RunFolder:
+    """Answer and score the sealed eval set; a finished run is not run again.
+
+    An interrupted run goes on where it stopped: training from its last checkpoint, answering from
+    its last prediction. Raises HarnessError for what the user can mend.
+    """
+    task, certificate = job.isolation.seal(job.task)
+    identity = {
+        "harness": __version__,
+        "task": task.fingerprints(),
+        "model": [job.model.weights.fingerprint(), job.model.dtype],
+        "embedder": job.embedder.weights.fingerprint() if job.rung.embeds else None,
+        "rung": job.settings,
+        "seed": job.seed if job.rung.random else None,
+    }
+    folder = RunFolder.of(job.root, task.name, job.rung.name, identity)
+    if folder.complete and not job.force:
+        return folder
+    keep_freed_memory()
+    folder.start(job.config, force=job.force)
+    began = time.perf_counter()
+    with Monitor() as monitor:
+        model = load_model(job.model)
+        _check_budget(task, model)
+        predictor = job.rung.fit(task.materials, model, job.embedder, job.seed, folder.path)
+        fitted = time.perf_counter() - began
+        predictions = _answer(folder, predictor, task.questions, job.batch_size)
+    scores = scoring.score(task, predictions)
+    metrics = scoring.metrics(task, predictions, scores)
+    if predictor.index:
+        metrics |= scoring.retrieval(task, predictions)
+    manifest = _manifest(job, task, certificate, predictor) | {
+        "run": folder.path.relative_to(job.root).as_posix(),
+        "identity": identity,
+        "seed": identity["seed"],
+        "n": len(predictions),
+        "seconds": {
+            "fit": fitted,
+            "answer": sum(p.seconds for p in predictions),
+            "total": time.perf_counter() - began,
+        },
+        "peak_memory_mb": monitor.peak_memory_mb,
+    }
+    folder.finish(scores, metrics, scoring.slices(task, scores), manifest, monitor.samples)
+    return folder
+
+
+def _answer(
+    folder: RunFolder, predictor: Predictor, questions: Sequence[Question], batch_size: int | None
+) -> list[Prediction]:
+    """All predictions: those an interrupted run left, and the rest."""
+    done = folder.predictions()
+    answered = {p.id for p in done}
+    rest = [q for q in questions if q.id not in answered]
+    with Progress(f"{predictor.rung.name}: answering", len(questions), unit="question") as progress:
+        progress.update(len(done))
+        for prediction in folder.append(_surely(predictor, rest, batch_size)):
+            done.append(prediction)
+            progress.advance()
+    return done
+
+
+def _surely(
+    predictor: Predictor, questions: Sequence[Question], batch_size: int | None
+) -> Iterator[Prediction]:
+    """Predictions for all questions; one that cannot be answered becomes a failed prediction.
+
+    If not a single question can be answered it is our fault, and the exception stands.
+    """
+    left = {q.id: q for q in questions}
+    try:
+        for prediction in predictor(questions, batch_size):
+            del left[prediction.id]
+            yield prediction
+        return
+    except Exception as error:  # noqa: BLE001 - whatever it is must not lose the other questions
+        fault = error
+        print(f"answering failed ({error!r}); trying one question at a time", file=sys.stderr)
+    failed: list[Prediction] = []
+    answered = len(left) < len(questions)
+    for question in left.values():
+        try:
+            yield from predictor([question], 1)
+            answered = True
+        except Exception as error:  # noqa: BLE001 - the question counts as failed, never dropped
+            failed.append(Prediction(question.id, "", "error", 0, 0, 0, 0.0, (), repr(error)))
+    if not answered:
+        raise fault
+    yield from failed
+
+
+def _check_budget(task: Task, model: LocalModel) -> None:
+    """No rung can write a target that is longer than the token budget."""
+    m = task.materials
+
+    def length(example: Example) -> int:
+        return len(model.tokenizer(example.target, add_special_tokens=False).input_ids)
+
+    longest = max(m.train + m.dev, key=lambda e: len(e.target))
+    if length(longest) > m.max_new_tokens:
+        raise ConfigError(
+            f"{longest.where}: the target has {length(longest)} tokens, but task.max_new_tokens "
+            f"is {m.max_new_tokens}; raise it"
+        )
+
+
+def _manifest(
+    job: Job, task: Task, certificate: Certificate, predictor: Predictor
+) -> dict[str, Any]:
+    """What the run was, where everything in it comes from, and what fitting took."""
+    adapted, index, model = predictor.adapted, predictor.index, predictor.model
+    embedder = job.embedder if job.rung.embeds else None
+    return {
+        "task": task.name,
+        "rung": job.rung.name,
+        "model": job.model.name,
+        "variant": job.variant,
+        "sweep": job.sweep,
+        "command": job.command,
+        "primary": task.primary,
+        "limit": task.limit,
+        "fingerprints": task.fingerprints(),
+        "isolation": certificate.record(),
+        "weights": model.fingerprint,
+        "dtype": job.model.dtype,
+        "embedder": embedder.weights.fingerprint() if embedder else None,
+        "licences": {"task": task.licence, "model": job.model.licence}
+        | ({"embedder": embedder.licence} if embedder else {}),
+        "gated": job.model.gated,
+        "parameters": model.parameters,
+        "training": adapted.report.record() if adapted else None,
+        "index": {"seconds": index.seconds, "megabytes": index.megabytes} if index else None,
+        "versions": provenance.versions(),
+        "git": provenance.git_commit(),
+        "machine": provenance.machine() | {"device": str(model.device)},
+    }

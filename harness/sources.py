@@ -1,0 +1,137 @@
+"""Where rows come from: JSONL, CSV and Parquet files, or any dataset of `datasets.load_dataset`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import TaskError
+
+__all__ = ["Row", "read_file", "read_split"]
+
+SUFFIXES = (".jsonl", ".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record and the place it came from, for messages: `train.jsonl:12`."""
+
+    where: str
+    values: Mapping[str, Any]
+
+
+def read_split(source: str, split: str, revision: str | None = None) -> list[Row] | None:
+    """The rows of one split, or None if the source has no such split.
+
+    `source` is a folder with `<split>.jsonl`, `.csv` or `.parquet`; any other folder or a hub id
+    goes to `datasets.load_dataset`. Raises TaskError for what cannot be read.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        for suffix in SUFFIXES:
+            if (folder / f"{split}{suffix}").is_file():
+                return list(read_file(folder / f"{split}{suffix}"))
+        if any(path.suffix in SUFFIXES for path in folder.iterdir()):
+            return None
+    return _read_dataset(source, split, revision)
+
+
+def read_file(path: Path) -> Iterator[Row]:
+    """The rows of a JSONL, CSV or Parquet file. Raises TaskError with file, line and mend."""
+    try:
+        match path.suffix:
+            case ".jsonl":
+                yield from _read_jsonl(path)
+            case ".csv":
+                yield from _read_csv(path)
+            case ".parquet":
+                yield from _read_parquet(path)
+            case other:
+                raise TaskError(
+                    f"{path}: cannot read '{other}' files; use .jsonl, .csv or .parquet"
+                )
+    except UnicodeDecodeError as error:
+        raise TaskError(f"{path}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
+
+
+def _read_jsonl(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            where = f"{path}:{number}"
+            if not line.strip():
+                continue
+            try:
+                values = json.loads(line.rstrip())
+            except json.JSONDecodeError as error:
+                raise TaskError(
+                    f"{where}: not JSON ({error.msg} at column {error.colno}): "
+                    f"{line.strip()[:60]!r}; mend or delete the line"
+                ) from error
+            if not isinstance(values, dict):
+                raise TaskError(
+                    f"{where}: a {type(values).__name__}, not an object; write one {{…}} a line"
+                )
+            yield Row(where, values)
+
+
+def _read_csv(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, restkey="", strict=True)
+        while True:
+            start = reader.line_num + 1
+            try:
+                values = next(reader, None)
+            except csv.Error as error:
+                raise TaskError(f"{path}:{start}: not CSV ({error}); mend the quotes") from error
+            if values is None:
+                return
+            where = f"{path}:{reader.line_num}"
+            if "" in values or None in values.values():
+                raise TaskError(
+                    f"{where}: has more or fewer cells than the header's "
+                    f"{len(reader.fieldnames or [])}; quote cells that contain commas"
+                )
+            yield Row(where, values)
+
+
+def _read_parquet(path: Path) -> Iterator[Row]:
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise TaskError(f"{path}: not Parquet ({error}); write the file again") from error
+    for number, values in enumerate(table.to_pylist(), 1):
+        yield Row(f"{path}:{number}", values)
+
+
+def _read_dataset(source: str, split: str, revision: str | None) -> list[Row] | None:
+    import datasets
+
+    try:
+        loaded = datasets.load_dataset(source, revision=revision)
+    except Exception as error:  # the hub client raises a dozen unrelated kinds
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise TaskError(
+            f"cannot load dataset '{source}' ({reason}); "
+            "give a hub id that can be reached or a folder: task.source=FOLDER"
+        ) from error
+    if split not in loaded:
+        return None
+    features = loaded[split].features
+    names = {
+        column: feature.names
+        for column, feature in features.items()
+        if isinstance(feature, datasets.ClassLabel)
+    }
+    return [
+        Row(
+            f"{source}[{split}]:{number}",
+            {k: names[k][v] if k in names and v is not None else v for k, v in values.items()},
+        )
+        for number, values in enumerate(loaded[split], 1)
+    ]

@@ -1,0 +1,145 @@
+"""The nouns of a task: examples in three splits, a corpus, and how an answer must look."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.answer import Answer
+from harness.errors import ConfigError
+
+__all__ = ["Example", "Materials", "Passage", "Prediction", "Question", "Score", "Task"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """An example without its target: all that whatever answers ever receives."""
+
+    id: str
+    input: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """An input with its target."""
+
+    id: str
+    input: str
+    target: str
+    """What a model should write, letter for letter."""
+    group: str
+    """Examples that share a scenario; no group stands in two splits."""
+    sources: tuple[str, ...]
+    """Ids of the passages that hold the answer."""
+    tags: Mapping[str, str]
+    where: str
+    """`file:line`, for messages."""
+
+    @property
+    def question(self) -> Question:
+        return Question(self.id, self.input)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One piece of the corpus."""
+
+    id: str
+    title: str
+    text: str
+    where: str
+
+    def __str__(self) -> str:
+        return f"[{self.id}] {self.title}\n{self.text}"
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What a rung may learn from: everything but eval."""
+
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
+    corpus: tuple[Passage, ...]
+    instructions: Mapping[str, str]
+    """By variant: `full` and `short`."""
+    question: str
+    """How an input is put to the model, with {input} in its place."""
+    answer: Answer
+    max_new_tokens: int
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a rung answered to one question; a failed one is a record too."""
+
+    id: str
+    text: str
+    finish: str
+    """`stop`, `length` (cut off at the token budget) or `error`."""
+    prompt_tokens: int
+    """As sent."""
+    computed_tokens: int
+    """Prompt tokens that had to be computed, after sharing prefixes."""
+    completion_tokens: int
+    seconds: float
+    """This question's share of the answering time."""
+    passages: tuple[str, ...] = ()
+    """Ids of what was retrieved for it, best first."""
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one answer is worth, measure by measure, each from 0 to 1."""
+
+    id: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task. `eval` is read by evidence/ alone; rungs get `materials` and `questions`."""
+
+    name: str
+    materials: Materials
+    eval: tuple[Example, ...]
+    primary: str
+    """The metric that a comparison is about."""
+    metrics: tuple[str, ...]
+    """Further metrics of the hub, computed over the whole set."""
+    licence: str
+    limit: int | None
+    """If set, eval is only its first `limit` examples, and every output says so."""
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        return tuple(example.question for example in self.eval)
+
+    def limited(self, limit: int | None) -> Task:
+        """The task with only the first `limit` eval examples."""
+        if limit is None:
+            return self
+        if limit < 1:
+            raise ConfigError(f"limit={limit}: must be at least 1, or null for the whole eval set")
+        return replace(self, eval=self.eval[:limit], limit=min(limit, len(self.eval)))
+
+    def fingerprints(self) -> dict[str, str]:
+        """SHA-256 of each split and of the corpus, by content and order, and of what is asked."""
+        m = self.materials
+        parts: dict[str, Sequence[Example | Passage]] = {
+            "train": m.train, "dev": m.dev, "eval": self.eval, "corpus": m.corpus
+        }  # fmt: skip
+        asked = json.dumps([dict(m.instructions), m.question, m.max_new_tokens], sort_keys=True)
+        return {name: _sha256(rows) for name, rows in parts.items()} | {
+            "prompt": hashlib.sha256(asked.encode()).hexdigest()
+        }
+
+
+def _sha256(rows: Sequence[Example | Passage]) -> str:
+    digest = hashlib.sha256()
+    for row in rows:
+        content = {k: v for k, v in vars(row).items() if k != "where"}
+        digest.update(json.dumps(content, sort_keys=True, default=list).encode() + b"\n")
+    return digest.hexdigest()

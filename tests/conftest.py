@@ -1,0 +1,183 @@
+"""Small stand-ins for fast tests: a random Llama of 100,000 weights and a task of thirty tickets.
+
+The main path is tested on real weights in test_real_weights.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from harness.answer import Json
+from harness.load import load_task
+from harness.models.embedder import Embedder
+from harness.models.local import LocalModel, ModelSpec, load_model
+from harness.models.weights import Folder
+from harness.task import Task
+
+ROOT = Path(__file__).resolve().parent.parent
+BANKING77 = ROOT.parent / "shared" / "data" / "banking77"
+
+CHAT_TEMPLATE = (
+    "{% for m in messages %}<s>{{ m['role'] }}\n{{ m['content'] }}</s>\n{% endfor %}"
+    "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
+)
+SCHEMA = {
+    "type": "object",
+    "required": ["colour", "code", "note"],
+    "additionalProperties": False,
+    "properties": {
+        "colour": {"enum": ["red", "blue"], "x-kind": "behaviour"},
+        "code": {"type": ["string", "null"], "pattern": "^C[0-9]$", "x-kind": "knowledge"},
+        "note": {"type": "string", "pattern": "^[a-z ]+$", "x-kind": "format", "x-check": "style"},
+    },
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests that need real weights share the platform's cache; nothing else is cached there."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-level BPE with pad == eos, as many instruct models have it."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<s>", "</s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    tokenizer.train_from_iterator(["red blue colour code note ticket assistant"], trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>"
+    )
+    fast.chat_template = CHAT_TEMPLATE
+    return fast
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(
+    tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: PreTrainedTokenizerFast
+) -> Path:
+    """A random Llama with grouped-query attention, saved as any model is."""
+    folder = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=len(tiny_tokenizer),
+        hidden_size=48,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        head_dim=8,
+        max_position_embeddings=2048,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+        tie_word_embeddings=True,
+        initializer_range=0.3,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tiny_tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_spec(tiny_folder: Path) -> ModelSpec:
+    return ModelSpec("tiny", Folder(str(tiny_folder)), "float32", "CC0-1.0", False, "cpu")
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_spec: ModelSpec) -> LocalModel:
+    return load_model(tiny_spec)
+
+
+class LetterEmbedder(Embedder):
+    """Unit vectors of letter counts: enough to be near or far, and nothing to download."""
+
+    def __init__(self) -> None:
+        super().__init__("letters", Folder("."), "CC0-1.0")
+
+    def encode(self, texts):  # type: ignore[no-untyped-def]
+        import numpy as np
+
+        counts = np.array([[t.lower().count(chr(c)) for c in range(97, 123)] for t in texts])
+        vectors = counts.astype(np.float32) + 1e-3
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="session")
+def letters() -> Embedder:
+    return LetterEmbedder()
+
+
+def write_lines(path: Path, rows: list[dict[str, object]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+WORDS = "anvil birch cedar dune ember fjord gorse heath islet jetty knoll larch marsh nettle oasis"
+
+
+def example(split: str, number: int) -> dict[str, object]:
+    """A ticket that shares nothing with any other: each split has words of its own."""
+    word = WORDS.split()[number % 15]
+    offset = {"train": 3, "dev": 5, "eval": 7}[split]
+    text = " ".join(f"{split}{word}{(number * offset + i) ** 3 % 997}" for i in range(6))
+    return {
+        "id": f"{split}-{number}",
+        "group": f"{split}-group-{number // 2}",
+        "input": text,
+        "target": {"colour": "red" if number % 3 else "blue", "code": f"C{number % 4}", "note": word},
+        "sources": [f"P{number % 4}"],
+        "tags": {"odd": bool(number % 2)},
+    }
+
+
+@pytest.fixture
+def task_folder(tmp_path: Path) -> Path:
+    """A folder as a user would bring it: splits, corpus, schema, two instructions."""
+    folder = tmp_path / "task"
+    folder.mkdir()
+    for split, size in {"train": 16, "dev": 6, "eval": 8}.items():
+        write_lines(folder / f"{split}.jsonl", [example(split, i) for i in range(size)])
+    write_lines(
+        folder / "corpus.jsonl",
+        [{"id": f"P{i}", "title": f"Page {i}", "text": f"Things of {WORDS.split()[i]} have code C{i}."}
+         for i in range(4)],
+    )  # fmt: skip
+    (folder / "schema.json").write_text(json.dumps(SCHEMA))
+    (folder / "instructions.full.md").write_text("Answer in JSON.\n{schema}\n")
+    (folder / "instructions.short.md").write_text("JSON.\n")
+    return folder
+
+
+@pytest.fixture
+def load(task_folder: Path) -> Callable[..., Task]:
+    """Load the task of `task_folder`; keyword arguments replace load_task's."""
+
+    def call(**changes: object) -> Task:
+        arguments: dict[str, object] = {
+            "name": "tickets",
+            "folder": str(task_folder),
+            "answer": Json(str(task_folder / "schema.json")),
+            "primary": "fields",
+            "max_new_tokens": 48,
+        }
+        return load_task(**(arguments | changes))  # type: ignore[arg-type]
+
+    return call
+
+
+@pytest.fixture
+def task(load: Callable[..., Task]) -> Task:
+    return load()

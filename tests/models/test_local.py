@@ -1,0 +1,91 @@
+"""Chat templates, stop tokens and answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.errors import ConfigError, WeightsError
+from harness.models.local import LocalModel, ModelSpec, load_model
+from harness.models.weights import Folder
+
+ASK = [{"role": "system", "content": "JSON."}, {"role": "user", "content": "red"}]
+
+
+def test_a_prompt_is_the_chat_template_with_one_bos(tiny: LocalModel) -> None:
+    ids = tiny.encode(ASK)
+    assert tiny.tokenizer.decode(ids) == "<s>system\nJSON.</s>\n<s>user\nred</s>\n<s>assistant\n"
+    assert ids[0] == tiny.tokenizer.bos_token_id != ids[1]
+
+
+def test_an_answer_ends_with_the_stop_token_even_where_pad_is_eos(tiny: LocalModel) -> None:
+    assert tiny.tokenizer.pad_token_id == tiny.tokenizer.eos_token_id
+    ids = tiny.encode_answer(ASK, "blue")
+    assert tiny.tokenizer.decode(ids) == "blue</s>"
+    assert ids[-1] in tiny.stop
+
+
+def test_prompt_and_answer_together_are_the_closed_conversation(tiny: LocalModel) -> None:
+    whole = tiny.tokenizer.apply_chat_template(
+        [*ASK, {"role": "assistant", "content": "blue"}], tokenize=False
+    )
+    ids = tiny.encode(ASK) + tiny.encode_answer(ASK, "blue")
+    assert tiny.tokenizer.decode(ids) + "\n" == whole
+
+
+def test_a_template_without_a_system_turn_gets_the_system_text_in_front(
+    tiny_spec: ModelSpec, tiny_folder: Path
+) -> None:
+    model = LocalModel(tiny_spec, tiny_folder, "x")
+    model.tokenizer.chat_template = (
+        "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no') }}"
+        "{% endif %}[{{ m['content'] }}]{% endfor %}"
+    )
+    assert model.tokenizer.decode(model.encode(ASK)) == "[JSON.\n\nred]"
+
+
+def test_a_model_without_a_chat_template_is_refused(tiny_spec: ModelSpec, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer, LlamaForCausalLM
+
+    source = Path(tiny_spec.weights.path)  # type: ignore[attr-defined]
+    LlamaForCausalLM.from_pretrained(source).save_pretrained(tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(WeightsError, match="has no chat template; choose an instruct model"):
+        load_model(replace(tiny_spec, weights=Folder(str(tmp_path))))
+
+
+def test_weights_that_are_used_twice_count_once(tiny: LocalModel) -> None:
+    from transformers import LlamaForCausalLM
+
+    plain = LlamaForCausalLM.from_pretrained(tiny.folder)
+    assert tiny.parameters == sum(p.numel() for p in plain.parameters())
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [({"dtype": "float8"}, r"model\.dtype=float8"), ({"device": "cuda"}, r"model\.device=cuda")],
+)
+def test_a_precision_or_device_that_is_not_there_is_refused(
+    tiny_spec: ModelSpec, change: dict[str, str], complaint: str
+) -> None:
+    if torch.cuda.is_available() and "device" in change:
+        pytest.skip("there is a GPU")
+    with pytest.raises(ConfigError, match=complaint):
+        _ = load_model(replace(tiny_spec, **change)).model  # type: ignore[arg-type]
+
+
+def test_an_architecture_with_a_short_window_answers_through_plain_generate(
+    tiny_spec: ModelSpec, tiny_folder: Path
+) -> None:
+    model = LocalModel(tiny_spec, tiny_folder, "x")
+    prompts = [model.encode(ASK), model.encode(ASK[1:])]
+    shared = {c.index: c.tokens for c in model.answer(prompts, 6)}
+    # The very last token is never attended to, so this window cuts nothing off.
+    model.model.config.sliding_window = max(map(len, prompts)) + 5
+    plain = {c.index: c.tokens for c in model.answer(prompts, 6)}
+    assert plain == shared

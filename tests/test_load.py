@@ -1,0 +1,221 @@
+"""A user's folder becomes a task, or one clear line says why not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from harness.answer import Label, Text
+from harness.errors import ConfigError, TaskError
+from harness.load import load_task
+from harness.task import Task
+from tests.conftest import BANKING77, example, write_lines
+
+Load = Callable[..., Task]
+
+
+def test_a_folder_of_jsonl_is_a_task(task: Task) -> None:
+    assert [len(task.materials.train), len(task.materials.dev), len(task.eval)] == [16, 6, 8]
+    first = task.eval[0]
+    assert first.target == '{"colour":"blue","code":"C0","note":"anvil"}'
+    assert (first.sources, first.tags, first.group) == (("P0",), {"odd": "false"}, "eval-group-0")
+    assert '"enum":["red","blue"]' in task.materials.instructions["full"]
+    assert str(task.materials.corpus[1]).startswith("[P1] Page 1\nThings of")
+
+
+def test_questions_carry_no_target(task: Task) -> None:
+    assert vars(task.questions[0]) == {"id": task.eval[0].id, "input": task.eval[0].input}
+    assert "eval" not in vars(task.materials)
+
+
+def test_fingerprints_change_with_the_content_they_stand_for(load: Load, task_folder: Path) -> None:
+    before = load().fingerprints()
+    (task_folder / "instructions.short.md").write_text("JSON, please.")
+    after = load().fingerprints()
+    assert {name for name in before if before[name] != after[name]} == {"prompt"}
+    assert load().limited(3).fingerprints()["eval"] != after["eval"]
+
+
+def test_limit_takes_the_first_of_eval(task: Task) -> None:
+    assert [e.id for e in task.limited(2).eval] == ["eval-0", "eval-1"]
+    with pytest.raises(ConfigError, match="limit=0"):
+        task.limited(0)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_csv_and_parquet_are_read_as_jsonl_is(
+    load: Load, task_folder: Path, suffix: str
+) -> None:
+    before = load()
+    for split in ("train", "dev", "eval"):
+        rows = [json.loads(line) for line in (task_folder / f"{split}.jsonl").open()]
+        for row in rows:
+            row |= {"target": json.dumps(row["target"]), "sources": " ".join(row["sources"])}
+            del row["tags"]
+        frame = pd.DataFrame(rows)
+        (task_folder / f"{split}.jsonl").unlink()
+        path = task_folder / f"{split}.{suffix}"
+        frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+    after = load()
+    assert [e.target for e in after.eval] == [e.target for e in before.eval]
+    assert [e.sources for e in after.materials.train] == [e.sources for e in before.materials.train]
+
+
+def test_columns_can_be_mapped_and_have_aliases(task_folder: Path, load: Load) -> None:
+    for split in ("train", "eval"):
+        (task_folder / f"{split}.jsonl").unlink()
+        rows = [f"{split} message {i},{'ab'[i % 2]},{i % 3}" for i in range(20)]
+        (task_folder / f"{split}.csv").write_text("\n".join(["text,category,lang", *rows]))
+    (task_folder / "dev.jsonl").unlink()
+    task = load(
+        answer=Label(),
+        primary="accuracy",
+        columns={"input": "text", "target": ["label", "category"], "tags": ["lang"]},
+    )
+    assert task.eval[1].target == "b"
+    assert task.eval[1].tags == {"lang": "1"}
+    assert task.materials.answer.fitted([]).labels == ("a", "b")  # type: ignore[attr-defined]
+    assert len(task.materials.dev) == 2, "a tenth of train becomes dev"
+    assert not {e.group for e in task.materials.dev} & {e.group for e in task.materials.train}
+
+
+def test_sizes_always_draw_the_same_examples(load: Load) -> None:
+    sizes = {"train": 10, "eval": 5}
+    first, second = load(sizes=sizes), load(sizes=sizes)
+    assert len(first.materials.train) == 10
+    assert first.fingerprints() == second.fingerprints()
+
+
+def test_a_local_folder_goes_through_load_dataset_like_the_hub(
+    task_folder: Path, load: Load, tmp_path: Path
+) -> None:
+    data = tmp_path / "hub" / "data"
+    data.mkdir(parents=True)
+    for split in ("train", "test"):
+        frame = pd.DataFrame({"text": [f"{split} {i}" for i in range(12)], "label": ["x", "y"] * 6})
+        frame.to_parquet(data / f"{split}-00000-of-00001.parquet")
+    task = load(
+        answer=Label(),
+        primary="accuracy",
+        source=str(tmp_path / "hub"),
+        splits={"eval": "test"},
+        columns={"input": "text", "target": "label"},
+    )
+    assert task.eval[1].where.endswith("[test]:2")
+    assert task.eval[1].target == "y"
+
+
+@pytest.mark.skipif(not BANKING77.is_dir(), reason="no banking77 CSVs beside the checkout")
+def test_banking77_loads_from_a_folder_of_csvs() -> None:
+    task = load_task(
+        "banking77",
+        "tasks/banking77",
+        Label(),
+        "accuracy",
+        24,
+        source=str(BANKING77),
+        splits={"eval": "test"},
+        columns={"input": "text", "target": ["label", "category"]},
+        sizes={"train": 2000, "dev": 200, "eval": 500},
+    )
+    assert [len(task.materials.train), len(task.materials.dev), len(task.eval)] == [2000, 200, 500]
+    assert len(task.materials.answer.labels) == 77  # type: ignore[attr-defined]
+
+
+def _spoil(folder: Path, split: str, line: int, text: str) -> None:
+    path = folder / f"{split}.jsonl"
+    lines = path.read_text().splitlines()
+    lines[line - 1] = text
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _row(**changes: object) -> str:
+    return json.dumps(example("train", 1) | changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('{"id": ', r"train.jsonl:2: not JSON \(.*column 8\).*mend or delete the line"),
+        ("[1]", "train.jsonl:2: a list, not an object"),
+        (_row(taget="x"), "train.jsonl:2: unknown column 'taget'; known are id, input"),
+        (_row(input=""), "train.jsonl:2: has no 'input'"),
+        (_row(input=3), "train.jsonl:2: input is 3; it must be text"),
+        (_row(id="train-0"), "train.jsonl:2: id 'train-0' stands at .*train.jsonl:1 too"),
+        (_row(target={"colour": "pink", "code": None, "note": "a"}), "train.jsonl:2: target breaks"),
+        (_row(sources=["P9"]), "train.jsonl:2: source 'P9' is not in the corpus"),
+        (_row(sources=9), "train.jsonl:2: sources is 9"),
+        (_row(tags="odd"), "train.jsonl:2: tags is 'odd'"),
+    ],
+)
+def test_a_bad_line_is_named_with_its_mend(
+    task_folder: Path, load: Load, text: str, complaint: str
+) -> None:
+    _spoil(task_folder, "train", 2, text)
+    with pytest.raises(TaskError, match=complaint):
+        load()
+
+
+def test_bad_files_are_named_with_their_mend(task_folder: Path, load: Load) -> None:
+    with pytest.raises(TaskError, match=r"no folder nowhere; mend task\.folder"):
+        load(folder="nowhere")
+    with pytest.raises(TaskError, match=r"no split 'test' for eval; add test\.jsonl"):
+        load(splits={"eval": "test"})
+    with pytest.raises(TaskError, match="no column 'text' among 'id', 'group'"):
+        load(columns={"input": "text", "target": "target"})
+    with pytest.raises(TaskError, match=r"task\.columns: unknown field 'inputs'"):
+        load(columns={"inputs": "input"})
+    (task_folder / "eval.jsonl").write_text("\n")
+    with pytest.raises(TaskError, match="split eval: is empty"):
+        load()
+    (task_folder / "eval.jsonl").write_bytes(b"\xff\xfe")
+    with pytest.raises(TaskError, match=r"eval\.jsonl: not UTF-8"):
+        load()
+    (task_folder / "instructions.full.md").write_text(" ")
+    write_lines(task_folder / "eval.jsonl", [example("eval", 0)])
+    with pytest.raises(TaskError, match=r"instructions\.full\.md: is empty"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("cells", "complaint"),
+    [
+        ("a,b,c", r"train\.csv:3: has more or fewer cells than the header's 2"),
+        ('"a,b', r"train\.csv:3: not CSV"),
+    ],
+)
+def test_a_bad_csv_line_is_named(
+    task_folder: Path, load: Load, cells: str, complaint: str
+) -> None:
+    (task_folder / "train.jsonl").unlink()
+    (task_folder / "train.csv").write_text(f"input,target\nx,y\n{cells}\n")
+    with pytest.raises(TaskError, match=complaint):
+        load(answer=Text())
+
+
+def test_a_file_that_is_not_parquet_is_named(task_folder: Path, load: Load) -> None:
+    (task_folder / "train.jsonl").rename(task_folder / "train.parquet")
+    with pytest.raises(TaskError, match=r"train\.parquet: not Parquet"):
+        load()
+
+
+def test_a_corpus_is_checked_too(task_folder: Path, load: Load) -> None:
+    write_lines(task_folder / "corpus.jsonl", [{"id": "P0", "text": "a"}, {"id": "P0", "text": "b"}])
+    with pytest.raises(TaskError, match=r"corpus\.jsonl:2: id 'P0' stands at .*corpus\.jsonl:1 too"):
+        load()
+    write_lines(task_folder / "corpus.jsonl", [{"id": "P0"}])
+    with pytest.raises(TaskError, match=r"corpus\.jsonl:1: a passage needs 'text'"):
+        load()
+
+
+def test_a_dataset_that_cannot_be_reached_is_one_line(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(TaskError, match=r"cannot load dataset 'nobody/nothing'") as caught:
+        load(source="nobody/nothing")
+    assert "\n" not in str(caught.value)

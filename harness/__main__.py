@@ -48,9 +48,11 @@ def _sweep(config: DictConfig) -> None:
 
 
 def _one(config: DictConfig) -> None:
+    if "task" not in config:
+        raise ConfigError(f"which task? say +task=NAME; there are: {', '.join(_tasks())}")
+    job = _assemble(config)
     from harness.run import run
 
-    job = _assemble(config)
     tracking: Tracking = _build(config.tracking)
     number = HydraConfig.get().job.get("num", 0)
     loud = f"  LIMIT: only the first {job.task.limit} eval examples" if job.task.limit else ""
@@ -62,13 +64,12 @@ def _one(config: DictConfig) -> None:
 
 def _assemble(config: DictConfig) -> Job:
     """The typed objects below the configuration; nothing deeper sees a DictConfig."""
-    if "task" not in config:
-        raise ConfigError(f"which task? say +task=NAME; there are: {', '.join(_tasks())}")
+    task = _build(config.task).limited(config.limit)  # mistakes in data show before torch loads
     from harness.run import Job
 
     overrides = list(HydraConfig.get().overrides.task)
     return Job(
-        task=_build(config.task).limited(config.limit),
+        task=task,
         rung=_build(config.rung),
         model=_build(config.model),
         embedder=_build(config.embedder),
@@ -81,7 +82,7 @@ def _assemble(config: DictConfig) -> Job:
         settings=OmegaConf.to_container(config.rung, resolve=True),
         variant=" ".join(o for o in overrides if not _told(o)),
         sweep=_sweep_name(),
-        command=shlex.join(["python", "-m", "harness", *overrides]),
+        command=shlex.join(["python", "-m", "harness", *_config_dirs(), *overrides]),
     )
 
 
@@ -90,23 +91,32 @@ def _build(config: DictConfig) -> Any:
     try:
         return hydra.utils.instantiate(config, _convert_="all")
     except InstantiationException as error:
-        raise _mendable(error) or error from error
+        raise _unwrapped(error) from error
 
 
-def _mendable(error: BaseException | None) -> HarnessError | None:
-    """The user's mistake behind hydra's wrapping, if there is one."""
-    while error is not None:
-        if isinstance(error, HarnessError):
-            return error
-        if isinstance(error, TypeError) and "argument" in str(error):
-            return ConfigError(f"{str(error).removeprefix('Load')}; mend the YAML or the override")
-        error = error.__cause__
-    return None
+def _unwrapped(error: InstantiationException) -> BaseException:
+    """What really happened, behind hydra's wrapping: the user's mistake or our fault."""
+    if str(error).startswith("Error locating target"):
+        return ConfigError(f"{str(error).splitlines()[0]}; mend the _target_")
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+        if isinstance(cause, HarnessError):
+            return cause
+    if isinstance(cause, TypeError) and "argument" in str(cause):
+        return ConfigError(f"{cause}; mend the YAML or the override")
+    return cause
 
 
 def _told(override: str) -> bool:
     key = override.lstrip("+~").split("=", 1)[0]
     return key in UNTOLD or key.startswith("tracking")
+
+
+def _config_dirs() -> list[str]:
+    """The user's own folders of YAML, as the command line named them."""
+    sources = HydraConfig.get().runtime.config_sources
+    return [f"--config-dir={s.path}" for s in sources if s.provider == "command-line"]
 
 
 def _sweep_name() -> str:
@@ -157,7 +167,7 @@ def main() -> None:
     try:
         _sweep()
     except (_Stop, HydraException, OmegaConfBaseException) as error:
-        failure = str(error).split("Config search path")[0].strip()
+        failure = " ".join(str(error).split("Config search path")[0].split())
     finally:
         if _finished:
             _conclude()

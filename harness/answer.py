@@ -33,6 +33,10 @@ class Parsed:
 class Answer(Protocol):
     """How targets are written and answers are read."""
 
+    @property
+    def rules(self) -> Any:
+        """What determines how an answer is read and scored, as JSON."""
+
     def write(self, target: Any) -> str:
         """The text that a model should produce. Raises ValueError with the mend."""
 
@@ -81,6 +85,10 @@ class Json:
         )
         if not self.fields:
             raise TaskError(f"{path}: has no properties; list the fields of the answer")
+
+    @property
+    def rules(self) -> Any:
+        return self.schema
 
     def write(self, target: Any) -> str:
         if isinstance(target, str):
@@ -134,6 +142,10 @@ class Label:
     def __init__(self, labels: Sequence[str] | None = None) -> None:
         self.labels = tuple(labels) if labels else None
 
+    @property
+    def rules(self) -> Any:
+        return self.labels
+
     def write(self, target: Any) -> str:
         if self.labels is not None and str(target) not in self.labels:
             raise ValueError(f"target {target!r} is not one of the {len(self.labels)} labels")
@@ -158,6 +170,10 @@ class Label:
 
 class Text:
     """Free text."""
+
+    @property
+    def rules(self) -> Any:
+        return None
 
     def write(self, target: Any) -> str:
         if not str(target).strip():

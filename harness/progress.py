@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+import warnings
 from types import TracebackType
 
 from rich.console import Console
@@ -15,7 +17,21 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "silence_libraries"]
+
+
+def silence_libraries() -> None:
+    """Other libraries' bars and notices would garble ours and fill logs; errors still come."""
+    import datasets
+    import huggingface_hub.utils
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    datasets.disable_progress_bars()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    if sys.stderr.isatty():  # gigabytes on their way should be seen
+        huggingface_hub.utils.enable_progress_bars()
 
 
 class Progress:
@@ -30,6 +46,7 @@ class Progress:
         self.notes: dict[str, str] = {}
         self.began = time.perf_counter()
         self.done = 0
+        self.counted = 0
         columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
         if total is not None or unit != "item":
             columns.append(MofNCompleteColumn())
@@ -58,7 +75,8 @@ class Progress:
     def advance(self, count: int = 1) -> None:
         """Count items that are done, and show how many a second."""
         self.update(self.done + count)
-        rate = self.done / max(1e-9, time.perf_counter() - self.began)
+        self.counted += count  # what an earlier run had done took no time now
+        rate = self.counted / max(1e-9, time.perf_counter() - self.began)
         self.note(f"{self.unit}s/s", f"{rate:.1f}")
 
     def update(self, done: int, total: int | None = None) -> None:

@@ -6,11 +6,12 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.errors import ConfigError
+from harness.errors import ConfigError, HarnessError
 from harness.evidence import scoring
 from harness.evidence.cost import Monitor
 from harness.evidence.isolation import Certificate, Isolation
@@ -18,10 +19,10 @@ from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
 from harness.models.local import LocalModel, ModelSpec, load_model
 from harness.models.memory import keep_freed_memory
-from harness.progress import Progress
+from harness.progress import Progress, silence_libraries
 from harness.record import provenance
 from harness.record.results import RunFolder
-from harness.task import Example, Prediction, Question, Task
+from harness.task import Prediction, Question, Task
 
 __all__ = ["Job", "run"]
 
@@ -70,6 +71,7 @@ def run(job: Job) -> RunFolder:
     if folder.complete and not job.force:
         return folder
     keep_freed_memory()
+    silence_libraries()
     folder.start(job.config, force=job.force)
     began = time.perf_counter()
     with Monitor() as monitor:
@@ -107,30 +109,35 @@ def _answer(
     rest = [q for q in questions if q.id not in answered]
     with Progress(f"{predictor.rung.name}: answering", len(questions), unit="question") as progress:
         progress.update(len(done))
-        for prediction in folder.append(_surely(predictor, rest, batch_size)):
+        for prediction in folder.append(_surely(predictor, rest, batch_size, bool(done))):
             done.append(prediction)
             progress.advance()
     return done
 
 
 def _surely(
-    predictor: Predictor, questions: Sequence[Question], batch_size: int | None
+    predictor: Predictor, questions: Sequence[Question], batch_size: int | None, answered: bool
 ) -> Iterator[Prediction]:
     """Predictions for all questions; one that cannot be answered becomes a failed prediction.
 
-    If not a single question can be answered it is our fault, and the exception stands.
+    If not a single question could be answered, now or before an interruption (`answered`), it is
+    our fault, and the exception stands.
     """
+    if not questions:
+        return
     left = {q.id: q for q in questions}
     try:
         for prediction in predictor(questions, batch_size):
             del left[prediction.id]
             yield prediction
         return
+    except HarnessError:
+        raise  # the user's to mend, and the same for every question
     except Exception as error:  # noqa: BLE001 - whatever it is must not lose the other questions
         fault = error
         print(f"answering failed ({error!r}); trying one question at a time", file=sys.stderr)
     failed: list[Prediction] = []
-    answered = len(left) < len(questions)
+    answered = answered or len(left) < len(questions)
     for question in left.values():
         try:
             yield from predictor([question], 1)
@@ -143,17 +150,15 @@ def _surely(
 
 
 def _check_budget(task: Task, model: LocalModel) -> None:
-    """No rung can write a target that is longer than the token budget."""
-    m = task.materials
-
-    def length(example: Example) -> int:
-        return len(model.tokenizer(example.target, add_special_tokens=False).input_ids)
-
-    longest = max(m.train + m.dev, key=lambda e: len(e.target))
-    if length(longest) > m.max_new_tokens:
+    """No rung can write a target, and stop, that is longer than the token budget."""
+    examples = task.materials.train + task.materials.dev
+    budget = task.materials.max_new_tokens
+    encoded = model.tokenizer([e.target for e in examples], add_special_tokens=False).input_ids
+    tokens, longest = max(zip(map(len, encoded), examples, strict=True), key=itemgetter(0))
+    if tokens + 1 > budget:
         raise ConfigError(
-            f"{longest.where}: the target has {length(longest)} tokens, but task.max_new_tokens "
-            f"is {m.max_new_tokens}; raise it"
+            f"{longest.where}: the target has {tokens} tokens and a stop token, but "
+            f"task.max_new_tokens is {budget}; raise it"
         )
 
 

@@ -126,14 +126,19 @@ class Task:
         return replace(self, eval=self.eval[:limit], limit=min(limit, len(self.eval)))
 
     def fingerprints(self) -> dict[str, str]:
-        """SHA-256 of each split and of the corpus, by content and order, and of what is asked."""
+        """SHA-256 of each split and of the corpus, by content and order; of what is asked; and of
+        how answers are scored."""
         m = self.materials
         parts: dict[str, Sequence[Example | Passage]] = {
             "train": m.train, "dev": m.dev, "eval": self.eval, "corpus": m.corpus
         }  # fmt: skip
-        asked = json.dumps([dict(m.instructions), m.question, m.max_new_tokens], sort_keys=True)
+        settings: dict[str, list[object]] = {
+            "prompt": [dict(m.instructions), m.question, m.max_new_tokens],
+            "scoring": [type(m.answer).__name__, m.answer.rules, self.primary, self.metrics],
+        }
         return {name: _sha256(rows) for name, rows in parts.items()} | {
-            "prompt": hashlib.sha256(asked.encode()).hexdigest()
+            name: hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+            for name, values in settings.items()
         }
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from harness.answer import Json
+from harness.ladder.training import Training
 from harness.load import load_task
 from harness.models.embedder import Embedder
 from harness.models.local import LocalModel, ModelSpec, load_model
@@ -137,7 +139,11 @@ def example(split: str, number: int) -> dict[str, object]:
         "id": f"{split}-{number}",
         "group": f"{split}-group-{number // 2}",
         "input": text,
-        "target": {"colour": "red" if number % 3 else "blue", "code": f"C{number % 4}", "note": word},
+        "target": {
+            "colour": "red" if number % 3 else "blue",
+            "code": f"C{number % 4}",
+            "note": word,
+        },
         "sources": [f"P{number % 4}"],
         "tags": {"odd": bool(number % 2)},
     }
@@ -181,3 +187,49 @@ def load(task_folder: Path) -> Callable[..., Task]:
 @pytest.fixture
 def task(load: Callable[..., Task]) -> Task:
     return load()
+
+
+def plan(**changes: object) -> Training:
+    """How the tiny model is trained in tests; keyword arguments replace single settings."""
+    settings: dict[str, object] = {
+        "learning_rate": 1e-2,
+        "epochs": 3,
+        "batch_size": 4,
+        "accumulate": 1,
+        "schedule": "constant",
+        "warmup": 0.0,
+        "weight_decay": 0.0,
+        "max_grad_norm": 1.0,
+        "evaluations_per_epoch": 2,
+        "patience": 99,
+        "dtype": "float32",
+        "activation_checkpointing": False,
+    }
+    return Training(**(settings | changes))  # type: ignore[arg-type]
+
+
+def lora(**changes: object) -> LoraConfig:
+    """Low-rank adapters on all linear layers of the tiny model."""
+    settings = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+    return LoraConfig(**(settings | changes))
+
+
+@pytest.fixture(scope="session")
+def apt_spec(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> ModelSpec:
+    """The tiny model with an embedding for its stop token, which padding leaves at zero there.
+
+    This one can learn to stop.
+    """
+    folder = tmp_path_factory.mktemp("apt")
+    model = LlamaForCausalLM.from_pretrained(tiny_folder)
+    torch.manual_seed(2)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[1].normal_(0, 0.3)
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_folder).save_pretrained(folder)
+    return ModelSpec("apt", Folder(str(folder)), "float32", "CC0-1.0", False, "cpu")
+
+
+@pytest.fixture(scope="session")
+def apt(apt_spec: ModelSpec) -> LocalModel:
+    return load_model(apt_spec)

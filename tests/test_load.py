@@ -47,9 +47,7 @@ def test_limit_takes_the_first_of_eval(task: Task) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_csv_and_parquet_are_read_as_jsonl_is(
-    load: Load, task_folder: Path, suffix: str
-) -> None:
+def test_csv_and_parquet_are_read_as_jsonl_is(load: Load, task_folder: Path, suffix: str) -> None:
     before = load()
     for split in ("train", "dev", "eval"):
         rows = [json.loads(line) for line in (task_folder / f"{split}.jsonl").open()]
@@ -146,7 +144,10 @@ def _row(**changes: object) -> str:
         (_row(input=""), "train.jsonl:2: has no 'input'"),
         (_row(input=3), "train.jsonl:2: input is 3; it must be text"),
         (_row(id="train-0"), "train.jsonl:2: id 'train-0' stands at .*train.jsonl:1 too"),
-        (_row(target={"colour": "pink", "code": None, "note": "a"}), "train.jsonl:2: target breaks"),
+        (
+            _row(target={"colour": "pink", "code": None, "note": "a"}),
+            "train.jsonl:2: target breaks",
+        ),
         (_row(sources=["P9"]), "train.jsonl:2: source 'P9' is not in the corpus"),
         (_row(sources=9), "train.jsonl:2: sources is 9"),
         (_row(tags="odd"), "train.jsonl:2: tags is 'odd'"),
@@ -188,9 +189,7 @@ def test_bad_files_are_named_with_their_mend(task_folder: Path, load: Load) -> N
         ('"a,b', r"train\.csv:3: not CSV"),
     ],
 )
-def test_a_bad_csv_line_is_named(
-    task_folder: Path, load: Load, cells: str, complaint: str
-) -> None:
+def test_a_bad_csv_line_is_named(task_folder: Path, load: Load, cells: str, complaint: str) -> None:
     (task_folder / "train.jsonl").unlink()
     (task_folder / "train.csv").write_text(f"input,target\nx,y\n{cells}\n")
     with pytest.raises(TaskError, match=complaint):
@@ -204,8 +203,12 @@ def test_a_file_that_is_not_parquet_is_named(task_folder: Path, load: Load) -> N
 
 
 def test_a_corpus_is_checked_too(task_folder: Path, load: Load) -> None:
-    write_lines(task_folder / "corpus.jsonl", [{"id": "P0", "text": "a"}, {"id": "P0", "text": "b"}])
-    with pytest.raises(TaskError, match=r"corpus\.jsonl:2: id 'P0' stands at .*corpus\.jsonl:1 too"):
+    write_lines(
+        task_folder / "corpus.jsonl", [{"id": "P0", "text": "a"}, {"id": "P0", "text": "b"}]
+    )
+    with pytest.raises(
+        TaskError, match=r"corpus\.jsonl:2: id 'P0' stands at .*corpus\.jsonl:1 too"
+    ):
         load()
     write_lines(task_folder / "corpus.jsonl", [{"id": "P0"}])
     with pytest.raises(TaskError, match=r"corpus\.jsonl:1: a passage needs 'text'"):

@@ -35,6 +35,10 @@ class Monitor:
         )
 
     def __enter__(self) -> Monitor:
+        import torch
+
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.reset_peak_memory_stats()  # an earlier block's peak is not this one's
         psutil.cpu_percent()  # the first call only sets the clock
         self._thread.start()
         return self

@@ -40,7 +40,8 @@ def mean_interval(values: Sequence[float], seed: int = 0) -> Interval:
         from statsmodels.stats.proportion import proportion_confint
 
         low, high = proportion_confint(data.sum(), len(data), 1 - CONFIDENCE, method="wilson")
-        return Interval(mean, float(low), float(high), len(data), "wilson")
+        # Rounding puts a bound a hair beyond 0% and 100%.
+        return Interval(mean, min(float(low), mean), max(float(high), mean), len(data), "wilson")
     if len(data) < 2 or np.ptp(data) == 0:
         return Interval(mean, None, None, len(data), "none")
     from scipy.stats import bootstrap

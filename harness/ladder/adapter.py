@@ -139,7 +139,7 @@ class Adapter:
                 f"the adapter has no effect after {curve.steps} steps; "
                 "check target_modules and raise training.learning_rate"
             )
-        looks = [p["stop_rate"] for p in curve.points if "stop_rate" in p]
+        looks = {p["step"]: p["stop_rate"] for p in curve.points if "stop_rate" in p}
         weights = folder / "adapter" / "adapter_model.safetensors"
         return Report(
             trainable=sum(p.numel() for p in adapted.parameters() if p.requires_grad),
@@ -147,7 +147,7 @@ class Adapter:
             examples=len(examples),
             sha256=digest(weights),
             effect=effect,
-            stop_rate=looks[-1] if looks else 0.0,
+            stop_rate=looks.get(curve.best_step, 0.0),
             curve=curve,
         )
 
@@ -156,9 +156,11 @@ class Adapter:
     ) -> list[tuple[list[Message], str]]:
         if not self.shuffle_targets:
             return lessons
-        targets = [target for _, target in lessons]
-        random.Random(seed).shuffle(targets)
-        return [(messages, target) for (messages, _), target in zip(lessons, targets, strict=True)]
+        order = list(range(len(lessons)))
+        random.Random(seed).shuffle(order)
+        # Each gets the target of the next in a random circle, so that none keeps its own.
+        giver = dict(zip(order, order[1:] + order[:1], strict=True))
+        return [(messages, lessons[giver[i]][1]) for i, (messages, _) in enumerate(lessons)]
 
 
 def _encode(model: LocalModel, lessons: list[tuple[list[Message], str]]) -> list[Encoded]:

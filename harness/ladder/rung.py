@@ -33,11 +33,11 @@ class Rung:
     name: str
     instructions: str
     """Which variant the prompt says: `full` or `short`."""
-    shots: Shots | None
+    shots: Shots | None = None
     """Which worked examples it shows."""
-    retrieval: Retrieval | None
+    retrieval: Retrieval | None = None
     """What it looks up."""
-    adapter: Adapter | None
+    adapter: Adapter | None = None
     """Which weights it changes."""
 
     @property

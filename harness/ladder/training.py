@@ -5,6 +5,7 @@ Checkpoints, resuming, schedules, early stopping and several GPUs are the Traine
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_callback import ExportableState
+from transformers import (
+    EarlyStoppingCallback,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_callback import ExportableState, TrainerState
 from transformers.trainer_pt_utils import get_length_grouped_indices
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -76,7 +84,8 @@ class _CrossEntropy(torch.autograd.Function):
         total = torch.zeros((), device=logits.device)
         for start in range(0, len(labels), CHUNK):
             rows = slice(start, start + CHUNK)
-            scores, y = logits[rows].float(), labels[rows, None]
+            # A copy, or float32 logits would be overwritten: evaluate() looks at them afterwards.
+            scores, y = logits[rows].to(torch.float32, copy=True), labels[rows, None]
             lse = scores.logsumexp(-1, keepdim=True)
             total += (lse - scores.gather(1, y)).sum()
             scores.sub_(lse).exp_().scatter_add_(1, y, torch.full_like(lse, -1.0))
@@ -237,7 +246,7 @@ def train(
     with Progress("training", unit="step") as progress:
         trainer = _CompletionTrainer(
             model=model,
-            args=_arguments(training, len(examples), seed, folder),
+            args=_arguments(training, len(examples), seed, folder, model.device),
             train_dataset=_Rows(examples),
             eval_dataset=_Rows(dev),
             data_collator=lambda rows: collate([row["example"] for row in rows]),
@@ -247,9 +256,9 @@ def train(
                 _Report(progress),
             ],
         )
+        trainer.remove_callback(PrinterCallback)
         trainer.stop, trainer.autocast = stop, autocast
-        checkpoint = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-        trainer.train(resume_from_checkpoint=checkpoint)
+        trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
     state = trainer.state
     best = state.best_model_checkpoint
     tokens = sum(len(e.prompt) + len(e.completion) for e in examples)
@@ -263,7 +272,27 @@ def train(
     )
 
 
-def _arguments(training: Training, examples: int, seed: int, folder: Path) -> TrainingArguments:
+def _last_checkpoint(folder: Path) -> str | None:
+    """The last checkpoint to go on from; later ones that do not serve are taken away.
+
+    A killed process leaves half of one. And behind the one at which training stopped early the
+    Trainer would train further: from an earlier one it stops there again.
+    """
+    while checkpoint := get_last_checkpoint(str(folder)) if folder.is_dir() else None:
+        try:  # the Trainer writes its state last
+            state = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE_NAME))
+            stopped = state.stateful_callbacks["TrainerControl"]["args"]["should_training_stop"]
+            if state.global_step == state.max_steps or not stopped:
+                return str(checkpoint)
+        except (OSError, ValueError):
+            pass
+        shutil.rmtree(checkpoint)
+    return None
+
+
+def _arguments(
+    training: Training, examples: int, seed: int, folder: Path, device: torch.device
+) -> TrainingArguments:
     steps_per_epoch = -(-examples // (training.batch_size * training.accumulate))
     every = max(1, steps_per_epoch // training.evaluations_per_epoch)
     total = steps_per_epoch * training.epochs
@@ -290,7 +319,7 @@ def _arguments(training: Training, examples: int, seed: int, folder: Path) -> Tr
         logging_strategy="steps",
         logging_steps=1,
         restore_callback_states_from_checkpoint=True,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=device.type == "cpu",
         seed=seed,
         data_seed=seed,
         report_to="none",

@@ -31,6 +31,8 @@ class Embedder:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors of shape [len(texts), dimension]; a dot product is a cosine."""
+        if not texts:
+            return self.encode([""])[:0]
         path = cache_folder("embeddings") / f"{self._key(texts)}.npy"
         if path.exists():
             return np.asarray(np.load(path), dtype=np.float32)

@@ -131,9 +131,14 @@ class LocalModel:
             if constraints:
                 raise ConfigError(f"{self.spec.name}: cannot answer under a constraint; drop it")
             self.model.set_attn_implementation("sdpa")
-            target = self.adapter or self.model
             return plain.generate(
-                target, prompts, self.stop, max_new_tokens, batch_size, self.tokenizer.eos_token_id
+                self.adapter or self.model,
+                prompts,
+                self.stop,
+                max_new_tokens,
+                batch_size,
+                self.tokenizer.eos_token_id,
+                padded=self.adapter is None,
             )
         return generate(
             self.model,

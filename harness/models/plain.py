@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -22,12 +23,15 @@ def generate(
     max_new_tokens: int,
     batch_size: int | None,
     pad: int,
+    *,
+    padded: bool = True,
 ) -> Iterator[Completion]:
-    """Greedy completions by `model.generate`, longest prompts first, padded on the left."""
-    size = batch_size or BATCH
-    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
-    for start in range(0, len(order), size):
-        batch = order[start : start + size]
+    """Greedy completions by `model.generate`, longest prompts first, padded on the left.
+
+    With `padded=False` only prompts of equal length share a batch: prompt-learning adapters of
+    PEFT ignore position ids, so that padding would change what they say.
+    """
+    for batch in _batches(prompts, batch_size or BATCH, padded):
         began = time.perf_counter()
         outputs = _batch(model, [prompts[i] for i in batch], stop, max_new_tokens, pad)
         seconds = (time.perf_counter() - began) / len(batch)
@@ -35,6 +39,15 @@ def generate(
             end = next((n for n, token in enumerate(tokens) if token in stop), None)
             finish = "length" if end is None else "stop"
             yield Completion(i, tokens[:end], finish, seconds, len(prompts[i]), len(batch))
+
+
+def _batches(prompts: Sequence[Sequence[int]], size: int, padded: bool) -> Iterator[list[int]]:
+    """Indices of prompts that are answered together."""
+    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
+    groups = [order] if padded else [list(g) for _, g in groupby(order, lambda i: len(prompts[i]))]
+    for group in groups:
+        for start in range(0, len(group), size):
+            yield group[start : start + size]
 
 
 @torch.inference_mode()

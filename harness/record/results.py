@@ -43,6 +43,8 @@ class RunFolder:
     def start(self, config: str, *, force: bool) -> None:
         """Make the folder; what an interrupted run left stays, unless `force`."""
         if force:
+            # First, so that a run killed in between does not pass for a complete one.
+            (self.path / COMPLETE).unlink(missing_ok=True)
             shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
         _write(self.path / "config.yaml", config)
@@ -56,8 +58,7 @@ class RunFolder:
         whole = data[: data.rfind(b"\n") + 1]
         if len(whole) < len(data):
             os.truncate(path, len(whole))
-        records = [json.loads(line) for line in whole.splitlines()]
-        return [Prediction(**r | {"passages": tuple(r["passages"])}) for r in records]
+        return [self._prediction(n, line) for n, line in enumerate(whole.splitlines(), start=1)]
 
     def append(self, predictions: Iterable[Prediction]) -> Iterable[Prediction]:
         """Write each prediction down as it comes, and pass it on."""
@@ -99,10 +100,27 @@ class RunFolder:
         path = self.path / name
         try:
             return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
-            raise ResultsError(
-                f"{path}: cannot be read ({error}); delete {self.path} and run again"
-            ) from error
+        except (OSError, ValueError) as error:
+            raise self._unreadable(name, error) from error
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A JSON Lines file of the run. Raises ResultsError if it cannot be read."""
+        try:
+            return pd.read_json(self.path / name, lines=True, dtype={"id": str, "text": str})
+        except (OSError, ValueError) as error:
+            raise self._unreadable(name, error) from error
+
+    def _prediction(self, number: int, line: bytes) -> Prediction:
+        try:
+            record = json.loads(line)
+            return Prediction(**record | {"passages": tuple(record["passages"])})
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._unreadable(f"predictions.jsonl:{number}", error) from error
+
+    def _unreadable(self, name: str, error: Exception) -> ResultsError:
+        return ResultsError(
+            f"{self.path / name}: cannot be read ({error}); delete {self.path} and run again"
+        )
 
 
 class Results(NamedTuple):
@@ -126,10 +144,7 @@ def load_results(root: str | Path) -> Results:
         numbers = folder.read("metrics.json")
         for tag, part in {"": numbers["all"], **numbers["slices"]}.items():
             runs += [{**about, "slice": tag, "metric": name, **m} for name, m in part.items()]
-        predictions = pd.read_json(
-            folder.path / "predictions.jsonl", lines=True, dtype={"id": str, "text": str}
-        )
-        scores = pd.read_json(folder.path / "scores.jsonl", lines=True, dtype={"id": str})
+        predictions, scores = folder.table("predictions.jsonl"), folder.table("scores.jsonl")
         items.append(predictions.merge(scores, on="id", suffixes=("", "_score")).assign(**about))
     return Results(pd.DataFrame(runs), pd.concat(items, ignore_index=True))
 

@@ -34,6 +34,7 @@ __all__ = ["Mlflow", "NoTracking", "Tracking", "main"]
 
 DEFAULT_URI = f"sqlite:///{Path.cwd()}/mlflow.db"
 LONGEST_PARAM = 6000
+LONGEST_NAME = 250
 
 
 class Tracking(Protocol):
@@ -95,11 +96,12 @@ class Mlflow:
         # A server that is down should be noticed in seconds, not after minutes of retries.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-        logging.getLogger("alembic").setLevel(logging.WARNING)
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
+        for chatty in ("alembic", "mlflow"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         lock = FileLock(Path(tempfile.gettempdir()) / f"harness-{_short(self.uri)}.lock")
         try:
             with lock:
@@ -256,7 +258,7 @@ def _log_datasets(client: MlflowClient, run_id: str, manifest: dict[str, Any]) -
 
 
 def _predictions(folder: RunFolder) -> pd.DataFrame:
-    scores = pd.read_json(folder.path / "scores.jsonl", lines=True, dtype={"id": str})
+    scores = folder.table("scores.jsonl")
     rows = [{"id": p.id, "text": p.text, "finish": p.finish} for p in folder.predictions()]
     return pd.DataFrame(rows).merge(scores, on="id")
 
@@ -276,8 +278,10 @@ def _line(row: Row) -> dict[str, Any]:
 
 
 def _legal(name: str) -> str:
-    """A metric or param name with only what MLflow allows."""
-    return re.sub(r"[^\w./ -]", " ", name)
+    """A metric or param name that MLflow takes: its letters, no odd path, at most 250 long."""
+    parts = re.sub(r"[^\w./ -]", " ", name).split("/")
+    legal = "/".join(part for part in parts if part not in ("", ".", ".."))
+    return legal if len(legal) <= LONGEST_NAME else f"{legal[: LONGEST_NAME - 17]} {_short(name)}"
 
 
 def _short(text: str) -> str:

@@ -28,8 +28,9 @@ def ladder_chart(rows: Sequence[Row]) -> Figure:
         colour = TUNED if row.manifest["training"] else UNTUNED
         axes.bar(x, 100 * value.value, width=0.62, color=colour)
         if value.low is not None and value.high is not None:
-            errors = [[100 * (value.value - value.low)], [100 * (value.high - value.value)]]
-            axes.errorbar(x, 100 * value.value, yerr=errors, color=INK, capsize=4, fmt="none")
+            # Around its own middle: an interval may miss its value, if only by a rounding error.
+            middle, half = 50 * (value.high + value.low), 50 * (value.high - value.low)
+            axes.errorbar(x, middle, yerr=half, color=INK, capsize=4, fmt="none")
         top = 100 * (value.high if value.high is not None else value.value)
         axes.annotate(
             f"{100 * value.value:.1f}", (x, top), (0, 3), textcoords="offset points", ha="center"

@@ -87,18 +87,25 @@ def _intervals(numbers: dict[str, Any]) -> dict[str, Interval]:
 
 
 def _labels(manifests: Sequence[dict[str, Any]]) -> list[str]:
-    """The rung's name, with the model, seed or overrides where they differ between the runs."""
+    """The rung's name, with the model, seed, overrides or hash where they differ between runs."""
     models = {m["model"] for m in manifests}
+    variants = {m["variant"] for m in manifests}
     seeds = {m["seed"] for m in manifests if m["seed"] is not None}
     labels = []
     for m in manifests:
-        parts = [m["rung"], m["variant"]]
+        parts = [m["rung"]]
+        if len(variants) > 1:
+            parts.append(m["variant"])
         if len(models) > 1:
             parts.append(m["model"])
         if len(seeds) > 1 and m["seed"] is not None:
             parts.append(f"seed={m['seed']}")
         labels.append(" ".join(filter(None, parts)))
-    return labels
+    # Nothing that was typed differs, so data or weights do: the folder's hash is left.
+    return [
+        f"{label} {m['run'].rpartition('/')[2][:6]}" if labels.count(label) > 1 else label
+        for label, m in zip(labels, manifests, strict=True)
+    ]
 
 
 def _place(row: Row) -> tuple[str, int, str, str]:

@@ -13,7 +13,9 @@ from harness.evidence.isolation import Isolation, normalize
 from harness.task import Example, Task
 
 STOP = Isolation(near_duplicate=0.6, contained=0.9, leaks="stop")
-LONG = "The zip of my winter sleeping bag broke on the second night and I am still cold, please help."
+LONG = (
+    "The zip of my winter sleeping bag broke on the second night and I am still cold, please help."
+)
 
 FILLER = " ".join(f"{a}{b}" for a in ("quartz", "vivid", "jumbo", "waltz") for b in range(900, 912))
 
@@ -61,7 +63,7 @@ def test_a_planted_copy_stops_the_run_and_both_lines_are_named(
 
 def test_a_corpus_may_hold_facts_but_no_eval_question(task: Task) -> None:
     STOP.seal(planted(task, "Zips of sleeping bags are mended in winter.", "corpus"))
-    with pytest.raises(LeakError, match="corpus.jsonl:1 overlap"):
+    with pytest.raises(LeakError, match=r"corpus\.jsonl:1 overlap"):
         STOP.seal(planted(task, f"Q: {LONG} A: red. {FILLER}", "corpus"))
 
 
@@ -83,7 +85,7 @@ def test_leaks_can_be_dropped_or_allowed_and_the_certificate_says_so(task: Task)
     assert dropped.eval == leaky.eval
     allowed, certificate = replace(STOP, leaks="allow").seal(leaky)
     assert (allowed, certificate.decision) == (leaky, "allowed")
-    with pytest.raises(ConfigError, match="isolation.leaks=maybe"):
+    with pytest.raises(ConfigError, match=r"isolation\.leaks=maybe"):
         replace(STOP, leaks="maybe").seal(task)
 
 

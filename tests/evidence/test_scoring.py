@@ -112,9 +112,7 @@ def test_slices_are_the_same_measures_over_tagged_examples(task: Task) -> None:
 def test_recall_counts_the_passages_that_hold_the_answer(task: Task) -> None:
     from dataclasses import replace
 
-    predictions = [
-        replace(p, passages=("P0", "P1")) for p in answered(task, [""] * len(task.eval))
-    ]
+    predictions = [replace(p, passages=("P0", "P1")) for p in answered(task, [""] * len(task.eval))]
     assert scoring.retrieval(task, predictions)["recall_at_2"].value == pytest.approx(0.5)
     assert scoring.retrieval(task, answered(task, [""] * 8)) == {}
 

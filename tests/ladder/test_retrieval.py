@@ -13,7 +13,7 @@ from harness.task import Question, Task
 def test_the_most_similar_passage_comes_first(task: Task, letters: Embedder) -> None:
     index = Retrieval(2).index(task.materials.corpus, letters)
     (found,) = index.search([Question("q", "things of birch have a code")])
-    assert [p.id for p in found][0] == "P1"
+    assert found[0].id == "P1"
     assert len(found) == 2
 
 

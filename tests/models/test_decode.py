@@ -99,7 +99,9 @@ def test_an_adapter_in_front_of_the_weights_makes_no_difference_to_the_method(
 ) -> None:
     from peft import LoraConfig, get_peft_model
 
-    adapted = get_peft_model(model, LoraConfig(target_modules="all-linear", init_lora_weights=False))
+    adapted = get_peft_model(
+        model, LoraConfig(target_modules="all-linear", init_lora_weights=False)
+    )
     prompts = prompt_forest(random.Random(4), 6)
     expected = [reference(adapted.get_base_model(), p, 8) for p in prompts]
     done = generate(adapted.get_base_model(), prompts, stop=STOP, max_new_tokens=8)
@@ -173,5 +175,3 @@ def test_texts_equal_plain_generate_on_a_gpu(model: LlamaForCausalLM) -> None:
         out = model.generate(ids, max_new_tokens=12, do_sample=False, pad_token_id=1)[0]
         tokens = out[ids.shape[1] :].tolist()
         assert c.tokens == (tokens[: tokens.index(1)] if 1 in tokens else tokens)
-
-

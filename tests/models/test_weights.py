@@ -33,7 +33,9 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         archive.writestr("tinyweights/folder/sub/b.json", b"[]")
         meta = "Metadata-Version: 2.1\nName: tinyweights\nVersion: 1.0\nRequires-Dist: nonesuch\n"
         archive.writestr("tinyweights-1.0.dist-info/METADATA", meta)
-        archive.writestr("tinyweights-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(
+            "tinyweights-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n"
+        )
         archive.writestr("tinyweights-1.0.dist-info/RECORD", "")
     for name in ("PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -135,6 +137,8 @@ def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch: pytest.MonkeyPatc
         raise OSError("We couldn't connect\nlong story")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
-    with pytest.raises(WeightsError, match=r"a/b@main: cannot be fetched.*We couldn't connect") as e:
+    with pytest.raises(
+        WeightsError, match=r"a/b@main: cannot be fetched.*We couldn't connect"
+    ) as e:
         Hub("a/b").resolve()
     assert "\n" not in str(e.value)

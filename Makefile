@@ -1,0 +1,42 @@
+# Everything runs inside .venv, which the first target that needs it sets up.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help ladder test check format ui bench clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+ladder: $(READY) ## the four rungs on support_json: the table, results/, MLflow
+	$(PY) -m harness +task=support_json
+
+test: $(READY) ## the tests, on real weights too
+	$(PY) -m pytest
+
+check: $(READY) ## formatting, lint and types
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+format: $(READY) ## put the code into shape
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+ui: $(READY) ## MLflow's UI on this project's store: http://127.0.0.1:5000
+	$(VENV)/bin/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
+
+bench: $(READY) ## answering speed against transformers' generate, same texts
+	$(PY) -m bench.answering
+
+clean: ## remove .venv; results/ and mlflow.db stay
+	rm -rf $(VENV)
+
+$(READY): constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "harness needs Python 3.11 or later; say: make PYTHON=python3.12 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --progress-bar on -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,265 @@
+"""Which weights change, that they do change, and that nothing else does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import peft
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM
+
+from harness.errors import TrainingError
+from harness.ladder.adapter import Adapted, Adapter
+from harness.ladder.prompt import render
+from harness.models import plain
+from harness.models.local import LocalModel, Message, ModelSpec
+from harness.models.weights import digest
+from harness.task import Example, Task
+from tests.conftest import lora, plan
+
+SHORT = plan(epochs=2, evaluations_per_epoch=1)
+NEW = 16
+"""Tokens of an answer: enough to tell models apart."""
+
+MERGED = {
+    "lora": lora(),
+    "dora": lora(use_dora=True),
+    "ia3": peft.IA3Config(task_type="CAUSAL_LM"),
+    "loha": peft.LoHaConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear"),
+    "vera": peft.VeraConfig(task_type="CAUSAL_LM", r=8, target_modules="all-linear"),
+    "oft": peft.OFTConfig(task_type="CAUSAL_LM", oft_block_size=4, target_modules="all-linear"),
+}
+IN_FRONT = {
+    "prompt": peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4),
+    "prefix": peft.PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4),
+}
+
+Fit = Callable[..., Adapted]
+
+
+def lessons(examples: Sequence[Example]) -> list[tuple[list[Message], str]]:
+    return [(render("JSON.", "{input}", e.input), e.target) for e in examples]
+
+
+def nobody_asks(examples: Sequence[Example]) -> list[tuple[list[Message], str]]:
+    raise AssertionError("a finished adapter needs no lessons")
+
+
+@pytest.fixture
+def fit(apt: LocalModel, task: Task, tmp_path: Path) -> Fit:
+    """Fit an adapter in a folder below `tmp_path`; keyword arguments replace single parts."""
+
+    def call(adapter: Adapter, folder: str = "run", **changes: object) -> Adapted:
+        parts = {"model": apt, "lessons": lessons, "materials": task.materials, "seed": 0}
+        return adapter.fit(**(parts | changes), folder=tmp_path / folder)  # type: ignore[arg-type]
+
+    return call
+
+
+@pytest.fixture
+def prompts(apt: LocalModel, task: Task) -> list[list[int]]:
+    return [apt.encode(messages) for messages, _ in lessons(task.materials.dev)]
+
+
+def answers(
+    model: LocalModel, prompts: list[list[int]], batch: int | None = None
+) -> list[list[int]]:
+    done = model.answer(prompts, NEW, batch)
+    return [c.tokens for c in sorted(done, key=lambda c: c.index)]
+
+
+def by_peft_alone(model: LocalModel, folder: Path, prompts: list[list[int]]) -> list[list[int]]:
+    """The adapter from disk in front of untouched weights, one prompt at a time."""
+    adapted = PeftModel.from_pretrained(model.fresh(torch.float32), folder)
+    done = plain.generate(adapted, prompts, model.stop, NEW, 1, pad=1)
+    return [c.tokens for c in sorted(done, key=lambda c: c.index)]
+
+
+def by_argmax_alone(model: LocalModel, folder: Path, prompts: list[list[int]]) -> list[list[int]]:
+    """The whole sequence anew for every token, as training sees it."""
+    adapted = PeftModel.from_pretrained(model.fresh(torch.float32), folder)
+    texts: list[list[int]] = []
+    for prompt in prompts:
+        tokens: list[int] = []
+        while len(tokens) < NEW:
+            with torch.no_grad():
+                ids = torch.tensor([prompt + tokens])
+                logits = adapted(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+            token = int(logits[0, -1].argmax())
+            if token in model.stop:
+                break
+            tokens.append(token)
+        texts.append(tokens)
+    return texts
+
+
+@pytest.mark.parametrize("kind", MERGED)
+def test_an_adapter_that_was_merged_from_disk_answers_as_peft_says(
+    fit: Fit, apt: LocalModel, prompts: list[list[int]], tmp_path: Path, kind: str
+) -> None:
+    adapted = fit(Adapter(MERGED[kind], SHORT))
+    folder = tmp_path / "run" / "adapter"
+    assert adapted.model.adapter is None
+    assert answers(adapted.model, prompts) == by_peft_alone(apt, folder, prompts)
+    assert answers(adapted.model, prompts) != answers(apt, prompts)
+
+
+@pytest.mark.parametrize("kind", IN_FRONT)
+def test_a_prompt_learning_adapter_answers_in_front_of_the_weights(
+    fit: Fit, apt: LocalModel, prompts: list[list[int]], tmp_path: Path, kind: str
+) -> None:
+    adapted = fit(Adapter(IN_FRONT[kind], SHORT))
+    folder = tmp_path / "run" / "adapter"
+    assert adapted.model.adapter is not None
+    assert answers(adapted.model, prompts, 1) == by_argmax_alone(apt, folder, prompts)
+    assert answers(adapted.model, prompts, 1) != answers(apt, prompts)
+
+
+def test_answers_behind_virtual_tokens_do_not_depend_on_the_batch(
+    fit: Fit, prompts: list[list[int]]
+) -> None:
+    adapted = fit(Adapter(IN_FRONT["prompt"], SHORT))
+    assert len({len(p) for p in prompts}) > 1
+    assert answers(adapted.model, prompts, 4) == answers(adapted.model, prompts, 1)
+
+
+def test_the_base_model_stays_what_it_was(
+    fit: Fit, apt: LocalModel, prompts: list[list[int]]
+) -> None:
+    config = lora()
+    before, settings = answers(apt, prompts), config.to_dict()
+    adapted = fit(Adapter(config, SHORT))
+    assert answers(apt, prompts) == before
+    assert config.to_dict() == settings
+    assert adapted.model.fingerprint == f"{apt.fingerprint}+{adapted.report.sha256}"
+    assert adapted.model.parameters == apt.parameters
+
+
+def test_a_finished_adapter_is_taken_up_without_training(
+    fit: Fit, prompts: list[list[int]], tmp_path: Path
+) -> None:
+    first = fit(Adapter(lora(), SHORT))
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    second = fit(Adapter(lora(), SHORT), lessons=nobody_asks)
+    assert second.report == first.report
+    assert answers(second.model, prompts) == answers(first.model, prompts)
+
+
+def test_the_report_tells_what_was_trained_and_what_it_did(fit: Fit, tmp_path: Path) -> None:
+    report = fit(Adapter(lora(r=4), SHORT)).report
+    weights = tmp_path / "run" / "adapter" / "adapter_model.safetensors"
+    # r x (in + out) for q, k, v, o, gate, up and down, in each of two layers
+    shapes = [(48, 48), (48, 16), (48, 16), (48, 48), (48, 96), (48, 96), (96, 48)]
+    assert report.trainable == 2 * sum(4 * (n + m) for n, m in shapes)
+    assert report.trainable == sum(w.numel() for w in load_file(weights).values())
+    assert report.megabytes == weights.stat().st_size / 1e6
+    assert report.sha256 == digest(weights)
+    assert report.examples == 16
+    assert report.effect > 0
+    assert report.curve.steps == 8
+    kept = json.loads((tmp_path / "run" / "training.json").read_text())
+    assert len(kept["curve"]["points"]) == 8 + 2
+    assert "points" not in report.record()
+    assert report.record()["best_step"] == report.curve.best_step
+
+
+def test_the_stop_rate_is_that_of_the_weights_that_were_kept(fit: Fit, task: Task) -> None:
+    """Dev is of another kind than train: its loss is best before stopping has been learned."""
+    m = task.materials
+    materials = replace(
+        m,
+        train=tuple(replace(e, target="red") for e in m.train),
+        dev=tuple(replace(e, target="blueblueblue") for e in m.dev),
+    )
+    report = fit(Adapter(lora(), plan(learning_rate=3e-2)), materials=materials).report
+    looks = {p["step"]: p["stop_rate"] for p in report.curve.points if "stop_rate" in p}
+    assert report.stop_rate == looks[report.curve.best_step] != looks[report.curve.steps]
+
+
+def test_an_adapter_without_effect_is_refused(fit: Fit, tmp_path: Path) -> None:
+    with pytest.raises(
+        TrainingError,
+        match=r"no effect after 8 steps; check target_modules and raise training\.learning_rate",
+    ):
+        fit(Adapter(lora(), replace(SHORT, learning_rate=0.0)))
+    assert not (tmp_path / "run" / "training.json").exists()
+
+
+def test_shuffled_targets_are_the_same_targets_with_none_in_its_place(task: Task) -> None:
+    pairs = lessons(task.materials.train)
+    adapter = Adapter(lora(), SHORT, shuffle_targets=True)
+    for seed in range(20):
+        taught = adapter._taught(pairs, seed)
+        assert [m for m, _ in taught] == [m for m, _ in pairs]
+        assert sorted(t for _, t in taught) == sorted(t for _, t in pairs)
+        assert all(t != own for (_, t), (_, own) in zip(taught, pairs, strict=True))
+    assert adapter._taught(pairs, 0) != adapter._taught(pairs, 1)
+    assert Adapter(lora(), SHORT)._taught(pairs, 0) == pairs
+
+
+def test_the_seed_decides_the_weights_and_so_do_shuffled_targets(fit: Fit, tmp_path: Path) -> None:
+    gentle = replace(SHORT, epochs=1, learning_rate=1e-4)
+    straight = fit(Adapter(lora(), gentle), "straight").report
+    torch.manual_seed(99)
+    again = fit(Adapter(lora(), gentle), "again").report
+    other = fit(Adapter(lora(), gentle), "other", seed=1).report
+    shuffled = fit(Adapter(lora(), gentle, shuffle_targets=True), "shuffled").report
+    assert straight.sha256 == again.sha256
+    assert len({straight.sha256, other.sha256, shuffled.sha256}) == 3
+    start, elsewhere = (
+        load_file(tmp_path / name / "adapter" / "adapter_model.safetensors")
+        for name in ("straight", "other")
+    )
+    a_matrices = [name for name in start if "lora_A" in name]
+    # Not only another order of the examples: training alone moves these by 0.0004.
+    assert all((start[n] - elsewhere[n]).abs().max() > 0.01 for n in a_matrices)
+
+
+def test_activation_checkpointing_changes_memory_and_nothing_else(fit: Fit) -> None:
+    thrifty = replace(SHORT, activation_checkpointing=True)
+    expected = fit(Adapter(lora(), SHORT), "plain").report
+    assert fit(Adapter(lora(), thrifty), "thrifty").report.sha256 == expected.sha256
+
+
+def test_a_base_in_bfloat16_learns_much_the_same_and_the_adapter_stays_float32(
+    fit: Fit, tmp_path: Path
+) -> None:
+    exact = fit(Adapter(lora(), SHORT), "exact").report.curve.points
+    rounded = fit(Adapter(lora(), replace(SHORT, dtype="bfloat16")), "rounded").report.curve.points
+    for a, b in zip(exact, rounded, strict=True):
+        for name in ("loss", "dev_loss"):
+            assert a.get(name, 0) == pytest.approx(b.get(name, 0), rel=0.03)
+    weights = load_file(tmp_path / "rounded" / "adapter" / "adapter_model.safetensors")
+    assert {w.dtype for w in weights.values()} == {torch.float32}
+
+
+def test_a_model_whose_layers_see_a_window_learns_in_padded_batches(
+    fit: Fit, apt_spec: ModelSpec, prompts: list[list[int]], tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    config = MistralConfig(
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        sliding_window=16,
+        eos_token_id=1,
+        initializer_range=0.3,
+    )
+    source = apt_spec.weights.resolve()
+    MistralForCausalLM(config).save_pretrained(tmp_path / "model")
+    AutoTokenizer.from_pretrained(source).save_pretrained(tmp_path / "model")
+    model = LocalModel(apt_spec, tmp_path / "model", "windowed")
+    adapted = fit(Adapter(lora(), SHORT), model=model)
+    looks = [p["dev_loss"] for p in adapted.report.curve.points if "dev_loss" in p]
+    assert looks[-1] < looks[0]
+    folder = tmp_path / "run" / "adapter"
+    assert answers(adapted.model, prompts) == by_peft_alone(model, folder, prompts)

@@ -1,0 +1,156 @@
+"""A rung is its slots: what each of them adds, and what it leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.ladder.adapter import Adapter
+from harness.ladder.retrieval import Retrieval
+from harness.ladder.rung import Predictor, Rung
+from harness.ladder.shots import FixedShots, NearestShots
+from harness.models.embedder import Embedder
+from harness.models.local import LocalModel, Message
+from harness.task import Task
+from tests.conftest import lora, plan
+
+PROMPT = Rung("prompt", "full", None, None, None)
+ADAPTER = Adapter(lora(), plan(epochs=1, evaluations_per_epoch=1))
+
+Fit = Callable[..., Predictor]
+
+
+@pytest.fixture
+def fit(task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path) -> Fit:
+    """The prompt rung with some slots filled, ready to answer."""
+
+    def call(**slots: object) -> Predictor:
+        rung = replace(PROMPT, **slots)  # type: ignore[arg-type]
+        return rung.fit(task.materials, tiny, letters, seed=0, folder=tmp_path)
+
+    return call
+
+
+def test_the_bare_prompt_says_the_instructions_and_the_question(fit: Fit, task: Task) -> None:
+    (asked,) = fit().ask(task.questions[:1])
+    assert asked.messages == [
+        {"role": "system", "content": task.materials.instructions["full"]},
+        {"role": "user", "content": task.questions[0].input},
+    ]
+    assert asked.passages == ()
+
+
+def test_each_slot_adds_its_part_and_leaves_the_others_alone(fit: Fit, task: Task) -> None:
+    questions = task.questions
+    both = fit(instructions="short", shots=FixedShots(2), retrieval=Retrieval(2)).ask(questions)
+    shown = fit(shots=FixedShots(2)).ask(questions)
+    found = fit(retrieval=Retrieval(2)).ask(questions)
+    for combined, shots, passages in zip(both, shown, found, strict=True):
+        system, *turns, asked = combined.messages
+        assert system == {"role": "system", "content": "JSON."}
+        assert turns == shots.messages[1:-1]
+        assert len(turns) == 4
+        assert asked == passages.messages[-1]
+        assert combined.passages == passages.passages
+
+
+def test_what_was_retrieved_stands_before_the_question_best_first(fit: Fit, task: Task) -> None:
+    rung = fit(retrieval=Retrieval(3))
+    pages = {p.id: str(p) for p in task.materials.corpus}
+    asked = {q.id: a for q, a in zip(task.questions, rung.ask(task.questions), strict=True)}
+    predictions = list(rung(task.questions))
+    assert len({p.passages for p in predictions}) > 1
+    for p, q in ((p, next(q for q in task.questions if q.id == p.id)) for p in predictions):
+        assert len(p.passages) == 3
+        expected = "\n\n".join([*(pages[i] for i in p.passages), q.input])
+        assert asked[p.id].messages[-1]["content"] == expected
+
+
+def test_an_adapter_learns_from_the_very_messages_that_it_is_asked_with(
+    fit: Fit, task: Task, tiny: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[Sequence[Message]] = []
+    encode_answer = LocalModel.encode_answer
+
+    def spy(model: LocalModel, messages: Sequence[Message], answer: str) -> list[int]:
+        learned.append([*messages, {"role": "assistant", "content": answer}])
+        return encode_answer(model, messages, answer)
+
+    monkeypatch.setattr(LocalModel, "encode_answer", spy)
+    slots = {"instructions": "short", "shots": NearestShots(2), "retrieval": Retrieval(1)}
+    rung = fit(**slots, adapter=ADAPTER)
+    examples = task.materials.train + task.materials.dev
+    asked = rung.ask([e.question for e in examples])
+    assert learned == [
+        [*a.messages, {"role": "assistant", "content": e.target}]
+        for a, e in zip(asked, examples, strict=True)
+    ]
+    untuned = fit(**slots)
+    assert rung.ask(task.questions) == untuned.ask(task.questions)
+    assert rung.model is not untuned.model is tiny
+
+
+def test_predictions_tell_what_was_sent_computed_and_written(
+    fit: Fit, task: Task, tiny: LocalModel
+) -> None:
+    rung = fit(shots=FixedShots(2))
+    prompts = [tiny.encode(a.messages) for a in rung.ask(task.questions)]
+    predictions = {p.id: p for p in rung(task.questions)}
+    shared = min(len(p) for p in prompts)
+    while any(p[:shared] != prompts[0][:shared] for p in prompts):
+        shared -= 1
+    for q, prompt in zip(task.questions, prompts, strict=True):
+        p = predictions[q.id]
+        assert p.prompt_tokens == len(prompt)
+        assert p.completion_tokens == 48 if p.finish == "length" else p.completion_tokens < 48
+        assert p.seconds > 0
+        assert p.error is None
+    computed = sum(p.computed_tokens for p in predictions.values())
+    assert computed <= sum(map(len, prompts)) - 7 * shared
+    assert shared > 100
+
+
+@pytest.mark.parametrize(
+    ("slots", "random", "embeds"),
+    [
+        ({}, False, False),
+        ({"shots": FixedShots(2)}, True, False),
+        ({"shots": NearestShots(2)}, False, True),
+        ({"retrieval": Retrieval(2)}, False, True),
+        ({"adapter": ADAPTER}, True, False),
+        ({"shots": FixedShots(2), "retrieval": Retrieval(2)}, True, True),
+        ({"shots": NearestShots(2), "adapter": ADAPTER}, True, True),
+    ],
+)
+def test_a_rung_knows_whether_the_seed_and_the_embedder_matter(
+    slots: dict[str, object], random: bool, embeds: bool
+) -> None:
+    rung = replace(PROMPT, **slots)  # type: ignore[arg-type]
+    assert (rung.random, rung.embeds) == (random, embeds)
+
+
+def test_unknown_instructions_are_refused(fit: Fit) -> None:
+    with pytest.raises(ConfigError, match=r"rung\.instructions=long: is not one of full, short"):
+        fit(instructions="long")
+
+
+def test_more_passages_than_the_corpus_has_are_refused(fit: Fit) -> None:
+    with pytest.raises(ConfigError, match=r"retrieval\.k=5: must be from 1 to the 4 passages"):
+        fit(retrieval=Retrieval(5))
+
+
+def test_retrieval_without_a_corpus_is_refused(
+    task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path
+) -> None:
+    bare = replace(task.materials, corpus=())
+    with pytest.raises(ConfigError, match=r"has no corpus\.jsonl; add one"):
+        replace(PROMPT, retrieval=Retrieval(1)).fit(bare, tiny, letters, 0, tmp_path)
+
+
+def test_more_shots_than_train_has_are_refused(fit: Fit, task: Task) -> None:
+    with pytest.raises(ConfigError, match=r"shots\.k=17: must be from 1 to the 16 train examples"):
+        list(fit(shots=FixedShots(17))(task.questions))

@@ -1,0 +1,133 @@
+"""Complete runs as harness/run.py leaves them, without a model that answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.evidence.statistics import Interval, mean_interval
+from harness.record.results import RunFolder
+from harness.task import Prediction, Score
+
+ANSWERS = {"eval-0": "red", "eval-1": "blue", "eval-2": "red", "eval-3": "red"}
+"""Id and text; whatever is not `red` is wrong."""
+
+TRAINING = {
+    "trainable": 1536,
+    "megabytes": 0.1,
+    "examples": 16,
+    "sha256": "a" * 64,
+    "effect": 2.5,
+    "stop_rate": 1.0,
+    "steps": 2,
+    "best_step": 2,
+    "seconds": 3.5,
+    "tokens": 4000,
+}
+POINTS = [
+    {"step": 1, "epoch": 0.5, "loss": 2.0},
+    {"step": 2, "epoch": 1.0, "loss": 1.5},
+    {"step": 2, "epoch": 1.0, "dev_loss": 1.75, "dev_accuracy": 0.5, "stop_rate": 1.0},
+]
+SYSTEM = [
+    {
+        "time": 1_700_000_000.0 + second,
+        "cpu_utilization_percentage": 50.0 + second,
+        "system_memory_usage_percentage": 25.0,
+        "process_memory_megabytes": 400.0 + 56 * second,
+    }
+    for second in range(3)
+]
+MANIFEST: dict[str, Any] = {
+    "task": "tickets",
+    "model": "tiny",
+    "seed": None,
+    "variant": "",
+    "sweep": "2026-01-01_10-00-00",
+    "command": "python -m harness +task=tickets",
+    "primary": "accuracy",
+    "limit": None,
+    "isolation": {
+        "method": "character 5-grams",
+        "thresholds": {"near_duplicate": 0.6, "contained": 0.9},
+        "compared": {"train": 16, "dev": 6, "corpus": 4},
+        "closest": {},
+        "leaks": [],
+        "decision": "sealed",
+    },
+    "weights": "b" * 64,
+    "dtype": "float32",
+    "embedder": None,
+    "licences": {"task": "CC0-1.0", "model": "CC0-1.0"},
+    "gated": False,
+    "parameters": 100_000,
+    "training": None,
+    "index": None,
+    "versions": {"harness": "0.1.0", "python": "3.11.2"},
+    "git": None,
+    "machine": {"platform": "Linux", "processor": "any", "cores": 2, "device": "cpu"},
+    "seconds": {"fit": 0.0, "answer": 2.0, "total": 2.5},
+    "peak_memory_mb": 512.0,
+}
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def prediction(name: str, text: str) -> Prediction:
+    return Prediction(name, text, "stop", 100, 40, 5, 0.5, ("P1", "P2"))
+
+
+def complete_run(
+    root: Path,
+    rung: str = "prompt",
+    answers: Mapping[str, str] = ANSWERS,
+    more: Mapping[str, Interval] | None = None,
+    eval_set: str = "eval",
+    **changes: Any,
+) -> RunFolder:
+    """A complete run below `root`; `more` adds metrics, keyword arguments change the manifest."""
+    about = MANIFEST | {"rung": rung, "n": len(answers)} | changes
+    splits = {s: sha256(s) for s in ("train", "dev", "corpus", "prompt")}
+    about["fingerprints"] = splits | {"eval": sha256(eval_set)}
+    about["identity"] = {
+        "harness": "0.1.0",
+        "task": about["fingerprints"],
+        "model": [about["weights"], about["model"]],
+        "embedder": None,
+        "rung": {"name": rung, "instructions": "full", "variant": about["variant"]},
+        "seed": about["seed"],
+    }
+    folder = RunFolder.of(root, about["task"], rung, about["identity"])
+    about["run"] = folder.path.relative_to(root).as_posix()
+    folder.start(f"rung: {{name: {rung}}}\n", force=True)
+    list(folder.append(prediction(name, text) for name, text in answers.items()))
+    if about["training"]:
+        write_training(folder)
+    scores = [Score(name, measures(text)) for name, text in answers.items()]
+    slices = {"odd=False": scores[0::2], "odd=True": scores[1::2]}
+    parts = {tag: means(part) for tag, part in slices.items() if part}
+    folder.finish(scores, means(scores) | dict(more or {}), parts, about, SYSTEM)
+    return folder
+
+
+def measures(text: str) -> dict[str, float]:
+    right = float(text == "red")
+    return {"accuracy": right, "readable": 1.0, "stopped": 1.0, "truncated": 0.0, "failed": 0.0}
+
+
+def means(scores: list[Score]) -> dict[str, Interval]:
+    return {name: mean_interval([s.values[name] for s in scores]) for name in scores[0].values}
+
+
+def write_training(folder: RunFolder) -> None:
+    """The record of a tuned rung, as harness/ladder/adapter.py keeps it."""
+    import json
+
+    names = ("steps", "best_step", "seconds", "tokens")
+    curve = {"points": POINTS} | {name: TRAINING[name] for name in names}
+    report = {k: v for k, v in TRAINING.items() if k not in names} | {"curve": curve}
+    (folder.path / "training.json").write_text(json.dumps(report))

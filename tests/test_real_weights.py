@@ -145,8 +145,7 @@ def test_tuning_lowers_dev_loss_teaches_stopping_and_saves_the_long_prompt(
 ) -> None:
     training = ladder["lora"].read("training.json")
     losses = [p["dev_loss"] for p in training["curve"]["points"] if "dev_loss" in p]
-    assert len(losses) == 2
-    assert losses[1] < losses[0]
+    assert losses[-1] < losses[0]
     assert training["effect"] > 0.1
     assert training["stop_rate"] > 0.9
     assert (ladder["lora"].path / "adapter" / "adapter_model.safetensors").exists()
@@ -175,7 +174,7 @@ def test_the_notebook_draws_the_ladder_from_results(
         ).execute()
     outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
     pictures = [o for o in outputs if "image/png" in o.get("data", {})]
-    assert len(pictures) == 2
+    assert len(pictures) == 2  # the ladder, the kinds
     assert not [o for o in outputs if o["output_type"] == "error"]
 
 

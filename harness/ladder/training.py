@@ -204,6 +204,14 @@ class _Clock(TrainerCallback, ExportableState):  # type: ignore[misc]
         return {"args": {}, "attributes": {"before": self.seconds}}
 
 
+class _LastLook(TrainerCallback):  # type: ignore[misc]
+    """Looks at dev behind the last step too, wherever the others fall: it may be the best."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step >= state.max_steps:
+            control.should_evaluate = control.should_save = True
+
+
 class _Report(TrainerCallback):  # type: ignore[misc]
     """Feeds our progress bar from the Trainer's logs."""
 
@@ -253,6 +261,7 @@ def train(
             callbacks=[
                 EarlyStoppingCallback(training.patience),
                 _Clock(),
+                _LastLook(),
                 _Report(progress),
             ],
         )

@@ -139,7 +139,7 @@ def load_results(root: str | Path) -> Results:
     items: list[pd.DataFrame] = []
     for folder in folders:
         manifest = folder.read("manifest.json")
-        about = {k: manifest[k] for k in ("run", "task", "rung", "model", "seed")}
+        about = {k: manifest[k] for k in ("run", "task", "rung", "model", "seed", "limit")}
         about["eval_sha256"] = manifest["fingerprints"]["eval"]
         numbers = folder.read("metrics.json")
         for tag, part in {"": numbers["all"], **numbers["slices"]}.items():

@@ -34,6 +34,8 @@ __all__ = ["Mlflow", "NoTracking", "Tracking", "main"]
 
 DEFAULT_URI = f"sqlite:///{Path.cwd()}/mlflow.db"
 LONGEST_PARAM = 6000
+NOTE = "mlflow.note.content"
+"""What the UI shows as a run's description, as Markdown."""
 LONGEST_NAME = 250
 
 
@@ -86,7 +88,8 @@ class Mlflow:
             parent = self._parent(client, self._experiment(client, task), sweep, task)
             table = pd.DataFrame([_line(row) for row in rows])
             client.log_text(parent, table.to_json(orient="split"), "ladder.json")
-            client.log_text(parent, table.to_markdown(index=False), "ladder.md")
+            client.log_text(parent, _page(rows), "ladder.md")
+            client.set_tag(parent, NOTE, _page(rows))
             save(ladder_chart(rows), Path(scratch) / "ladder.png")
             client.log_artifact(parent, str(Path(scratch) / "ladder.png"))
 
@@ -160,6 +163,8 @@ def _log_run(
         "eval_sha256": manifest["fingerprints"]["eval"],
         "isolation": manifest["isolation"]["decision"],
         "licence": manifest["licences"]["model"],
+        "limit": str(manifest["limit"]),
+        NOTE: f"`{manifest['command']}`\n\nAll of it: `results/{manifest['run']}`",
     }
     name = " ".join(filter(None, [manifest["rung"], manifest["variant"]]))
     run_id = client.create_run(experiment, tags=tags, run_name=name).info.run_id
@@ -261,6 +266,26 @@ def _predictions(folder: RunFolder) -> pd.DataFrame:
     scores = folder.table("scores.jsonl")
     rows = [{"id": p.id, "text": p.text, "finish": p.finish} for p in folder.predictions()]
     return pd.DataFrame(rows).merge(scores, on="id")
+
+
+def _page(rows: Sequence[Row]) -> str:
+    """The ladder as Markdown: what must be warned of, and the table."""
+    from harness.report.ladder import percent, warnings, with_interval
+
+    kinds = dict.fromkeys(m for row in rows for m in row.metrics if m.startswith("kind/"))
+    lines = [
+        {
+            "rung": row.label,
+            "n": str(row.manifest["n"]),
+            f"{row.manifest['primary']}, % (95%)": with_interval(row.primary),
+            **{m.removeprefix("kind/"): percent(row.metrics[m].value) for m in kinds},
+            "prompt tokens": f"{row.prompt_tokens:.0f}",
+            "s/question": f"{row.seconds:.2f}",
+        }
+        for row in rows
+    ]
+    loud = [f"**{warning}**" for warning in warnings(rows)]
+    return "\n\n".join([*loud, pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)])
 
 
 def _line(row: Row) -> dict[str, Any]:

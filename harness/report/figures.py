@@ -38,7 +38,8 @@ def ladder_chart(rows: Sequence[Row]) -> Figure:
     axes.set_xticks(range(len(rows)), [row.label for row in rows])
     axes.set_ylim(0, 105)
     axes.set_ylabel(f"{first['primary']}, % (95% interval)")
-    axes.set_title(f"{first['task']}, n={first['n']}", loc="left")
+    limit = f", LIMIT: only the first {first['n']}" if first["limit"] is not None else ""
+    axes.set_title(f"{first['task']}, n={first['n']}{limit}", loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -10,7 +10,7 @@ from harness.errors import ResultsError
 from harness.evidence.statistics import Interval
 from harness.record.results import RunFolder
 
-__all__ = ["ORDER", "Row", "ladders"]
+__all__ = ["ORDER", "Row", "ladder", "ladders", "percent", "warnings", "with_interval"]
 
 ORDER = ("prompt", "few_shot", "rag", "rag_few_shot", "constrained", "lora", "rag_lora")
 """From the cheapest change to the deepest; rungs that are not named here follow by name."""
@@ -112,3 +112,35 @@ def _place(row: Row) -> tuple[str, int, str, str]:
     rung = row.manifest["rung"]
     place = ORDER.index(rung) if rung in ORDER else len(ORDER)
     return (row.manifest["model"], place, rung, row.label)
+
+
+def warnings(rows: Sequence[Row]) -> list[str]:
+    """What must be said loudly about these runs."""
+    said: dict[str, None] = {}
+    for row in rows:
+        m = row.manifest
+        if m["limit"] is not None:
+            said[f"limit={m['limit']}: only the first {m['n']} eval examples were asked"] = None
+        leaks = len(m["isolation"]["leaks"])
+        if m["isolation"]["decision"] == "allowed":
+            said[f"NOT ISOLATED: {leaks} leaks into eval were allowed; scores are inflated"] = None
+        if m["isolation"]["decision"] == "dropped":
+            said[f"{leaks} leaks into eval were found and taken out of what rungs learn from"] = (
+                None
+            )
+        if row.metrics["failed"].value:
+            count = round(row.metrics["failed"].value * m["n"])
+            said[f"{row.label}: {count} predictions failed and count as wrong"] = None
+    return list(said)
+
+
+def with_interval(interval: Interval) -> str:
+    """A share in percent with its 95% interval: 33.2 (31.2–35.6)."""
+    if interval.low is None or interval.high is None:
+        return percent(interval.value)
+    return f"{percent(interval.value)} ({percent(interval.low)}–{percent(interval.high)})"
+
+
+def percent(value: float) -> str:
+    """A share in percent, without the sign."""
+    return f"{100 * value:.1f}"

@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.evidence.statistics import Interval
-from harness.report.ladder import Row
+from harness.report.ladder import Row, percent, warnings, with_interval
 
 __all__ = ["show"]
 
@@ -49,26 +48,6 @@ def show(rows: Sequence[Row], console: Console | None = None) -> None:
     console.print(_costs(rows))
 
 
-def warnings(rows: Sequence[Row]) -> list[str]:
-    """What must be said loudly about these runs."""
-    said: dict[str, None] = {}
-    for row in rows:
-        m = row.manifest
-        if m["limit"] is not None:
-            said[f"limit={m['limit']}: only the first {m['n']} eval examples were asked"] = None
-        leaks = len(m["isolation"]["leaks"])
-        if m["isolation"]["decision"] == "allowed":
-            said[f"NOT ISOLATED: {leaks} leaks into eval were allowed; scores are inflated"] = None
-        if m["isolation"]["decision"] == "dropped":
-            said[f"{leaks} leaks into eval were found and taken out of what rungs learn from"] = (
-                None
-            )
-        if row.metrics["failed"].value:
-            count = round(row.metrics["failed"].value * m["n"])
-            said[f"{row.label}: {count} predictions failed and count as wrong"] = None
-    return list(said)
-
-
 def _table(title: str, columns: Sequence[str], first: str = "rung") -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column(first, overflow="fold")
@@ -86,8 +65,8 @@ def _scores(rows: Sequence[Row]) -> Table:
         table.add_row(
             row.label,
             str(row.manifest["n"]),
-            f"[bold]{_interval(row.primary)}[/bold]",
-            *(_percent(row.metrics[m].value) if m in row.metrics else "" for m in others),
+            f"[bold]{with_interval(row.primary)}[/bold]",
+            *(percent(row.metrics[m].value) if m in row.metrics else "" for m in others),
         )
     return table
 
@@ -103,7 +82,9 @@ def _slices(rows: Sequence[Row]) -> Table:
             known = [c for c in cells if c is not None]
             if known:
                 name = tag if metric == primary else "  its knowledge fields"
-                table.add_row(name, str(known[0].n), *(_interval(c) if c else "" for c in cells))
+                table.add_row(
+                    name, str(known[0].n), *(with_interval(c) if c else "" for c in cells)
+                )
     return table
 
 
@@ -116,11 +97,11 @@ def _answers(rows: Sequence[Row]) -> Table:
         m, n = row.metrics, row.manifest["n"]
         table.add_row(
             row.label,
-            _percent(m["stopped"].value),
+            percent(m["stopped"].value),
             str(round(m["truncated"].value * n)),
             str(round((1 - m["readable"].value) * n)),
             str(round(m["failed"].value * n)),
-            *(_interval(m[name]) if name in m else "" for name in recalls),
+            *(with_interval(m[name]) if name in m else "" for name in recalls),
         )
     return table
 
@@ -149,13 +130,3 @@ def _costs(rows: Sequence[Row]) -> Table:
 def _model(row: Row) -> str:
     m = row.manifest
     return f"{m['model']} ({m['licences']['model']}, {m['dtype']})"
-
-
-def _interval(interval: Interval) -> str:
-    if interval.low is None or interval.high is None:
-        return _percent(interval.value)
-    return f"{_percent(interval.value)} ({_percent(interval.low)}–{_percent(interval.high)})"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}"

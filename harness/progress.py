@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from types import TracebackType
 
 from rich.console import Console
@@ -17,7 +20,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
-__all__ = ["Progress", "silence_libraries"]
+__all__ = ["Progress", "silence_libraries", "unless_watched"]
 
 
 def silence_libraries() -> None:
@@ -32,6 +35,16 @@ def silence_libraries() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     if sys.stderr.isatty():  # gigabytes on their way should be seen
         huggingface_hub.utils.enable_progress_bars()
+
+
+@contextmanager
+def unless_watched() -> Iterator[None]:
+    """For a library that draws its bar whatever it is told: not into a log."""
+    if sys.stderr.isatty():
+        yield
+    else:
+        with redirect_stderr(io.StringIO()):
+            yield
 
 
 class Progress:

@@ -41,6 +41,7 @@ class Index:
         self.corpus = corpus
         self.embedder = embedder
         self.k = k
+        self.places = {passage.id: place for place, passage in enumerate(corpus)}
         vectors = embedder.encode([f"{p.title}\n{p.text}" for p in corpus])
         self.faiss: Any = faiss.IndexFlatIP(vectors.shape[1])
         self.faiss.add(vectors)
@@ -52,3 +53,7 @@ class Index:
         asked = self.embedder.encode([q.input for q in questions])
         _, ids = self.faiss.search(asked, self.k)
         return [tuple(self.corpus[i] for i in row) for row in ids]
+
+    def in_order(self, passages: Sequence[Passage]) -> list[Passage]:
+        """Passages as they stand in the corpus: prompts that show the same ones share them."""
+        return sorted(passages, key=lambda p: self.places[p.id])

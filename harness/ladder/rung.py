@@ -24,6 +24,7 @@ class Asked:
 
     messages: list[Message]
     passages: tuple[str, ...]
+    """Ids of the passages it shows, best first; it shows them in the corpus's order."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,13 @@ class Predictor:
             passages = self.index.search(questions)
         return [
             Asked(
-                render(m.instructions[rung.instructions], m.question, q.input, s, p),
+                render(
+                    m.instructions[rung.instructions],
+                    m.question,
+                    q.input,
+                    s,
+                    self.index.in_order(p) if self.index else (),
+                ),
                 tuple(passage.id for passage in p),
             )
             for q, s, p in zip(questions, shots, passages, strict=True)

@@ -31,8 +31,8 @@ from harness.progress import Progress
 
 __all__ = ["Curve", "Training", "train"]
 
-CHUNK = 256
-"""Rows of logits that are turned to float32 at a time."""
+CHUNK = 128
+"""Rows of logits that are turned to float32 at a time: few enough to stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
-        return ctx.saved_tensors[0] * upstream.to(ctx.saved_tensors[0].dtype), None
+        (grad,) = ctx.saved_tensors
+        return grad.mul_(upstream), None
 
 
 class _CompletionTrainer(Trainer):  # type: ignore[misc]
@@ -132,7 +133,7 @@ class _CompletionTrainer(Trainer):  # type: ignore[misc]
         with torch.autocast(labels.device.type, torch.bfloat16, enabled=self.autocast):
             if "layout" in inputs:
                 inputs["layout"] = inputs["layout"].to(labels.device)
-                return model(**inputs, use_cache=False).logits[0], labels
+                return model(**inputs, use_cache=False).logits.squeeze(0), labels
             logits: Tensor = model(**inputs, use_cache=False).logits
         bears_loss = labels[:, 1:] != IGNORED
         # A prompt-learning adapter puts virtual tokens in front: count from the end.

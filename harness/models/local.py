@@ -20,6 +20,7 @@ from harness.models import plain
 from harness.models.decode import Completion, Constraint, generate
 from harness.models.packed import pack
 from harness.models.weights import Weights, cache_folder, exclusive
+from harness.progress import unless_watched
 
 __all__ = ["LocalModel", "Message", "ModelSpec", "dtype_of", "load_model"]
 
@@ -190,9 +191,10 @@ def _dequantized(path: Path, fingerprint: str) -> Path:
     with exclusive(target.parent):
         if not target.exists():
             scratch = target.parent / f"fetch-{target.name}"
-            model = AutoModelForCausalLM.from_pretrained(
-                path.parent, gguf_file=path.name, dtype=torch.float32
-            )
+            with unless_watched():
+                model = AutoModelForCausalLM.from_pretrained(
+                    path.parent, gguf_file=path.name, dtype=torch.float32
+                )
             # What is saved is not quantized any more and must not say that it is.
             model.hf_quantizer = None
             del model.config.quantization_config

@@ -58,15 +58,19 @@ def test_each_slot_adds_its_part_and_leaves_the_others_alone(fit: Fit, task: Tas
         assert combined.passages == passages.passages
 
 
-def test_what_was_retrieved_stands_before_the_question_best_first(fit: Fit, task: Task) -> None:
+def test_what_was_retrieved_stands_before_the_question_as_in_the_corpus(
+    fit: Fit, task: Task
+) -> None:
     rung = fit(retrieval=Retrieval(3))
     pages = {p.id: str(p) for p in task.materials.corpus}
     asked = {q.id: a for q, a in zip(task.questions, rung.ask(task.questions), strict=True)}
     predictions = list(rung(task.questions))
-    assert len({p.passages for p in predictions}) > 1
+    assert any(sorted(p.passages) != list(p.passages) for p in predictions), (
+        "none tells orders apart"
+    )
     for p, q in ((p, next(q for q in task.questions if q.id == p.id)) for p in predictions):
         assert len(p.passages) == 3
-        expected = "\n\n".join([*(pages[i] for i in p.passages), q.input])
+        expected = "\n\n".join([*(pages[i] for i in sorted(p.passages)), q.input])
         assert asked[p.id].messages[-1]["content"] == expected
 
 

@@ -74,6 +74,7 @@ def _assemble(config: DictConfig) -> Job:
         model=_build(config.model),
         embedder=_build(config.embedder),
         isolation=_build(config.isolation),
+        contrasts=_build(config.contrasts),
         seed=config.seed,
         batch_size=config.batch_size,
         force=config.force,
@@ -148,7 +149,9 @@ def _track(action: Callable[[], None], where: Path) -> None:
 def _conclude() -> None:
     """Print and track the ladders that this process added to, from what is on disk."""
     from harness.record.results import find_runs
+    from harness.report.contrasts import contrasts, write_changes
     from harness.report.ladder import ladders
+    from harness.report.page import write_page
     from harness.report.terminal import show
 
     folder, tracking, sweep = _finished[-1]
@@ -156,8 +159,11 @@ def _conclude() -> None:
     ours = {f.read("manifest.json")["fingerprints"]["eval"] for f, _, _ in _finished}
     for rows in ladders(find_runs(task_folder)):
         if rows[0].manifest["fingerprints"]["eval"] in ours:
-            show(rows)
-            _track(partial(tracking.conclude, sweep, rows), task_folder)
+            found = contrasts(rows)
+            show(rows, found)
+            write_changes(rows, found)
+            print(f"report: {write_page(rows, found)}")
+            _track(partial(tracking.conclude, sweep, rows, found), task_folder)
 
 
 def main() -> None:

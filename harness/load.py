@@ -10,15 +10,15 @@ from typing import Any
 
 from harness.answer import Answer
 from harness.errors import TaskError
+from harness.models.weights import Weights
 from harness.sources import Row, read_file, read_split
+from harness.splits import carve, deal, draw
 from harness.task import Example, Materials, Passage, Task
 
 __all__ = ["load_task"]
 
-FIELDS = ("id", "input", "target", "group", "sources", "tags")
+FIELDS = ("id", "input", "target", "group", "sources", "tags", "passage")
 SPLITS = ("train", "dev", "eval")
-DEV_SHARE = 0.1
-"""How much of train becomes dev when a source has no dev split of its own."""
 
 
 def load_task(
@@ -27,7 +27,7 @@ def load_task(
     answer: Answer,
     primary: str,
     max_new_tokens: int,
-    source: str | None = None,
+    source: str | Weights | None = None,
     revision: str | None = None,
     splits: Mapping[str, str] | None = None,
     columns: Mapping[str, str | Sequence[str]] | None = None,
@@ -40,34 +40,22 @@ def load_task(
 
     `folder` holds `instructions.full.md`, `instructions.short.md` and, as needed, the schema and
     `corpus.jsonl`. The splits are read from `source` (default: the same folder), under the names
-    that `splits` gives them. `columns` says which column holds which of the fields id, input,
-    target, group, sources and tags (several names: the first that exists). `sizes` draws that many
+    that `splits` gives them. A source that is one file is dealt into splits by `sizes`, whole
+    groups at a time. `columns` says which column holds which of the fields id, input, target,
+    group, sources, tags and passage (several names: the first that exists). `sizes` draws that many
     examples of a split, always the same ones. Without a dev split a tenth of train becomes dev.
+    Passages that stand in the rows themselves become the corpus, each text once; a passage is then
+    the group of the examples that came with it, unless they name another.
     """
     folder_path = Path(folder)
     if not folder_path.is_dir():
         raise TaskError(f"task {name}: no folder {folder}; mend task.folder")
-    names = {split: (splits or {}).get(split, split) for split in SPLITS}
-    rows = {s: read_split(source or folder, names[s], revision) for s in SPLITS}
-    for split in ("train", "eval"):
-        if rows[split] is None:
-            raise TaskError(
-                f"{source or folder}: no split '{names[split]}' for {split}; "
-                f"add {names[split]}.jsonl or mend task.splits.{split}"
-            )
-    train = _examples(rows["train"] or [], "train", answer, columns)
-    answer = answer.fitted(e.target for e in train)
-    test = _examples(rows["eval"] or [], "eval", answer, columns)
-    if rows["dev"] is None:
-        train, dev = _carve(train, (sizes or {}).get("dev"))
-    else:
-        dev = _examples(rows["dev"], "dev", answer, columns)
-    corpus = _corpus(folder_path / "corpus.jsonl")
-    drawn = {"train": train, "dev": dev, "eval": test}
-    for split, examples in drawn.items():
-        drawn[split] = _draw(examples, (sizes or {}).get(split))
-        _check_ids(drawn[split])
-        _check_sources(drawn[split], corpus)
+    place = str(source.resolve()) if isinstance(source, Weights) else source or folder
+    drawn, answer, passages = _drawn(place, answer, revision, splits, columns, sizes or {})
+    corpus = passages or _corpus(folder_path / "corpus.jsonl")
+    for examples in drawn.values():
+        _check_ids(examples)
+        _check_sources(examples, corpus)
     materials = Materials(
         train=drawn["train"],
         dev=drawn["dev"],
@@ -78,6 +66,47 @@ def load_task(
         max_new_tokens=max_new_tokens,
     )
     return Task(name, materials, drawn["eval"], primary, tuple(metrics), licence, limit=None)
+
+
+def _drawn(
+    place: str,
+    answer: Answer,
+    revision: str | None,
+    splits: Mapping[str, str] | None,
+    columns: Mapping[str, str | Sequence[str]] | None,
+    sizes: Mapping[str, int],
+) -> tuple[dict[str, tuple[Example, ...]], Answer, tuple[Passage, ...]]:
+    """The examples of each split, the answer format that fits them, and the rows' own passages."""
+    if Path(place).is_file():
+        rows = {"all": list(read_file(Path(place)))}
+        pool = _examples(rows["all"], "all", answer, columns)
+        drawn = deal(pool, sizes, place)
+        return drawn, answer.fitted(e.target for e in drawn["train"]), _passages(rows, columns)
+    rows = _splits(place, revision, splits)
+    train = _examples(rows["train"], "train", answer, columns)
+    answer = answer.fitted(e.target for e in train)
+    if "dev" in rows:
+        dev = _examples(rows["dev"], "dev", answer, columns)
+    else:
+        train, dev = carve(train, sizes.get("dev"))
+    test = _examples(rows["eval"], "eval", answer, columns)
+    found = {"train": train, "dev": dev, "eval": test}
+    drawn = {split: draw(examples, sizes.get(split)) for split, examples in found.items()}
+    return drawn, answer, _passages(rows, columns)
+
+
+def _splits(
+    place: str, revision: str | None, splits: Mapping[str, str] | None
+) -> dict[str, list[Row]]:
+    names = {split: (splits or {}).get(split, split) for split in SPLITS}
+    read = {split: read_split(place, name, revision) for split, name in names.items()}
+    for split in ("train", "eval"):
+        if read[split] is None:
+            raise TaskError(
+                f"{place}: no split '{names[split]}' for {split}; "
+                f"add {names[split]}.jsonl or mend task.splits.{split}"
+            )
+    return {split: rows for split, rows in read.items() if rows is not None}
 
 
 def _examples(
@@ -105,12 +134,13 @@ def _example(
     except ValueError as error:
         raise TaskError(f"{row.where}: {error}; mend the line or the answer format") from error
     identity = str(values.get("id") or fallback_id)
+    passage = _passage_id(values["passage"]) if values.get("passage") else None
     return Example(
         id=identity,
         input=values["input"],
         target=target,
-        group=str(values.get("group") or identity),
-        sources=_sources(values.get("sources"), row.where),
+        group=str(values.get("group") or passage or identity),
+        sources=(passage,) if passage else _sources(values.get("sources"), row.where),
         tags=_tags(values.get("tags"), row.where),
         where=row.where,
     )
@@ -165,37 +195,23 @@ def _tags(value: Any, where: str) -> Mapping[str, str]:
     return {str(k): json.dumps(v) if not isinstance(v, str) else v for k, v in value.items()}
 
 
-def _carve(
-    train: tuple[Example, ...], size: int | None
-) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """Split dev off train by whole groups, chosen by hash so that it is always the same."""
-    wanted = size if size is not None else max(1, round(len(train) * DEV_SHARE))
-    groups: dict[str, int] = {}
-    for example in train:
-        groups[example.group] = groups.get(example.group, 0) + 1
-    chosen: set[str] = set()
-    taken = 0
-    for group in sorted(groups, key=_hash_order):
-        if taken >= wanted:
-            break
-        chosen.add(group)
-        taken += groups[group]
-    rest = tuple(e for e in train if e.group not in chosen)
-    if not rest:
-        raise TaskError(f"split train: nothing is left after {taken} examples for dev; add more")
-    return rest, tuple(e for e in train if e.group in chosen)
+def _passages(
+    rows: Mapping[str, Sequence[Row]], columns: Mapping[str, str | Sequence[str]] | None
+) -> tuple[Passage, ...]:
+    """The passages that stand in the rows of all splits, each text once."""
+    found: dict[str, Passage] = {}
+    for row in (row for split in rows.values() for row in split):
+        text = _pick(row, columns).get("passage")
+        if text:
+            identity = _passage_id(text)
+            found.setdefault(identity, Passage(identity, "", str(text).strip(), row.where))
+    return tuple(found.values())
 
 
-def _draw(examples: tuple[Example, ...], size: int | None) -> tuple[Example, ...]:
-    """`size` examples chosen by hash, in their old order."""
-    if size is None or size >= len(examples):
-        return examples
-    chosen = {e.id for e in sorted(examples, key=lambda e: _hash_order(e.id))[:size]}
-    return tuple(e for e in examples if e.id in chosen)
-
-
-def _hash_order(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _passage_id(text: object) -> str:
+    """The same for texts that differ in case or spacing alone."""
+    plain = " ".join(str(text).casefold().split())
+    return f"P-{hashlib.sha256(plain.encode()).hexdigest()[:12]}"
 
 
 def _corpus(path: Path) -> tuple[Passage, ...]:

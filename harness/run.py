@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from harness import __version__
 from harness.errors import ConfigError, HarnessError
 from harness.evidence import scoring
+from harness.evidence.contrasts import Contrasts
 from harness.evidence.cost import Monitor
 from harness.evidence.isolation import Certificate, Isolation
 from harness.ladder.rung import Predictor, Rung
@@ -36,6 +37,7 @@ class Job:
     model: ModelSpec
     embedder: Embedder
     isolation: Isolation
+    contrasts: Contrasts
     seed: int
     batch_size: int | None
     force: bool
@@ -73,6 +75,7 @@ def run(job: Job) -> RunFolder:
     keep_freed_memory()
     silence_libraries()
     folder.start(job.config, force=job.force)
+    folder.keep_eval(task.fingerprints()["eval"], task.eval)
     began = time.perf_counter()
     with Monitor() as monitor:
         model = load_model(job.model)
@@ -177,6 +180,7 @@ def _manifest(
         "command": job.command,
         "primary": task.primary,
         "limit": task.limit,
+        "contrasts": asdict(job.contrasts),
         "fingerprints": task.fingerprints(),
         "isolation": certificate.record(),
         "weights": model.fingerprint,

@@ -52,7 +52,8 @@ class Passage:
     where: str
 
     def __str__(self) -> str:
-        return f"[{self.id}] {self.title}\n{self.text}"
+        """As a model sees it: with its id and title, or only the text if it has no title."""
+        return f"[{self.id}] {self.title}\n{self.text}" if self.title else self.text
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Score:
     """What one answer is worth, measure by measure, each from 0 to 1."""
 
     id: str
+    group: str
     values: Mapping[str, float]
 
 

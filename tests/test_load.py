@@ -12,6 +12,7 @@ import pytest
 from harness.answer import Label, Text
 from harness.errors import ConfigError, TaskError
 from harness.load import load_task
+from harness.models.weights import Folder
 from harness.task import Task
 from tests.conftest import BANKING77, example, write_lines
 
@@ -223,3 +224,35 @@ def test_a_dataset_that_cannot_be_reached_is_one_line(
     with pytest.raises(TaskError, match=r"cannot load dataset 'nobody/nothing'") as caught:
         load(source="nobody/nothing")
     assert "\n" not in str(caught.value)
+
+
+def test_one_file_is_dealt_into_splits_and_its_passages_become_the_corpus(
+    load: Load, task_folder: Path, tmp_path: Path
+) -> None:
+    pages = [f"Page {i // 2} tells of things number {i // 2}." for i in range(60)]
+    pages[1] = f"  {pages[0].upper()} "  # the same passage, but for case and spacing
+    write_lines(
+        tmp_path / "all.jsonl",
+        [{"q": f"What is {i}?", "a": f"thing {i}", "page": pages[i], "more": 1} for i in range(60)],
+    )
+    task = load(
+        source=str(tmp_path / "all.jsonl"),
+        columns={"input": "q", "target": "a", "passage": "page"},
+        sizes={"train": 20, "dev": 4, "eval": 8},
+        answer=Text(),
+        primary="token_f1",
+    )
+    m = task.materials
+    assert (len(m.train), len(m.dev), len(task.eval), len(m.corpus)) == (20, 4, 8, 30)
+    texts = {p.id: p.text for p in m.corpus}
+    for asked in task.eval:
+        (source,) = asked.sources
+        number = int(asked.input.split()[-1].rstrip("?"))
+        assert texts[source].casefold() == pages[number].strip().casefold()
+        assert asked.group == source
+    assert not {e.group for e in task.eval} & {e.group for e in m.train}
+    assert str(m.corpus[0]) == m.corpus[0].text  # no title: a model sees only the text
+
+
+def test_a_source_may_be_a_reference_to_weights_of_any_kind(load: Load, task_folder: Path) -> None:
+    assert load(source=Folder(str(task_folder))).eval == load().eval

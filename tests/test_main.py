@@ -63,12 +63,15 @@ def test_help_says_what_one_can_do(harness: Shell) -> None:
     done = harness("--help")
     assert done.returncode == 0
     assert "python -m harness +task=support_json" in done.stdout
-    for group in ("task: banking77, mine, support_json", "rung: few_shot, lora, prompt, rag"):
+    for group in (
+        "task: banking77, halueval_qa, mine, support_json",
+        "rung: few_shot, lora, prompt, rag",
+    ):
         assert group in done.stdout
 
 
 def test_without_a_task_the_tasks_are_listed(harness: Shell) -> None:
-    assert complaint(harness()).endswith("there are: banking77, mine, support_json")
+    assert complaint(harness()).endswith("there are: banking77, halueval_qa, mine, support_json")
 
 
 @pytest.mark.parametrize(

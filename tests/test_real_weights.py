@@ -73,6 +73,7 @@ def job(support: Task, model: LocalModel, tmp_path_factory: pytest.TempPathFacto
             model=model.spec,
             embedder=instantiate(config.embedder, _convert_="all"),
             isolation=instantiate(config.isolation, _convert_="all"),
+            contrasts=instantiate(config.contrasts, _convert_="all"),
             seed=0,
             batch_size=None,
             force=False,

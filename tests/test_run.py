@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from harness.errors import ConfigError, LeakError
+from harness.evidence.contrasts import Contrasts
 from harness.evidence.isolation import Isolation
 from harness.ladder.adapter import Adapter
 from harness.ladder.retrieval import Retrieval
@@ -44,6 +45,7 @@ def job_of(task: Task, model: ModelSpec, root: Path, rung: Rung = PROMPT, **chan
         model=model,
         embedder=LetterEmbedder(),
         isolation=Isolation(near_duplicate=0.6, contained=0.9, leaks="stop"),
+        contrasts=Contrasts(["prompt"], None),
         seed=0,
         batch_size=None,
         force=False,

@@ -166,7 +166,7 @@ def score(task: Task, predictions: Sequence[Prediction]) -> list[Score]:
     missing = [e.id for e in task.eval if e.id not in by_id]
     if missing:
         raise ValueError(f"no prediction for {len(missing)} eval examples, first {missing[0]}")
-    return [Score(e.id, _values(scorer, by_id[e.id], e)) for e in task.eval]
+    return [Score(e.id, e.group, _values(scorer, by_id[e.id], e)) for e in task.eval]
 
 
 def metrics(

@@ -174,9 +174,9 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: float) -> tupl
     """q [heads, b, n, dim], k and v [kv_heads, b, m, dim]; output like q, weights in q's dtype."""
     heads, b, n, _ = q.shape
     grouped = _group(q, k.shape[0])
-    scores = _precise(torch.bmm(grouped, k.flatten(0, 1).transpose(1, 2))).mul_(scale)
+    scores = torch.bmm(grouped, k.flatten(0, 1).transpose(1, 2)).mul_(scale)
     scores.view(-1, n, k.shape[2]).add_(mask)
-    weights = torch.softmax(scores, -1).to(q.dtype)
+    weights = torch.softmax(scores, -1)  # float32 inside, whatever goes in and out
     return _ungroup(torch.bmm(weights, v.flatten(0, 1)), heads, b, n), weights
 
 
@@ -187,10 +187,8 @@ def _attend_backward(
     heads, b, n, _ = q.shape
     go, gq = _group(grad, k.shape[0]), _group(q, k.shape[0])
     dv = torch.bmm(weights.transpose(1, 2), go).view_as(v)
-    dweights = _precise(torch.bmm(go, v.flatten(0, 1).transpose(1, 2)))
-    p = _precise(weights)
-    dscores = p * dweights.sub_((p * dweights).sum(-1, keepdim=True)).mul_(scale)
-    dscores = dscores.to(q.dtype)
+    dweights = torch.bmm(go, v.flatten(0, 1).transpose(1, 2))
+    dscores = torch._softmax_backward_data(dweights, weights, -1, weights.dtype).mul_(scale)
     dq = _ungroup(torch.bmm(dscores, k.flatten(0, 1)), heads, b, n)
     dk = torch.bmm(dscores.transpose(1, 2), gq).view_as(k)
     return dq, dk, dv

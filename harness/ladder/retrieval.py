@@ -42,7 +42,7 @@ class Index:
         self.embedder = embedder
         self.k = k
         self.places = {passage.id: place for place, passage in enumerate(corpus)}
-        vectors = embedder.encode([f"{p.title}\n{p.text}" for p in corpus])
+        vectors = embedder.encode([f"{p.title}\n{p.text}".strip() for p in corpus])
         self.faiss: Any = faiss.IndexFlatIP(vectors.shape[1])
         self.faiss.add(vectors)
         self.seconds = time.perf_counter() - began

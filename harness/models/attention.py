@@ -82,14 +82,14 @@ class Step:
             .view(-1, 3)
             .unbind(1)
         )
-        self.longest = 1 + max((s.stored for s in single), default=0)
-        # Tails are read in place, up to the last slot in use: a gather would copy them every layer.
         self.in_use = 1 + max((s.slot for s in single), default=-1)
         length = torch.zeros(self.in_use, dtype=torch.long, device=device)
         length[self.slots] = self.stored
-        beyond = torch.arange(self.longest, device=device) > length[:, None]
-        self.mask = torch.zeros_like(beyond, dtype=torch.float32).masked_fill_(beyond, -torch.inf)
-        self.mask = self.mask[:, None, None]
+        # Tails are read in place, in one or two runs of slots: a gather would copy them each time.
+        self.blocks = [
+            (run, longest, _length_mask(length[run], longest))
+            for run, longest in _runs({s.slot: 1 + s.stored for s in single})
+        ]
         self.causal = [_causal_mask(s.end - s.start, s.stored, device) for s in self.long]
 
     def attend(
@@ -160,11 +160,13 @@ class Step:
             tail[self.slots, :, self.stored] = new[:, self.rows].transpose(0, 1)
         by_slot = q.new_zeros(self.in_use, *q.shape[:2], q.shape[3])
         by_slot[self.slots] = q[:, :, self.rows].permute(2, 0, 1, 3)
-        keys, values = (tail[: self.in_use, :, : self.longest] for tail in tails)
-        part = _partial(by_slot, keys, values, scale, softcap, self.mask)
-        out[:, :, self.rows], lse[:, :, self.rows] = (
-            p[self.slots].permute(1, 2, 0, 3) for p in part
-        )
+        sums = by_slot.new_empty(*by_slot.shape[:3], 1, dtype=torch.float32)
+        done = torch.empty_like(by_slot, dtype=torch.float32)
+        for run, longest, mask in self.blocks:
+            keys, values = (tail[run, :, :longest] for tail in tails)
+            done[run], sums[run] = _partial(by_slot[run], keys, values, scale, softcap, mask)
+        out[:, :, self.rows] = done[self.slots].permute(1, 2, 0, 3)
+        lse[:, :, self.rows] = sums[self.slots].permute(1, 2, 0, 3)
 
 
 def _partial(
@@ -201,6 +203,34 @@ def _partial(
     weights = scores.sub_(top).exp_()
     total = weights.sum(-1, keepdim=True)
     return torch.matmul(weights.to(v.dtype), v).float().div_(total), top.add_(total.log())
+
+
+def _runs(lengths: dict[int, int]) -> list[tuple[slice, int]]:
+    """One or two runs of slots that cover all in use, and the longest tail of each.
+
+    Every slot of a run is read up to its longest tail, so the cut is where that reads least.
+    """
+    slots = sorted(lengths)
+    best: list[tuple[slice, int]] = []
+    least = 0
+    for cut in range(len(slots)):
+        runs = [
+            (slice(part[0], part[-1] + 1), max(lengths[s] for s in part))
+            for part in (slots[:cut], slots[cut:])
+            if part
+        ]
+        cost = sum((run.stop - run.start) * longest for run, longest in runs)
+        if not best or cost < least:
+            best, least = runs, cost
+    return best
+
+
+def _length_mask(length: Tensor, longest: int) -> Tensor:
+    """[slots, 1, 1, longest]: 0 up to a tail's own length, -inf behind it."""
+    beyond = torch.arange(longest, device=length.device) > length[:, None]
+    return torch.zeros_like(beyond, dtype=torch.float32).masked_fill_(beyond, -torch.inf)[
+        :, None, None
+    ]
 
 
 def _causal_mask(new: int, stored: int, device: torch.device) -> Tensor:

@@ -9,6 +9,8 @@ whatever prompts stand beside it.
 
 from __future__ import annotations
 
+import bisect
+import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +28,9 @@ __all__ = ["Completion", "Constraint", "generate"]
 
 MIN_SAVING = 64
 """A prefix node must save this many token computations: it costs a pass and a merge of its own."""
+
+MIN_LENGTH = 16
+"""And have so many tokens, however many prompts share it: every step pays for the merge."""
 
 MIN_ROWS = 16
 """Below this many rows CPU matrix kernels change their order of summation, and with it the last
@@ -110,7 +115,7 @@ def generate(
         indices = sorted(todo)
         longest = max(len(prompts[i]) for i in indices) + max_new_tokens
         batch = min(batch_size or _batch_size(model, longest), len(indices))
-        work = prefix_tree.build([prompts[i] for i in indices], MIN_SAVING)
+        work = prefix_tree.build([prompts[i] for i in indices], MIN_SAVING, MIN_LENGTH)
         queue = [
             _Sequence(
                 indices[i],
@@ -146,7 +151,8 @@ class _Batch:
         self.stop = stop
         self.max_new_tokens = max_new_tokens
         self.slots = slots
-        self.free = list(range(slots))[::-1]
+        self.free = list(range(slots))
+        self.middle = statistics.median(len(s.prompt) - s.shared for s in queue)
         self.active: list[_Sequence] = []
         # The last token of an answer is never fed back, hence the one less.
         capacity = max(len(s.prompt) - s.shared for s in queue) + max_new_tokens - 1
@@ -172,7 +178,9 @@ class _Batch:
             for node in reversed(list(sequence.node.chain()) if sequence.node else []):
                 if not node.keys:
                     self._compute(node, sequence)
-            sequence.start(self.free.pop())
+            # Long tails on one side, short ones on the other: see attention.Step.blocks.
+            long = len(sequence.prompt) - sequence.shared > self.middle
+            sequence.start(self.free.pop(0 if long else -1))
             rows += len(sequence.pending)
             admitted.append(sequence)
         self.active.extend(admitted)
@@ -226,7 +234,7 @@ class _Batch:
         return None
 
     def _finish(self, s: _Sequence, finish: str) -> Completion:
-        self.free.append(s.slot)
+        bisect.insort(self.free, s.slot)
         s.slot = -1
         if s.node:
             s.node.release()

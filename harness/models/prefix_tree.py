@@ -46,13 +46,16 @@ class Node:
                 node.keys, node.values = [], []
 
 
-def build(prompts: Sequence[Sequence[int]], min_saving: int) -> list[tuple[int, Node | None]]:
+def build(
+    prompts: Sequence[Sequence[int]], min_saving: int, min_length: int = 1
+) -> list[tuple[int, Node | None]]:
     """Arrange prompts so that what is shared stands together.
 
     Returns (index of the prompt, its deepest shared node) in the order of work: the prompts of one
     node are neighbours, and inside a node short ones come first so that padding stays small. A run
-    becomes a node if sharing it saves at least `min_saving` token computations. Every prompt keeps
-    at least one token of its own, as somebody has to produce its next-token logits.
+    becomes a node if it has `min_length` tokens and sharing it saves at least `min_saving` token
+    computations. Every prompt keeps at least one token of its own, as somebody has to produce its
+    next-token logits.
     """
     order = sorted(range(len(prompts)), key=lambda i: tuple(prompts[i]))
     work: list[tuple[int, Node | None]] = []
@@ -61,7 +64,8 @@ def build(prompts: Sequence[Sequence[int]], min_saving: int) -> list[tuple[int, 
     while stack:
         members, depth, parent = stack.pop()
         shared = _common_length(prompts, members)
-        if len(members) > 1 and (shared - depth) * (len(members) - 1) >= min_saving:
+        length = shared - depth
+        if length >= min_length and length * (len(members) - 1) >= max(1, min_saving):
             tokens = list(prompts[members[0]][depth:shared])
             parent, depth = Node(tokens, depth, parent, len(members)), shared
         branches = _split(prompts, members, max(shared, depth)) if len(members) > 2 else []

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from filelock import FileLock
 from platformdirs import user_cache_path
@@ -30,6 +30,7 @@ HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
 """What is taken from a hub repository: no pickles, no code."""
 
 
+@runtime_checkable
 class Weights(Protocol):
     """A reference to weights; equal references are equal and hash alike."""
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from harness.errors import ResultsError
 from harness.evidence.statistics import Interval
-from harness.task import Prediction, Score
+from harness.task import Example, Prediction, Score
 
 __all__ = ["Results", "RunFolder", "find_runs", "load_results"]
 
@@ -49,6 +49,16 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         _write(self.path / "config.yaml", config)
 
+    def keep_eval(self, fingerprint: str, examples: Iterable[Example]) -> None:
+        """Write the sealed questions and targets beside the rungs, once for all runs on them."""
+        path = self.eval_path(fingerprint)
+        if not path.exists():
+            lines = [json.dumps(_kept(e), ensure_ascii=False) + "\n" for e in examples]
+            _write(path, "".join(lines))
+
+    def eval_path(self, fingerprint: str) -> Path:
+        return self.path.parents[1] / f"eval-{fingerprint[:8]}.jsonl"
+
     def predictions(self) -> list[Prediction]:
         """What has been answered; the half-written line of a killed run is cut off for good."""
         path = self.path / "predictions.jsonl"
@@ -77,7 +87,7 @@ class RunFolder:
         system: Iterable[Mapping[str, float]],
     ) -> None:
         """Write what was concluded and, last of all, that the run is complete."""
-        lines = [json.dumps({"id": s.id, **s.values}) for s in scores]
+        lines = [json.dumps({"id": s.id, "group": s.group, **s.values}) for s in scores]
         _write(self.path / "scores.jsonl", "\n".join(lines) + "\n")
         numbers = {
             "all": {name: asdict(m) for name, m in metrics.items()},
@@ -155,6 +165,11 @@ def find_runs(root: str | Path) -> list[RunFolder]:
     if not marks:
         raise ResultsError(f"{root}: holds no complete run; run `python -m harness +task=…` first")
     return [RunFolder(mark.parent) for mark in marks]
+
+
+def _kept(example: Example) -> dict[str, Any]:
+    tags = dict(example.tags)
+    return {k: v for k, v in vars(example).items() if k != "where"} | {"tags": tags}
 
 
 def _write(path: Path, text: str) -> None:

@@ -28,6 +28,7 @@ from harness.record.results import COMPLETE, RunFolder, find_runs
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from harness.evidence.contrasts import Contrast
     from harness.report.ladder import Row
 
 __all__ = ["Mlflow", "NoTracking", "Tracking", "main"]
@@ -45,7 +46,7 @@ class Tracking(Protocol):
     def mirror(self, folder: RunFolder) -> None:
         """Show a complete run. Raises TrackingError; the run on disk is safe either way."""
 
-    def conclude(self, sweep: str, rows: Sequence[Row]) -> None:
+    def conclude(self, sweep: str, rows: Sequence[Row], found: Sequence[Contrast]) -> None:
         """Show the ladder on the sweep's parent run."""
 
 
@@ -55,7 +56,7 @@ class NoTracking:
     def mirror(self, folder: RunFolder) -> None:
         pass
 
-    def conclude(self, sweep: str, rows: Sequence[Row]) -> None:
+    def conclude(self, sweep: str, rows: Sequence[Row], found: Sequence[Contrast]) -> None:
         pass
 
 
@@ -80,16 +81,18 @@ class Mlflow:
             run = _search(client, experiment, "harness.run", manifest["run"])[0]
             client.set_tag(run.info.run_id, "harness.complete", _short(state))
 
-    def conclude(self, sweep: str, rows: Sequence[Row]) -> None:
+    def conclude(self, sweep: str, rows: Sequence[Row], found: Sequence[Contrast]) -> None:
         from harness.report.figures import ladder_chart, save
+        from harness.report.page import page
 
         task = rows[0].manifest["task"]
         with self._client() as client, tempfile.TemporaryDirectory() as scratch:
             parent = self._parent(client, self._experiment(client, task), sweep, task)
             table = pd.DataFrame([_line(row) for row in rows])
             client.log_text(parent, table.to_json(orient="split"), "ladder.json")
-            client.log_text(parent, _page(rows), "ladder.md")
-            client.set_tag(parent, NOTE, _page(rows))
+            client.log_text(parent, _page(rows, found), "ladder.md")
+            client.set_tag(parent, NOTE, _page(rows, found))
+            client.log_text(parent, page(rows, found), "report.html")
             save(ladder_chart(rows), Path(scratch) / "ladder.png")
             client.log_artifact(parent, str(Path(scratch) / "ladder.png"))
 
@@ -268,24 +271,17 @@ def _predictions(folder: RunFolder) -> pd.DataFrame:
     return pd.DataFrame(rows).merge(scores, on="id")
 
 
-def _page(rows: Sequence[Row]) -> str:
-    """The ladder as Markdown: what must be warned of, and the table."""
-    from harness.report.ladder import percent, warnings, with_interval
+def _page(rows: Sequence[Row], found: Sequence[Contrast]) -> str:
+    """The ladder as Markdown: what must be warned of, the tables, and how to read them."""
+    from harness.report.contrasts import reading
+    from harness.report.ladder import warnings
+    from harness.report.tables import tables
 
-    kinds = dict.fromkeys(m for row in rows for m in row.metrics if m.startswith("kind/"))
-    lines = [
-        {
-            "rung": row.label,
-            "n": str(row.manifest["n"]),
-            f"{row.manifest['primary']}, % (95%)": with_interval(row.primary),
-            **{m.removeprefix("kind/"): percent(row.metrics[m].value) for m in kinds},
-            "prompt tokens": f"{row.prompt_tokens:.0f}",
-            "s/question": f"{row.seconds:.2f}",
-        }
-        for row in rows
-    ]
-    loud = [f"**{warning}**" for warning in warnings(rows)]
-    return "\n\n".join([*loud, pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)])
+    parts = [f"**{warning}**" for warning in warnings(rows)]
+    for table in tables(rows, found):
+        frame = pd.DataFrame(table.lines, columns=list(table.headings))
+        parts += [f"**{table.title}**", frame.to_markdown(index=False, disable_numparse=True)]
+    return "\n\n".join([*parts, *([reading(found)] if found else [])])
 
 
 def _line(row: Row) -> dict[str, Any]:
@@ -325,6 +321,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--uri", default=DEFAULT_URI, help="tracking URI (default: %(default)s)")
     options = parser.parse_args(arguments)
     tracking = Mlflow(options.uri)
+    from harness.report.contrasts import contrasts
     from harness.report.ladder import ladders
 
     try:
@@ -333,7 +330,8 @@ def main(arguments: list[str] | None = None) -> int:
             tracking.mirror(folder)
         for rows in ladders(folders):
             for sweep in dict.fromkeys(row.manifest["sweep"] for row in rows):
-                tracking.conclude(sweep, [r for r in rows if r.manifest["sweep"] == sweep])
+                ours = [row for row in rows if row.manifest["sweep"] == sweep]
+                tracking.conclude(sweep, ours, contrasts(ours))
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

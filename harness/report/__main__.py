@@ -1,4 +1,4 @@
-"""`python -m harness.report RESULTS`: print the ladders of a results folder again, from disk."""
+"""`python -m harness.report RESULTS`: the ladders of a results folder again, from disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import sys
 
 from harness.errors import HarnessError
 from harness.record.results import find_runs
+from harness.report.contrasts import contrasts, write_changes
 from harness.report.ladder import ladders
+from harness.report.page import write_page
 from harness.report.terminal import show
 
 __all__ = ["main"]
@@ -23,7 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         for rows in ladders(find_runs(options.results)):
-            show(rows)
+            found = contrasts(rows)
+            show(rows, found)
+            write_changes(rows, found)
+            print(f"report: {write_page(rows, found)}")
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -11,8 +11,9 @@ from harness.report.ladder import Row
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ladder_chart", "save"]
+__all__ = ["ladder_chart", "save", "training_chart"]
 
+LOSSES = {"loss": "train", "dev_loss": "dev"}
 INK, TUNED, UNTUNED = "#22313f", "#c8553d", "#3d7ea6"
 
 
@@ -41,6 +42,22 @@ def ladder_chart(rows: Sequence[Row]) -> Figure:
     limit = f", LIMIT: only the first {first['n']}" if first["limit"] is not None else ""
     axes.set_title(f"{first['task']}, n={first['n']}{limit}", loc="left")
     axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def training_chart(rows: Sequence[Row]) -> Figure:
+    """Loss of tuned rungs by step: on train, and on dev as often as it was looked at."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2 * len(rows), 3.0), layout="constrained")
+    for axes, row in zip(figure.subplots(1, len(rows), squeeze=False)[0], rows, strict=True):
+        points = row.folder.read("training.json")["curve"]["points"]
+        for name, colour, marker in (("loss", UNTUNED, ""), ("dev_loss", TUNED, "o")):
+            seen = [(p["step"], p[name]) for p in points if name in p]
+            axes.plot(*zip(*seen, strict=True), color=colour, marker=marker, label=LOSSES[name])
+        axes.set(title=row.label, xlabel="step", ylabel="loss per token", ylim=(0, None))
+        axes.legend(frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 

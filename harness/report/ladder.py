@@ -10,7 +10,7 @@ from harness.errors import ResultsError
 from harness.evidence.statistics import Interval
 from harness.record.results import RunFolder
 
-__all__ = ["ORDER", "Row", "ladder", "ladders", "percent", "warnings", "with_interval"]
+__all__ = ["ORDER", "Row", "ladder", "ladders", "warnings"]
 
 ORDER = ("prompt", "few_shot", "rag", "rag_few_shot", "constrained", "lora", "rag_lora")
 """From the cheapest change to the deepest; rungs that are not named here follow by name."""
@@ -22,6 +22,9 @@ class Row:
 
     label: str
     """The rung, and whatever tells it from other runs of that rung."""
+    key: str
+    """The label without the seed: rows of one key are repetitions."""
+    folder: RunFolder
     manifest: dict[str, Any]
     metrics: dict[str, Interval]
     slices: dict[str, dict[str, Interval]]
@@ -31,6 +34,10 @@ class Row:
     """Per question."""
     seconds: float
     """Per question."""
+    values: dict[str, float]
+    """The primary metric of each question; empty if it only makes sense over a whole set."""
+    groups: dict[str, str]
+    """The scenario of each question."""
 
     @property
     def primary(self) -> Interval:
@@ -63,16 +70,22 @@ def ladder(folders: Sequence[RunFolder]) -> list[Row]:
                 "they cannot stand in one table: compare runs of the same task and limit"
             )
     labels = _labels(manifests)
-    rows = [_row(f, m, label) for f, m, label in zip(folders, manifests, labels, strict=True)]
+    rows = [_row(f, m, *names) for f, m, names in zip(folders, manifests, labels, strict=True)]
     return sorted(rows, key=_place)
 
 
-def _row(folder: RunFolder, manifest: dict[str, Any], label: str) -> Row:
+def _row(folder: RunFolder, manifest: dict[str, Any], label: str, key: str) -> Row:
     numbers = folder.read("metrics.json")
     predictions = folder.predictions()
+    scores = folder.table("scores.jsonl").set_index("id")
+    primary = manifest["primary"]
     n = len(predictions)
     return Row(
         label=label,
+        key=key,
+        folder=folder,
+        values=scores[primary].to_dict() if primary in scores else {},
+        groups={str(i): str(group) for i, group in scores["group"].items()},
         manifest=manifest,
         metrics=_intervals(numbers["all"]),
         slices={tag: _intervals(part) for tag, part in numbers["slices"].items()},
@@ -86,25 +99,29 @@ def _intervals(numbers: dict[str, Any]) -> dict[str, Interval]:
     return {name: Interval(**m) for name, m in numbers.items()}
 
 
-def _labels(manifests: Sequence[dict[str, Any]]) -> list[str]:
-    """The rung's name, with the model, seed, overrides or hash where they differ between runs."""
+def _labels(manifests: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """The rung's name, with the model, seed, overrides or hash where they differ between runs;
+    and the same without the seed."""
     models = {m["model"] for m in manifests}
     variants = {m["variant"] for m in manifests}
     seeds = {m["seed"] for m in manifests if m["seed"] is not None}
-    labels = []
+    labels: list[tuple[str, str]] = []
     for m in manifests:
         parts = [m["rung"]]
         if len(variants) > 1:
             parts.append(m["variant"])
         if len(models) > 1:
             parts.append(m["model"])
+        key = label = " ".join(filter(None, parts))
         if len(seeds) > 1 and m["seed"] is not None:
-            parts.append(f"seed={m['seed']}")
-        labels.append(" ".join(filter(None, parts)))
+            label = f"{key} seed={m['seed']}"
+        labels.append((label, key))
     # Nothing that was typed differs, so data or weights do: the folder's hash is left.
+    twins = {names for names in labels if labels.count(names) > 1}
+    hashes = [f" {m['run'].rpartition('/')[2][:6]}" for m in manifests]
     return [
-        f"{label} {m['run'].rpartition('/')[2][:6]}" if labels.count(label) > 1 else label
-        for label, m in zip(labels, manifests, strict=True)
+        (label + mark, key + mark) if (label, key) in twins else (label, key)
+        for (label, key), mark in zip(labels, hashes, strict=True)
     ]
 
 
@@ -132,15 +149,3 @@ def warnings(rows: Sequence[Row]) -> list[str]:
             count = round(row.metrics["failed"].value * m["n"])
             said[f"{row.label}: {count} predictions failed and count as wrong"] = None
     return list(said)
-
-
-def with_interval(interval: Interval) -> str:
-    """A share in percent with its 95% interval: 33.2 (31.2–35.6)."""
-    if interval.low is None or interval.high is None:
-        return percent(interval.value)
-    return f"{percent(interval.value)} ({percent(interval.low)}–{percent(interval.high)})"
-
-
-def percent(value: float) -> str:
-    """A share in percent, without the sign."""
-    return f"{100 * value:.1f}"

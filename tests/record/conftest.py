@@ -48,6 +48,7 @@ MANIFEST: dict[str, Any] = {
     "sweep": "2026-01-01_10-00-00",
     "command": "python -m harness +task=tickets",
     "primary": "accuracy",
+    "contrasts": {"against": ["prompt"], "margin": None},
     "limit": None,
     "isolation": {
         "method": "character 5-grams",
@@ -107,7 +108,7 @@ def complete_run(
     list(folder.append(prediction(name, text) for name, text in answers.items()))
     if about["training"]:
         write_training(folder)
-    scores = [Score(name, measures(text)) for name, text in answers.items()]
+    scores = [Score(name, name, measures(text)) for name, text in answers.items()]
     slices = {"odd=False": scores[0::2], "odd=True": scores[1::2]}
     parts = {tag: means(part) for tag, part in slices.items() if part}
     folder.finish(scores, means(scores) | dict(more or {}), parts, about, SYSTEM)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ResultsError
+from harness.evidence.contrasts import Contrasts
 from harness.evidence.isolation import Isolation
 from harness.evidence.statistics import mean_interval
 from harness.ladder.rung import Rung
@@ -56,7 +57,7 @@ def test_a_run_counts_only_when_everything_else_has_been_written(
     started: RunFolder, tmp_path: Path
 ) -> None:
     list(started.append([prediction("1", "red")]))
-    scores, metrics = [Score("1", {"accuracy": 1.0})], {"accuracy": mean_interval([1.0])}
+    scores, metrics = [Score("1", "1", {"accuracy": 1.0})], {"accuracy": mean_interval([1.0])}
     with pytest.raises(TypeError):  # as if killed on the way
         started.finish(scores, metrics, {}, {"what": object()}, [])
     assert not started.complete
@@ -72,7 +73,7 @@ def test_a_complete_run_lists_the_sha256_of_all_its_files(started: RunFolder) ->
     list(started.append([prediction("1", "red")]))
     (started.path / "adapter").mkdir()
     (started.path / "adapter" / "adapter_model.safetensors").write_bytes(b"weights")
-    started.finish([Score("1", {"accuracy": 1.0})], {}, {}, {}, [])
+    started.finish([Score("1", "1", {"accuracy": 1.0})], {}, {}, {}, [])
     files = [p for p in started.path.rglob("*") if p.is_file() and p.name != "complete.json"]
     listed = started.read("complete.json")["sha256"]
     assert listed == {
@@ -219,7 +220,7 @@ def test_the_runs_of_these_tests_record_what_a_real_run_records(
     rung = Rung("prompt", "full", None, None, None)
     isolation = Isolation(near_duplicate=0.6, contained=0.9, leaks="stop")
     job = Job(
-        task, rung, tiny_spec, letters, isolation, seed=0, batch_size=None, force=False,
+        task, rung, tiny_spec, letters, isolation, Contrasts(["prompt"], None), seed=0, batch_size=None, force=False,
         root=tmp_path / "real", config="", settings={"name": "prompt"}, variant="", sweep="s",
         command="",
     )  # fmt: skip

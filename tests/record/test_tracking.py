@@ -20,6 +20,7 @@ from harness.errors import TrackingError
 from harness.evidence.statistics import Interval
 from harness.record.results import RunFolder, load_results
 from harness.record.tracking import Mlflow, main
+from harness.report.contrasts import contrasts
 from harness.report.ladder import ladder
 from tests.record.conftest import ANSWERS, MANIFEST, TRAINING, complete_run
 
@@ -94,7 +95,8 @@ def mirrored(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Mir
     tracking = Mlflow(store.uri)
     for run in folders:
         tracking.mirror(run)
-    tracking.conclude(SWEEP, ladder(folders))
+    rows = ladder(folders)
+    tracking.conclude(SWEEP, rows, contrasts(rows))
     lora, prompt = store.runs()
     return Mirrored(store, lora, prompt, folders)
 
@@ -207,7 +209,7 @@ def test_mirroring_again_adds_nothing(store: Store, tmp_path: Path) -> None:
     folder = complete_run(tmp_path / "results")
     for _ in range(2):
         Mlflow(store.uri).mirror(folder)
-        Mlflow(store.uri).conclude(SWEEP, ladder([folder]))
+        Mlflow(store.uri).conclude(SWEEP, ladder([folder]), [])
     assert (len(store.runs()), len(store.runs("sweep"))) == (1, 1)
     (run,) = store.runs()
     table = json.loads(store.artifact(run, "predictions.json").read_text())

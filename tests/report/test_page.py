@@ -1,0 +1,102 @@
+"""The report as one HTML file."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.report.contrasts import contrasts
+from harness.report.ladder import Row, ladders
+from harness.report.page import page, write_page
+from harness.task import Example
+from tests.record.conftest import ANSWERS, TRAINING, complete_run
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CLOSE = {
+    "eval_text": "where is my parcel", "text": "where is the parcel", "similarity": 0.5,
+    "eval_where": "eval.jsonl:1", "where": "train.jsonl:1", "containment": 0.5,
+}  # fmt: skip
+ISOLATION = {
+    "method": "5-grams",
+    "thresholds": {"near_duplicate": 0.6, "contained": 0.9},
+    "compared": {"train": 16, "dev": 6},
+    "closest": {"train": CLOSE},
+    "leaks": [],
+    "decision": "sealed",
+}
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> list[Row]:
+    better = {**dict.fromkeys(ANSWERS, "red"), "eval-0": "<b>blue</b>"}
+    folders = [
+        complete_run(tmp_path, "prompt", isolation=ISOLATION),
+        complete_run(tmp_path, "lora", better, training=TRAINING, isolation=ISOLATION),
+    ]
+    examples = [Example(i, f"ticket {i}?", "red", i, (), {}, "") for i in ANSWERS]
+    folders[0].keep_eval(folders[0].read("manifest.json")["fingerprints"]["eval"], examples)
+    (found,) = ladders(folders)
+    return found
+
+
+def test_the_verdict_comes_first_then_the_ladder(rows: list[Row]) -> None:
+    text = page(rows, contrasts(rows))
+    places = [
+        text.index(word) for word in ("Verdict", "<svg", "scores, %", "Isolation", "Licences")
+    ]
+    assert places == sorted(places)
+    assert "No detectable difference between lora and prompt" in text
+
+
+def test_changed_questions_stand_with_both_answers_and_what_was_asked(rows: list[Row]) -> None:
+    text = page(rows, contrasts(rows))
+    assert len(re.findall(r'class="item (improved|worsened)"', text)) == 2
+    assert "ticket eval-1?" in text
+    assert "100.0 → 0.0" in text
+
+
+def test_what_a_model_wrote_is_text_and_not_markup(rows: list[Row]) -> None:
+    text = page(rows, contrasts(rows))
+    assert "&lt;b&gt;blue&lt;/b&gt;" in text
+    assert "<b>blue</b>" not in text
+
+
+def test_the_page_needs_no_network(rows: list[Row]) -> None:
+    text = page(rows, contrasts(rows))
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", text)
+    assert "@import" not in text
+
+
+def test_how_to_get_a_run_again_stands_at_the_end(rows: list[Row]) -> None:
+    text = page(rows, contrasts(rows))
+    assert "<code>python -m harness +task=tickets</code>" in text
+    assert "where is my parcel" in text
+
+
+def test_loss_curves_are_drawn_for_tuned_rungs_only(rows: list[Row]) -> None:
+    assert "<h2>Training</h2>" in page(rows, [])
+    assert "<h2>Training</h2>" not in page(rows[:1], [])
+
+
+def test_writing_it_again_writes_the_same(rows: list[Row]) -> None:
+    path = write_page(rows, contrasts(rows))
+    before = path.read_text()
+    assert write_page(rows, contrasts(rows)) == path
+    assert path.read_text() == before
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
+def test_a_browser_shows_it_and_its_filter_counts(rows: list[Row]) -> None:
+    path = write_page(rows, contrasts(rows))
+    done = subprocess.run(
+        [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert '<small id="count">2 of 2</small>' in done.stdout

@@ -2,9 +2,10 @@
 
 Equal ids, shared groups, equal text after normalization, and near-duplicates by the Jaccard
 similarity of their sets of character 5-grams (Broder 1997, "On the resemblance and containment of
-documents"), or because an eval input is contained in a longer text. Similarities are exact: the
-candidates come from one sparse matrix product and not from a sketch, so that no pair over a
-threshold is missed.
+documents"), or because an eval input is contained in a longer text. A corpus may hold facts: the
+passages that an example names as its sources may say what it asks in nearly its words.
+Similarities are exact: the candidates come from one sparse matrix product and not from a sketch,
+so that no pair over a threshold is missed.
 """
 
 from __future__ import annotations
@@ -139,6 +140,8 @@ class Isolation:
                 closest = pair
             if normalize(e.input) == normalize(_text(row)):
                 leaks.append(Leak("text", split, pair))
+            elif isinstance(row, Passage) and row.id in e.sources:
+                continue
             elif similarity >= self.near_duplicate:
                 leaks.append(Leak("near-duplicate", split, pair))
             elif containment >= self.contained and long:

@@ -22,7 +22,7 @@ FILLER = " ".join(f"{a}{b}" for a in ("quartz", "vivid", "jumbo", "waltz") for b
 
 def planted(task: Task, text: str, into: str = "train", **changes: str) -> Task:
     """The task with `LONG` in eval and a copy of it, changed to `text`, in another split."""
-    victim = replace(task.eval[0], input=LONG, where="eval.jsonl:1")
+    victim = replace(task.eval[0], input=LONG, sources=(), where="eval.jsonl:1")
     m = task.materials
     if into == "corpus":
         page = replace(m.corpus[0], text=text, where="corpus.jsonl:1")
@@ -59,6 +59,18 @@ def test_a_planted_copy_stops_the_run_and_both_lines_are_named(
     with pytest.raises(LeakError, match=rf"eval.jsonl:1 and {into}.jsonl:1 {kind}") as caught:
         STOP.seal(planted(task, text, into))
     assert "isolation.leaks=drop" in str(caught.value)
+
+
+def test_the_source_that_an_example_names_may_sound_like_it_but_not_be_it(task: Task) -> None:
+    leaky = planted(task, f"{LONG} In winter.", "corpus")
+    passage = leaky.materials.corpus[0]
+    with pytest.raises(LeakError, match=r"corpus\.jsonl:1"):
+        STOP.seal(leaky)
+    named = [replace(e, sources=(passage.id,)) if e.input == LONG else e for e in leaky.eval]
+    assert STOP.seal(replace(leaky, eval=tuple(named)))[1].decision == "sealed"
+    same = planted(task, LONG, "corpus")
+    with pytest.raises(LeakError, match="say the same"):
+        STOP.seal(replace(same, eval=tuple(named)))
 
 
 def test_a_corpus_may_hold_facts_but_no_eval_question(task: Task) -> None:

@@ -32,7 +32,7 @@ from harness.progress import Progress
 __all__ = ["Curve", "Training", "train"]
 
 CHUNK = 128
-"""Rows of logits that are turned to float32 at a time: few enough to stay in the cache."""
+"""Rows of logits that are turned to float32 at a time: pieces that the allocator keeps."""
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,8 @@ def _drawn(
     """The examples of each split, the answer format that fits them, and the rows' own passages."""
     if Path(place).is_file():
         rows = {"all": list(read_file(Path(place)))}
+        if not rows["all"]:
+            raise TaskError(f"{place}: is empty; add examples or mend task.source")
         pool = _examples(rows["all"], "all", answer, columns)
         drawn = deal(pool, sizes, place)
         return drawn, answer.fitted(e.target for e in drawn["train"]), _passages(rows, columns)
@@ -106,6 +108,12 @@ def _splits(
                 f"{place}: no split '{names[split]}' for {split}; "
                 f"add {names[split]}.jsonl or mend task.splits.{split}"
             )
+    for split, rows in read.items():
+        if rows == []:
+            raise TaskError(
+                f"{place}: split '{names[split]}' for {split} is empty; add examples to it or mend "
+                f"task.splits.{split}"
+            )
     return {split: rows for split, rows in read.items() if rows is not None}
 
 
@@ -115,8 +123,6 @@ def _examples(
     answer: Answer,
     columns: Mapping[str, str | Sequence[str]] | None,
 ) -> tuple[Example, ...]:
-    if not rows:
-        raise TaskError(f"split {split}: is empty; add examples or mend task.splits.{split}")
     return tuple(_example(row, f"{split}-{i}", answer, columns) for i, row in enumerate(rows, 1))
 
 

@@ -172,7 +172,7 @@ def test_bad_files_are_named_with_their_mend(task_folder: Path, load: Load) -> N
     with pytest.raises(TaskError, match=r"task\.columns: unknown field 'inputs'"):
         load(columns={"inputs": "input"})
     (task_folder / "eval.jsonl").write_text("\n")
-    with pytest.raises(TaskError, match="split eval: is empty"):
+    with pytest.raises(TaskError, match="task: split 'eval' for eval is empty; add examples"):
         load()
     (task_folder / "eval.jsonl").write_bytes(b"\xff\xfe")
     with pytest.raises(TaskError, match=r"eval\.jsonl: not UTF-8"):

@@ -81,6 +81,11 @@ class Contrast:
     """After Holm's correction over the declared family."""
 
     @property
+    def identical(self) -> bool:
+        """Whether both scored the same on every question: nothing to estimate an error from."""
+        return not self.improved and not self.worsened
+
+    @property
     def verdict(self) -> str:
         """better, worse, equivalent (within the margin) or no detectable difference."""
         if self.p_adjusted < 1 - CONFIDENCE:

@@ -134,22 +134,7 @@ class Adapter:
             )
         adapted.save_pretrained(folder / "adapter", safe_serialization=True)
         effect = _effect(adapted, dev[:EFFECT_PROMPTS])
-        if curve.steps and effect == 0.0:
-            raise TrainingError(
-                f"the adapter has no effect after {curve.steps} steps; "
-                "check target_modules and raise training.learning_rate"
-            )
-        looks = {p["step"]: p["stop_rate"] for p in curve.points if "stop_rate" in p}
-        weights = folder / "adapter" / "adapter_model.safetensors"
-        return Report(
-            trainable=sum(p.numel() for p in adapted.parameters() if p.requires_grad),
-            megabytes=weights.stat().st_size / 1e6,
-            examples=len(examples),
-            sha256=digest(weights),
-            effect=effect,
-            stop_rate=looks.get(curve.best_step, 0.0),
-            curve=curve,
-        )
+        return _report(adapted, folder / "adapter", len(examples), effect, curve)
 
     def _taught(
         self, lessons: list[tuple[list[Message], str]], seed: int
@@ -161,6 +146,25 @@ class Adapter:
         # Each gets the target of the next in a random circle, so that none keeps its own.
         giver = dict(zip(order, order[1:] + order[:1], strict=True))
         return [(messages, lessons[giver[i]][1]) for i, (messages, _) in enumerate(lessons)]
+
+
+def _report(adapted: PeftModel, folder: Path, examples: int, effect: float, curve: Curve) -> Report:
+    if curve.steps and effect == 0.0:
+        raise TrainingError(
+            f"the adapter has no effect after {curve.steps} steps; "
+            "check target_modules and raise training.learning_rate"
+        )
+    looks = {p["step"]: p["stop_rate"] for p in curve.points if "stop_rate" in p}
+    weights = folder / "adapter_model.safetensors"
+    return Report(
+        trainable=sum(p.numel() for p in adapted.parameters() if p.requires_grad),
+        megabytes=weights.stat().st_size / 1e6,
+        examples=examples,
+        sha256=digest(weights),
+        effect=effect,
+        stop_rate=looks.get(curve.best_step, 0.0),
+        curve=curve,
+    )
 
 
 def _encode(model: LocalModel, lessons: list[tuple[list[Message], str]]) -> list[Encoded]:

@@ -26,13 +26,11 @@ from transformers.trainer_callback import ExportableState, TrainerState
 from transformers.trainer_pt_utils import get_length_grouped_indices
 from transformers.trainer_utils import get_last_checkpoint
 
+from harness.ladder.loss import cross_entropy
 from harness.ladder.packing import IGNORED, Encoded
 from harness.progress import Progress
 
 __all__ = ["Curve", "Training", "train"]
-
-CHUNK = 128
-"""Rows of logits that are turned to float32 at a time: pieces that the allocator keeps."""
 
 
 @dataclass(frozen=True)
@@ -74,31 +72,6 @@ class Curve:
     """Tokens of all examples seen, each with its whole prompt."""
 
 
-class _CrossEntropy(torch.autograd.Function):
-    """Sum of cross-entropies, with one gradient buffer instead of four float32 copies of logits."""
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Tensor) -> Tensor:
-        """logits [rows, vocabulary] in any dtype, labels [rows]; a float32 scalar."""
-        grad = torch.empty_like(logits)
-        total = torch.zeros((), device=logits.device)
-        for start in range(0, len(labels), CHUNK):
-            rows = slice(start, start + CHUNK)
-            # A copy, or float32 logits would be overwritten: evaluate() looks at them afterwards.
-            scores, y = logits[rows].to(torch.float32, copy=True), labels[rows, None]
-            lse = scores.logsumexp(-1, keepdim=True)
-            total += (lse - scores.gather(1, y)).sum()
-            scores.sub_(lse).exp_().scatter_add_(1, y, torch.full_like(lse, -1.0))
-            grad[rows] = scores.to(grad.dtype)
-        ctx.save_for_backward(grad)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Any:
-        (grad,) = ctx.saved_tensors
-        return grad.mul_(upstream), None
-
-
 class _CompletionTrainer(Trainer):  # type: ignore[misc]
     """Loss on the completions only, normalized by the number of their tokens."""
 
@@ -122,7 +95,7 @@ class _CompletionTrainer(Trainer):  # type: ignore[misc]
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         logits, labels = self._completion_logits(model, inputs)
-        loss: Tensor = _CrossEntropy.apply(logits, labels)  # type: ignore[no-untyped-call]
+        loss = cross_entropy(logits, labels)
         return loss / (num_items_in_batch or len(labels))
 
     def _completion_logits(self, model: Any, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
@@ -153,7 +126,7 @@ class _CompletionTrainer(Trainer):  # type: ignore[misc]
         for raw in self.get_eval_dataloader():
             inputs = self._prepare_inputs(raw)
             logits, labels = self._completion_logits(self.model, inputs)
-            loss += float(_CrossEntropy.apply(logits, labels))  # type: ignore[no-untyped-call]
+            loss += float(cross_entropy(logits, labels))
             hit = logits.argmax(-1) == labels
             ends = torch.isin(labels, torch.tensor(self.stop, device=labels.device))
             right, tokens = right + int(hit.sum()), tokens + len(labels)

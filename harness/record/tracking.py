@@ -76,7 +76,8 @@ class Mlflow:
                 return
             for run in found:  # an earlier state of this run, or a mirroring that broke off
                 client.delete_run(run.info.run_id)
-            parent = self._parent(client, experiment, manifest["sweep"], manifest["task"])
+            began = round(1000 * folder.read("system.json")[0]["time"])
+            parent = self._parent(client, experiment, manifest["sweep"], manifest["task"], began)
             _log_run(client, experiment, parent, folder, manifest)
             run = _search(client, experiment, "harness.run", manifest["run"])[0]
             client.set_tag(run.info.run_id, "harness.complete", _short(state))
@@ -87,7 +88,11 @@ class Mlflow:
 
         task = rows[0].manifest["task"]
         with self._client() as client, tempfile.TemporaryDirectory() as scratch:
-            parent = self._parent(client, self._experiment(client, task), sweep, task)
+            experiment = self._experiment(client, task)
+            parent = self._parent(client, experiment, sweep, task, began=None)
+            client.set_terminated(parent)
+            values = [(f"ladder/{row.label}", row.primary.value, 0, 0) for row in rows]
+            _log_batch(client, parent, values)
             table = pd.DataFrame([_line(row) for row in rows])
             client.log_text(parent, table.to_json(orient="split"), "ladder.json")
             client.log_text(parent, _page(rows, found), "ladder.md")
@@ -126,14 +131,18 @@ class Mlflow:
         match = re.match(r"sqlite:///(/.*)", self.uri)
         # SQLite's default would be ./mlruns, wherever that happens to be.
         where = (Path(match[1]).parent / "mlartifacts" / name).as_uri() if match else None
-        return str(client.create_experiment(name, artifact_location=where))
+        # Without its kind the UI takes an experiment for one of agents and traces.
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return str(client.create_experiment(name, artifact_location=where, tags=kind))
 
-    def _parent(self, client: MlflowClient, experiment: str, sweep: str, task: str) -> str:
+    def _parent(
+        self, client: MlflowClient, experiment: str, sweep: str, task: str, began: int | None
+    ) -> str:
         found = _search(client, experiment, "harness.sweep", sweep, parents=True)
         if found:
             return str(found[0].info.run_id)
         tags = {"harness.sweep": sweep, "harness.kind": "sweep", "task": task}
-        run = client.create_run(experiment, tags=tags, run_name=f"sweep {sweep}")
+        run = client.create_run(experiment, began, tags, run_name=f"sweep {sweep}")
         client.set_terminated(run.info.run_id)
         return str(run.info.run_id)
 
@@ -170,7 +179,8 @@ def _log_run(
         NOTE: f"`{manifest['command']}`\n\nAll of it: `results/{manifest['run']}`",
     }
     name = " ".join(filter(None, [manifest["rung"], manifest["variant"]]))
-    run_id = client.create_run(experiment, tags=tags, run_name=name).info.run_id
+    began, ended = (round(1000 * folder.read("system.json")[i]["time"]) for i in (0, -1))
+    run_id = client.create_run(experiment, began, tags, run_name=name).info.run_id
     _log_params(client, run_id, manifest)
     _log_metrics(client, run_id, folder, manifest)
     _log_curves(client, run_id, folder)
@@ -179,7 +189,7 @@ def _log_run(
         if (folder.path / artifact).exists():
             client.log_artifact(run_id, str(folder.path / artifact))
     client.log_table(run_id, _predictions(folder), "predictions.json")
-    client.set_terminated(run_id)
+    client.set_terminated(run_id, end_time=ended)
 
 
 def _log_params(client: MlflowClient, run_id: str, manifest: dict[str, Any]) -> None:

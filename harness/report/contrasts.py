@@ -45,7 +45,7 @@ def contrasts(rows: Sequence[Row]) -> list[Contrast]:
 
 def reading(found: Sequence[Contrast]) -> str:
     """How to read the table of contrasts, and what it does not cover."""
-    tests = ", ".join(dict.fromkeys(c.test for c in found))
+    tests = ", ".join(dict.fromkeys(c.test for c in found if not c.identical)) or "no test"
     seeds = min(c.seeds for c in found)
     noise = (
         "one seed each: the noise of training and of drawing shots is not measured"

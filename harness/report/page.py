@@ -66,6 +66,8 @@ def page(rows: Sequence[Row], found: Sequence[Contrast]) -> str:
 
 def _sentence(c: Contrast) -> str:
     """A contrast in words."""
+    if c.identical:
+        return f"{c.rung} and {c.baseline} scored the same on every question."
     difference = f"{with_interval(c.delta)} points of {c.metric}"
     match c.verdict:
         case "better" | "worse":

@@ -43,7 +43,8 @@ def with_interval(interval: Interval) -> str:
     """A share in percent with its 95% interval: 33.2 (31.2–35.6)."""
     if interval.low is None or interval.high is None:
         return percent(interval.value)
-    return f"{percent(interval.value)} ({percent(interval.low)}–{percent(interval.high)})"
+    dash = "–" if interval.low >= 0 else " to "
+    return f"{percent(interval.value)} ({percent(interval.low)}{dash}{percent(interval.high)})"
 
 
 def percent(value: float) -> str:
@@ -80,7 +81,7 @@ def _contrasts(found: Sequence[Contrast]) -> Table:
                 f"{c.rung} – {c.baseline}",
                 with_interval(c.delta),
                 f"{c.p_adjusted:.4f}" if c.p_adjusted >= 0.0001 else "<0.0001",
-                percent(c.detectable),
+                "" if c.identical else percent(c.detectable),
                 str(len(c.improved)),
                 str(len(c.worsened)),
                 c.verdict,

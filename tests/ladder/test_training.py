@@ -107,22 +107,6 @@ def last_checkpoint(folder: Path) -> int:
     return max((int(p.name.split("-")[1]) for p in folder.glob("checkpoint-*")), default=0)
 
 
-def test_the_gradient_of_the_loss_equals_torch_cross_entropy() -> None:
-    torch.manual_seed(0)
-    rows = training.CHUNK * 2 + 3
-    ours = torch.randn(rows, 50, requires_grad=True)
-    theirs = ours.detach().clone().requires_grad_()
-    labels = torch.randint(50, (rows,))
-    before = ours.detach().clone()
-    loss = training._CrossEntropy.apply(ours, labels) / rows
-    expected = torch.nn.functional.cross_entropy(theirs, labels)
-    loss.backward()
-    expected.backward()
-    torch.testing.assert_close(loss, expected)
-    torch.testing.assert_close(ours.grad, theirs.grad)
-    assert torch.equal(ours, before), "the logits are still needed for the accuracy"
-
-
 def test_loss_is_on_the_completions_only_and_the_stop_token_bears_it(
     tiny: LocalModel, tmp_path: Path
 ) -> None:

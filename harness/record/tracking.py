@@ -90,7 +90,8 @@ class Mlflow:
         with self._client() as client, tempfile.TemporaryDirectory() as scratch:
             experiment = self._experiment(client, task)
             parent = self._parent(client, experiment, sweep, task, began=None)
-            client.set_terminated(parent)
+            ended = max(round(1000 * r.folder.read("system.json")[-1]["time"]) for r in rows)
+            client.set_terminated(parent, end_time=ended)
             values = [(f"ladder/{row.label}", row.primary.value, 0, 0) for row in rows]
             _log_batch(client, parent, values)
             table = pd.DataFrame([_line(row) for row in rows])
@@ -131,9 +132,7 @@ class Mlflow:
         match = re.match(r"sqlite:///(/.*)", self.uri)
         # SQLite's default would be ./mlruns, wherever that happens to be.
         where = (Path(match[1]).parent / "mlartifacts" / name).as_uri() if match else None
-        # Without its kind the UI takes an experiment for one of agents and traces.
-        kind = {"mlflow.experimentKind": "custom_model_development"}
-        return str(client.create_experiment(name, artifact_location=where, tags=kind))
+        return str(client.create_experiment(name, artifact_location=where))
 
     def _parent(
         self, client: MlflowClient, experiment: str, sweep: str, task: str, began: int | None

@@ -61,9 +61,10 @@ def run(job: Job) -> RunFolder:
     its last prediction. Raises HarnessError for what the user can mend.
     """
     task, certificate = job.isolation.seal(job.task)
+    fingerprints = task.fingerprints()
     identity = {
         "harness": __version__,
-        "task": task.fingerprints(),
+        "task": fingerprints,
         "model": [job.model.weights.fingerprint(), job.model.dtype],
         "embedder": job.embedder.weights.fingerprint() if job.rung.embeds else None,
         "rung": job.settings,
@@ -75,7 +76,7 @@ def run(job: Job) -> RunFolder:
     keep_freed_memory()
     silence_libraries()
     folder.start(job.config, force=job.force)
-    folder.keep_eval(task.fingerprints()["eval"], task.eval)
+    folder.keep_eval(fingerprints["eval"], task.eval)
     began = time.perf_counter()
     with Monitor() as monitor:
         model = load_model(job.model)
@@ -90,6 +91,7 @@ def run(job: Job) -> RunFolder:
     manifest = _manifest(job, task, certificate, predictor) | {
         "run": folder.path.relative_to(job.root).as_posix(),
         "identity": identity,
+        "fingerprints": fingerprints,
         "seed": identity["seed"],
         "n": len(predictions),
         "seconds": {
@@ -181,7 +183,6 @@ def _manifest(
         "primary": task.primary,
         "limit": task.limit,
         "contrasts": asdict(job.contrasts),
-        "fingerprints": task.fingerprints(),
         "isolation": certificate.record(),
         "weights": model.fingerprint,
         "dtype": job.model.dtype,

@@ -81,6 +81,10 @@ class Contrast:
     """After Holm's correction over the declared family."""
 
     @property
+    def name(self) -> str:
+        return f"{self.rung} – {self.baseline}"
+
+    @property
     def identical(self) -> bool:
         """Whether both scored the same on every question: nothing to estimate an error from."""
         return not self.improved and not self.worsened

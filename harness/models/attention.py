@@ -13,6 +13,7 @@ Sources: Juravsky et al. 2024, "Hydragen: High-Throughput LLM Inference with Sha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -211,18 +212,20 @@ def _runs(lengths: dict[int, int]) -> list[tuple[slice, int]]:
     Every slot of a run is read up to its longest tail, so the cut is where that reads least.
     """
     slots = sorted(lengths)
-    best: list[tuple[slice, int]] = []
-    least = 0
-    for cut in range(len(slots)):
-        runs = [
-            (slice(part[0], part[-1] + 1), max(lengths[s] for s in part))
-            for part in (slots[:cut], slots[cut:])
-            if part
-        ]
-        cost = sum((run.stop - run.start) * longest for run, longest in runs)
-        if not best or cost < least:
-            best, least = runs, cost
-    return best
+    if not slots:
+        return []
+    before = [0, *accumulate((lengths[s] for s in slots), max)]
+    behind = [*accumulate((lengths[s] for s in reversed(slots)), max)][::-1]
+
+    def cost(cut: int) -> int:
+        left = (slots[cut - 1] - slots[0] + 1) * before[cut] if cut else 0
+        return left + (slots[-1] - slots[cut] + 1) * behind[cut]
+
+    cut = min(range(len(slots)), key=cost)
+    runs = [(slice(slots[cut], slots[-1] + 1), behind[cut])]
+    if cut:
+        runs.insert(0, (slice(slots[0], slots[cut - 1] + 1), before[cut]))
+    return runs
 
 
 def _length_mask(length: Tensor, longest: int) -> Tensor:

@@ -41,7 +41,7 @@ PREFILL_ROWS = 1024
 
 
 class Constraint(Protocol):
-    """What one answer may look like, token by token (see harness.models.constrain)."""
+    """What one answer may look like, token by token."""
 
     def restrict(self, logits: Tensor) -> None:
         """Set the logits, shape [vocabulary], of tokens that may not come next to -inf."""

@@ -7,6 +7,7 @@ are there already are left alone. The only file that imports mlflow.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import math
@@ -76,11 +77,10 @@ class Mlflow:
                 return
             for run in found:  # an earlier state of this run, or a mirroring that broke off
                 client.delete_run(run.info.run_id)
-            began = round(1000 * folder.read("system.json")[0]["time"])
+            began, _ = _times(folder)
             parent = self._parent(client, experiment, manifest["sweep"], manifest["task"], began)
-            _log_run(client, experiment, parent, folder, manifest)
-            run = _search(client, experiment, "harness.run", manifest["run"])[0]
-            client.set_tag(run.info.run_id, "harness.complete", _short(state))
+            run_id = _log_run(client, experiment, parent, folder, manifest)
+            client.set_tag(run_id, "harness.complete", _short(state))
 
     def conclude(self, sweep: str, rows: Sequence[Row], found: Sequence[Contrast]) -> None:
         from harness.report.figures import ladder_chart, save
@@ -90,14 +90,14 @@ class Mlflow:
         with self._client() as client, tempfile.TemporaryDirectory() as scratch:
             experiment = self._experiment(client, task)
             parent = self._parent(client, experiment, sweep, task, began=None)
-            ended = max(round(1000 * r.folder.read("system.json")[-1]["time"]) for r in rows)
-            client.set_terminated(parent, end_time=ended)
+            client.set_terminated(parent, end_time=max(_times(row.folder)[1] for row in rows))
             values = [(f"ladder/{row.label}", row.primary.value, 0, 0) for row in rows]
             _log_batch(client, parent, values)
             table = pd.DataFrame([_line(row) for row in rows])
             client.log_text(parent, table.to_json(orient="split"), "ladder.json")
-            client.log_text(parent, _page(rows, found), "ladder.md")
-            client.set_tag(parent, NOTE, _page(rows, found))
+            note = _note(rows, found)
+            client.log_text(parent, note, "ladder.md")
+            client.set_tag(parent, NOTE, note)
             client.log_text(parent, page(rows, found), "report.html")
             save(ladder_chart(rows), Path(scratch) / "ladder.png")
             client.log_artifact(parent, str(Path(scratch) / "ladder.png"))
@@ -160,8 +160,8 @@ def _log_run(
     parent: str,
     folder: RunFolder,
     manifest: dict[str, Any],
-) -> None:
-    """Everything there is to see of one run."""
+) -> str:
+    """Everything there is to see of one run; returns MLflow's id of it."""
     tags = {
         "harness.kind": "run",
         "harness.run": manifest["run"],
@@ -178,7 +178,7 @@ def _log_run(
         NOTE: f"`{manifest['command']}`\n\nAll of it: `results/{manifest['run']}`",
     }
     name = " ".join(filter(None, [manifest["rung"], manifest["variant"]]))
-    began, ended = (round(1000 * folder.read("system.json")[i]["time"]) for i in (0, -1))
+    began, ended = _times(folder)
     run_id = client.create_run(experiment, began, tags, run_name=name).info.run_id
     _log_params(client, run_id, manifest)
     _log_metrics(client, run_id, folder, manifest)
@@ -189,6 +189,13 @@ def _log_run(
             client.log_artifact(run_id, str(folder.path / artifact))
     client.log_table(run_id, _predictions(folder), "predictions.json")
     client.set_terminated(run_id, end_time=ended)
+    return str(run_id)
+
+
+def _times(folder: RunFolder) -> tuple[int, int]:
+    """When a run began and ended, in milliseconds."""
+    samples = folder.read("system.json")
+    return round(1000 * samples[0]["time"]), round(1000 * samples[-1]["time"])
 
 
 def _log_params(client: MlflowClient, run_id: str, manifest: dict[str, Any]) -> None:
@@ -256,7 +263,6 @@ def _log_batch(
 def _log_datasets(client: MlflowClient, run_id: str, manifest: dict[str, Any]) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    contexts = {"train": "train", "dev": "dev", "eval": "eval", "corpus": "corpus"}
     client.log_inputs(
         run_id,
         datasets=[
@@ -267,9 +273,9 @@ def _log_datasets(client: MlflowClient, run_id: str, manifest: dict[str, Any]) -
                     source_type="local",
                     source=json.dumps({"uri": f"tasks/{manifest['task']}"}),
                 ),
-                [InputTag("mlflow.data.context", context)],
+                [InputTag("mlflow.data.context", split)],
             )
-            for split, context in contexts.items()
+            for split in ("train", "dev", "eval", "corpus")
         ],
     )
 
@@ -280,7 +286,7 @@ def _predictions(folder: RunFolder) -> pd.DataFrame:
     return pd.DataFrame(rows).merge(scores, on="id")
 
 
-def _page(rows: Sequence[Row], found: Sequence[Contrast]) -> str:
+def _note(rows: Sequence[Row], found: Sequence[Contrast]) -> str:
     """The ladder as Markdown: what must be warned of, the tables, and how to read them."""
     from harness.report.contrasts import reading
     from harness.report.ladder import warnings
@@ -315,8 +321,6 @@ def _legal(name: str) -> str:
 
 
 def _short(text: str) -> str:
-    import hashlib
-
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

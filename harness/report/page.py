@@ -48,7 +48,7 @@ def page(rows: Sequence[Row], found: Sequence[Contrast]) -> str:
         models=list(dict.fromkeys(f"{r.manifest['model']} ({r.manifest['dtype']})" for r in rows)),
         variant=first["variant"] if len({r.manifest["variant"] for r in rows}) == 1 else "",
         warnings=warnings(rows),
-        verdicts=[{"name": _name(c), "verdict": c.verdict, "text": _sentence(c)} for c in found],
+        verdicts=[{"name": c.name, "verdict": c.verdict, "text": _sentence(c)} for c in found],
         reading=reading(found) if found else "",
         chart=_svg(ladder_chart(rows)),
         tables=tables(rows, found),
@@ -83,18 +83,15 @@ def _sentence(c: Contrast) -> str:
             )
 
 
-def _name(c: Contrast) -> str:
-    return f"{c.rung} – {c.baseline}"
-
-
 def _changes(rows: Sequence[Row], found: Sequence[Contrast]) -> Iterator[dict[str, Any]]:
     """The changed questions with their texts, largest change first."""
     path = rows[0].folder.eval_path(rows[0].manifest["fingerprints"]["eval"])
     asked = _asked(path)
+    names = {(c.rung, c.baseline): c.name for c in found}
     lines = changes(rows, found)
     for line in sorted(lines, key=lambda one: -abs(one["values"][1] - one["values"][0])):
         yield line | {
-            "name": f"{line['rung']} – {line['baseline']}",
+            "name": names[line["rung"], line["baseline"]],
             **asked.get(line["id"], {"input": "", "target": ""}),
             "before": percent(line["values"][0]),
             "after": percent(line["values"][1]),

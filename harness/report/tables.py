@@ -78,7 +78,7 @@ def _contrasts(found: Sequence[Contrast]) -> Table:
          "verdict"],
         [
             [
-                f"{c.rung} – {c.baseline}",
+                c.name,
                 with_interval(c.delta),
                 f"{c.p_adjusted:.4f}" if c.p_adjusted >= 0.0001 else "<0.0001",
                 "" if c.identical else percent(c.detectable),

@@ -27,7 +27,19 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
-UNTOLD = {"rung", "task", "model", "embedder", "seed", "limit", "force", "batch_size", "results"}
+UNTOLD = {
+    "rung",
+    "task",
+    "model",
+    "embedder",
+    "seed",
+    "limit",
+    "force",
+    "batch_size",
+    "results",
+    "controls",
+    "dev_questions",
+}
 """Overrides that a result tells by itself, or that do not change it."""
 
 _finished: list[tuple[RunFolder, Tracking, str]] = []
@@ -57,9 +69,11 @@ def _one(config: DictConfig) -> None:
     number = HydraConfig.get().job.get("num", 0)
     loud = f"  LIMIT: only the first {job.task.limit} eval examples" if job.task.limit else ""
     print(f"[{number}] {job.task.name} / {job.rung.name}{loud}", file=sys.stderr)
-    folder = run(job)
-    _track(partial(tracking.mirror, folder), folder.path)
-    _finished.append((folder, tracking, job.sweep))
+    for one in (job, *job.beside()):
+        folder = run(one)
+        if all(folder.path != done.path for done, _, _ in _finished):
+            _track(partial(tracking.mirror, folder), folder.path)
+            _finished.append((folder, tracking, job.sweep))
 
 
 def _assemble(config: DictConfig) -> Job:
@@ -75,6 +89,8 @@ def _assemble(config: DictConfig) -> Job:
         embedder=_build(config.embedder),
         isolation=_build(config.isolation),
         contrasts=_build(config.contrasts),
+        controls=config.controls,
+        dev_questions=config.dev_questions,
         seed=config.seed,
         batch_size=config.batch_size,
         force=config.force,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from harness.evidence import scoring
 from harness.evidence.contrasts import Contrasts
 from harness.evidence.cost import Monitor
 from harness.evidence.isolation import Certificate, Isolation
+from harness.ladder.controls import Control, controls
 from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
 from harness.models.local import LocalModel, ModelSpec, load_model
 from harness.models.memory import keep_freed_memory
 from harness.progress import Progress, silence_libraries
 from harness.record import provenance
-from harness.record.results import RunFolder
+from harness.record.results import PREDICTIONS, RunFolder
 from harness.task import Prediction, Question, Task
 
 __all__ = ["Job", "run"]
@@ -38,6 +39,10 @@ class Job:
     embedder: Embedder
     isolation: Isolation
     contrasts: Contrasts
+    controls: bool | None
+    """Which controls run beside the rung: all, none or (None) those that ask no model."""
+    dev_questions: int
+    """How many questions of dev an untuned rung answers: the best of them is chosen there."""
     seed: int
     batch_size: int | None
     force: bool
@@ -52,6 +57,19 @@ class Job:
     """Which sweep this job belongs to."""
     command: str
     """What to type to get this run again."""
+    control: Control | None = None
+    """What this job is a control of, if it is one."""
+
+    def beside(self) -> Iterator[Job]:
+        """The jobs of the controls that belong beside this one's rung.
+
+        They have the first seed, whatever the rung's: they are there to expose, not to estimate.
+        """
+        for control in controls(self.rung, self.task, self.controls):
+            settings = {"control": control.kind}
+            if control.of:
+                settings["of"] = self.settings
+            yield replace(self, rung=control.rung, settings=settings, seed=0, control=control)
 
 
 def run(job: Job) -> RunFolder:
@@ -83,7 +101,9 @@ def run(job: Job) -> RunFolder:
         _check_budget(task, model)
         predictor = job.rung.fit(task.materials, model, job.embedder, job.seed, folder.path)
         fitted = time.perf_counter() - began
-        predictions = _answer(folder, predictor, task.questions, job.batch_size)
+        dev = _on_dev(job, task, folder, predictor)
+        asked = [e.told if job.rung.told else e.question for e in task.eval]
+        predictions = _answer(folder, predictor, asked, job.batch_size)
     scores = scoring.score(task, predictions)
     metrics = scoring.metrics(task, predictions, scores)
     if predictor.index:
@@ -94,6 +114,7 @@ def run(job: Job) -> RunFolder:
         "fingerprints": fingerprints,
         "seed": identity["seed"],
         "n": len(predictions),
+        "dev": dev,
         "seconds": {
             "fit": fitted,
             "answer": sum(p.seconds for p in predictions),
@@ -106,18 +127,38 @@ def run(job: Job) -> RunFolder:
 
 
 def _answer(
-    folder: RunFolder, predictor: Predictor, questions: Sequence[Question], batch_size: int | None
+    folder: RunFolder,
+    predictor: Predictor,
+    questions: Sequence[Question],
+    batch_size: int | None,
+    kept: str = PREDICTIONS,
 ) -> list[Prediction]:
     """All predictions: those an interrupted run left, and the rest."""
-    done = folder.predictions()
+    done = folder.predictions(kept)
     answered = {p.id for p in done}
     rest = [q for q in questions if q.id not in answered]
-    with Progress(f"{predictor.rung.name}: answering", len(questions), unit="question") as progress:
+    what = f"{predictor.rung.name}: answering{'' if kept == PREDICTIONS else ' dev'}"
+    with Progress(what, len(questions), unit="question") as progress:
         progress.update(len(done))
-        for prediction in folder.append(_surely(predictor, rest, batch_size, bool(done))):
+        for prediction in folder.append(_surely(predictor, rest, batch_size, bool(done)), kept):
             done.append(prediction)
             progress.advance()
     return done
+
+
+def _on_dev(job: Job, task: Task, folder: RunFolder, predictor: Predictor) -> dict[str, Any] | None:
+    """The primary metric on the first questions of dev: there the best untuned rung is chosen.
+
+    None for tuned rungs, which have seen dev, and for controls.
+    """
+    examples = task.materials.dev[: job.dev_questions]
+    if not (examples and job.contrasts.best_untuned) or job.control or job.rung.adapter:
+        return None
+    asked = [e.question for e in examples]
+    predictions = _answer(folder, predictor, asked, job.batch_size, "dev_predictions.jsonl")
+    dev = replace(task, eval=examples, metrics=())
+    value = scoring.metrics(dev, predictions, scoring.score(dev, predictions))[dev.primary].value
+    return {"n": len(examples), "value": value}
 
 
 def _surely(
@@ -176,6 +217,7 @@ def _manifest(
     return {
         "task": task.name,
         "rung": job.rung.name,
+        "control": job.control.record() if job.control else None,
         "model": job.model.name,
         "variant": job.variant,
         "sweep": job.sweep,
@@ -190,7 +232,9 @@ def _manifest(
         "licences": {"task": task.licence, "model": job.model.licence}
         | ({"embedder": embedder.licence} if embedder else {}),
         "gated": job.model.gated,
-        "parameters": model.parameters,
+        "template": None if job.rung.stand_in else model.template,
+        "parameters": 0 if job.rung.stand_in else model.parameters,
+        "labelled": job.rung.labelled(task.materials),
         "training": adapted.report.record() if adapted else None,
         "index": {"seconds": index.seconds, "megabytes": index.megabytes} if index else None,
         "versions": provenance.versions(),

@@ -19,6 +19,8 @@ class Question:
 
     id: str
     input: str
+    sources: tuple[str, ...] = ()
+    """Ids of the passages that hold the answer: told to one control alone, never to a rung."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class Example:
     @property
     def question(self) -> Question:
         return Question(self.id, self.input)
+
+    @property
+    def told(self) -> Question:
+        """The question of the control that is given the right passages."""
+        return Question(self.id, self.input, self.sources)
 
 
 @dataclass(frozen=True)

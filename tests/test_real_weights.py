@@ -74,6 +74,8 @@ def job(support: Task, model: LocalModel, tmp_path_factory: pytest.TempPathFacto
             embedder=instantiate(config.embedder, _convert_="all"),
             isolation=instantiate(config.isolation, _convert_="all"),
             contrasts=instantiate(config.contrasts, _convert_="all"),
+            controls=False,
+            dev_questions=0,
             seed=0,
             batch_size=None,
             force=False,

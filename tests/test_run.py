@@ -45,7 +45,9 @@ def job_of(task: Task, model: ModelSpec, root: Path, rung: Rung = PROMPT, **chan
         model=model,
         embedder=LetterEmbedder(),
         isolation=Isolation(near_duplicate=0.6, contained=0.9, leaks="stop"),
-        contrasts=Contrasts(["prompt"], None),
+        contrasts=Contrasts(["prompt"], True, None),
+        controls=False,
+        dev_questions=0,
         seed=0,
         batch_size=None,
         force=False,
@@ -108,10 +110,11 @@ def documented_files() -> set[str]:
 
 
 def test_a_run_leaves_the_files_that_the_results_page_tells_of(job: MakeJob) -> None:
-    folder = run(job(LORA))
+    folder = run(job(LORA, dev_questions=2))
     assert folder.complete
-    assert {p.name for p in folder.path.iterdir()} == documented_files()
-    plain = run(job(RAG))
+    untuned = {"dev_predictions.jsonl"}
+    assert {p.name for p in folder.path.iterdir()} == documented_files() - untuned
+    plain = run(job(RAG, dev_questions=2))
     assert {p.name for p in plain.path.iterdir()} == documented_files() - {
         "training.json",
         "adapter",
@@ -347,3 +350,30 @@ def test_predictions_come_back_from_disk_as_they_were_written(job: MakeJob) -> N
     for p, line in zip(folder.predictions(), lines, strict=True):
         assert isinstance(p.passages, tuple)
         assert json.loads(json.dumps(asdict(p))) == json.loads(line)
+
+
+def test_an_untuned_rung_answers_dev_too_and_tells_how_well(job: MakeJob, task: Task) -> None:
+    folder = run(job(dev_questions=4))
+    asked = [e.id for e in task.materials.dev[:4]]
+    assert sorted(p.id for p in folder.predictions("dev_predictions.jsonl")) == sorted(asked)
+    dev = folder.read("manifest.json")["dev"]
+    assert dev["n"] == 4
+    assert 0 <= dev["value"] <= 1
+    assert run(job(LORA, dev_questions=4)).read("manifest.json")["dev"] is None
+
+
+def test_controls_are_runs_of_their_own_beside_the_rung(job: MakeJob, task: Task) -> None:
+    made = job(LORA, controls=True, seed=3)
+    beside = list(made.beside())
+    folders = {one.rung.name: run(one) for one in beside}
+    assert list(folders) == ["majority", "nearest_answer", "lora_shuffled_targets"]
+    manifests = {name: folder.read("manifest.json") for name, folder in folders.items()}
+    assert manifests["lora_shuffled_targets"]["control"] == {
+        "kind": "shuffled_targets", "of": "lora",
+    }  # fmt: skip
+    assert manifests["majority"]["control"] == {"kind": "majority", "of": None}
+    assert manifests["majority"]["parameters"] == 0
+    assert len(folders["majority"].predictions()) == len(task.eval)
+    assert run(made).path != folders["lora_shuffled_targets"].path
+    # Whatever the rung's seed, the control is the same run.
+    assert [one.seed for one in beside] == [0, 0, 0]

@@ -33,6 +33,8 @@ class Contrasts:
 
     against: Sequence[str]
     """Rungs that every other rung is compared with."""
+    best_untuned: bool
+    """Whether every tuned rung is compared with the best untuned one, chosen on dev."""
     margin: float | None
     """Differences smaller than this would not matter; without it nothing is called equivalent."""
 

@@ -29,6 +29,9 @@ __all__ = ["Adapted", "Adapter", "Report"]
 EFFECT_PROMPTS = 2
 """How many dev examples the effect of an adapter is measured on."""
 
+ZERO_STEP_PROMPTS = 8
+"""How many dev questions an untrained adapter must answer as the base model does."""
+
 Lessons = Callable[[Sequence[Example]], list[tuple[list[Message], str]]]
 
 
@@ -40,6 +43,11 @@ class Report:
     """Trainable parameters."""
     megabytes: float
     examples: int
+    distinct: int
+    """Of these examples, as the model sees them."""
+    zero_step: dict[str, int] | None
+    """A control: of so many `questions` the untrained adapter answered so many `identical`, letter
+    for letter, to the base model. None for adapters that do not start at zero."""
     sha256: str
     """Of the adapter's weights."""
     effect: float
@@ -117,6 +125,7 @@ class Adapter:
         adapted = get_peft_model(base, deepcopy(self.config))
         examples = _encode(model, self._taught(lessons(materials.train), seed))
         dev = _encode(model, lessons(materials.dev))
+        zero_step = self._zero_step(model, adapted, dev, materials.max_new_tokens, folder)
         pad = model.tokenizer.pad_token_id or model.tokenizer.eos_token_id
         autocast = dtype == torch.bfloat16
         # Under autocast PEFT's own casts of each layer's input would be work done twice.
@@ -134,7 +143,29 @@ class Adapter:
             )
         adapted.save_pretrained(folder / "adapter", safe_serialization=True)
         effect = _effect(adapted, dev[:EFFECT_PROMPTS])
-        return _report(adapted, folder / "adapter", len(examples), effect, curve)
+        return _report(adapted, folder / "adapter", examples, zero_step, effect, curve)
+
+    def _zero_step(
+        self,
+        model: LocalModel,
+        untrained: PeftModel,
+        dev: Sequence[Encoded],
+        max_new_tokens: int,
+        folder: Path,
+    ) -> dict[str, int] | None:
+        """Whether all that training does not do leaves the base model as it is: the same adapter
+        as answers later, saved, loaded and merged, before its first step."""
+        if self.config.is_prompt_learning:
+            return None
+        untrained.save_pretrained(folder / "untrained", safe_serialization=True)
+        prompts = [e.prompt for e in dev[:ZERO_STEP_PROMPTS]]
+        texts = [
+            {done.index: done.tokens for done in answering.answer(prompts, max_new_tokens)}
+            for answering in (model, _answering(model, folder / "untrained", "untrained"))
+        ]
+        shutil.rmtree(folder / "untrained")
+        same = sum(texts[0][i] == texts[1][i] for i in range(len(prompts)))
+        return {"questions": len(prompts), "identical": same}
 
     def _taught(
         self, lessons: list[tuple[list[Message], str]], seed: int
@@ -148,7 +179,14 @@ class Adapter:
         return [(messages, lessons[giver[i]][1]) for i, (messages, _) in enumerate(lessons)]
 
 
-def _report(adapted: PeftModel, folder: Path, examples: int, effect: float, curve: Curve) -> Report:
+def _report(
+    adapted: PeftModel,
+    folder: Path,
+    examples: Sequence[Encoded],
+    zero_step: dict[str, int] | None,
+    effect: float,
+    curve: Curve,
+) -> Report:
     if curve.steps and effect == 0.0:
         raise TrainingError(
             f"the adapter has no effect after {curve.steps} steps; "
@@ -159,7 +197,9 @@ def _report(adapted: PeftModel, folder: Path, examples: int, effect: float, curv
     return Report(
         trainable=sum(p.numel() for p in adapted.parameters() if p.requires_grad),
         megabytes=weights.stat().st_size / 1e6,
-        examples=examples,
+        examples=len(examples),
+        distinct=len({(*e.prompt, -1, *e.completion) for e in examples}),
+        zero_step=zero_step,
         sha256=digest(weights),
         effect=effect,
         stop_rate=looks.get(curve.best_step, 0.0),

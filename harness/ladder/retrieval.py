@@ -5,19 +5,48 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from harness.errors import ConfigError
 from harness.models.embedder import Embedder
 from harness.task import Passage, Question
 
-__all__ = ["Index", "Retrieval"]
+__all__ = ["Index", "Lookup", "Retrieval", "Search", "in_order"]
+
+
+class Search(Protocol):
+    """A corpus that can be asked."""
+
+    @property
+    def seconds(self) -> float:
+        """What making it took."""
+
+    @property
+    def megabytes(self) -> float:
+        """What it takes up."""
+
+    def search(self, questions: Sequence[Question]) -> list[tuple[Passage, ...]]:
+        """The passages of each question, best first."""
+
+
+class Lookup(Protocol):
+    """A way to find passages."""
+
+    embeds: ClassVar[bool]
+    """Whether an embedder takes part."""
+    told: ClassVar[bool]
+    """Whether it is told which passages hold the answer: a control, not a rung."""
+
+    def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Search:
+        """Make a corpus searchable. Raises ConfigError with the mend."""
 
 
 @dataclass(frozen=True)
 class Retrieval:
     """Top-k passages by cosine similarity to the question."""
 
+    embeds: ClassVar[bool] = True
+    told: ClassVar[bool] = False
     k: int
 
     def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Index:
@@ -41,7 +70,6 @@ class Index:
         self.corpus = corpus
         self.embedder = embedder
         self.k = k
-        self.places = {passage.id: place for place, passage in enumerate(corpus)}
         vectors = embedder.encode([f"{p.title}\n{p.text}".strip() for p in corpus])
         self.faiss: Any = faiss.IndexFlatIP(vectors.shape[1])
         self.faiss.add(vectors)
@@ -54,6 +82,11 @@ class Index:
         _, ids = self.faiss.search(asked, self.k)
         return [tuple(self.corpus[i] for i in row) for row in ids]
 
-    def in_order(self, passages: Sequence[Passage]) -> list[Passage]:
-        """Passages as they stand in the corpus: prompts that show the same ones share them."""
-        return sorted(passages, key=lambda p: self.places[p.id])
+
+def in_order(
+    corpus: Sequence[Passage], found: Sequence[Sequence[Passage]]
+) -> list[tuple[Passage, ...]]:
+    """What was found for each question as it stands in the corpus: prompts that show the same
+    passages share them."""
+    places = {passage.id: place for place, passage in enumerate(corpus)}
+    return [tuple(sorted(passages, key=lambda p: places[p.id])) for passages in found]

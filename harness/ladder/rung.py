@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 from harness.errors import ConfigError
 from harness.ladder.adapter import Adapted, Adapter
 from harness.ladder.prompt import render
-from harness.ladder.retrieval import Index, Retrieval
+from harness.ladder.retrieval import Lookup, Search, in_order
 from harness.ladder.shots import Shots
+from harness.ladder.stand_ins import StandIn
 from harness.models.embedder import Embedder
 from harness.models.local import LocalModel, Message
 from harness.task import Example, Materials, Passage, Prediction, Question
@@ -36,10 +38,12 @@ class Rung:
     """Which variant the prompt says: `full` or `short`."""
     shots: Shots | None = None
     """Which worked examples it shows."""
-    retrieval: Retrieval | None = None
+    retrieval: Lookup | None = None
     """What it looks up."""
     adapter: Adapter | None = None
     """Which weights it changes."""
+    stand_in: StandIn | None = None
+    """What answers in the model's place: a control."""
 
     @property
     def random(self) -> bool:
@@ -49,7 +53,20 @@ class Rung:
     @property
     def embeds(self) -> bool:
         """Whether an embedder takes part."""
-        return self.retrieval is not None or (self.shots is not None and self.shots.embeds)
+        return any(slot and slot.embeds for slot in (self.retrieval, self.shots, self.stand_in))
+
+    @property
+    def told(self) -> bool:
+        """Whether it is told which passages hold the answer, as one control is."""
+        return self.retrieval is not None and self.retrieval.told
+
+    def labelled(self, materials: Materials) -> int:
+        """How many labelled examples it needs."""
+        if self.adapter:
+            return len(materials.train) + len(materials.dev)
+        if self.stand_in:
+            return len(materials.train)
+        return self.shots.pool(materials.train) if self.shots else 0
 
     def fit(
         self,
@@ -83,7 +100,7 @@ class Predictor:
     model: LocalModel
     embedder: Embedder
     seed: int
-    index: Index | None
+    index: Search | None
     adapted: Adapted | None = field(default=None)
 
     def ask(self, questions: Sequence[Question]) -> list[Asked]:
@@ -97,27 +114,26 @@ class Predictor:
             passages = self.index.search(questions)
         return [
             Asked(
-                render(
-                    m.instructions[rung.instructions],
-                    m.question,
-                    q.input,
-                    s,
-                    self.index.in_order(p) if self.index else (),
-                ),
+                render(m.instructions[rung.instructions], m.question, q.input, s, shown),
                 tuple(passage.id for passage in p),
             )
-            for q, s, p in zip(questions, shots, passages, strict=True)
+            for q, s, p, shown in zip(
+                questions, shots, passages, in_order(m.corpus, passages), strict=True
+            )
         ]
 
     def lessons(self, examples: Sequence[Example]) -> list[tuple[list[Message], str]]:
         """What an adapter learns from: the very messages it will be asked with, and the targets."""
-        asked = self.ask([e.question for e in examples])
+        asked = self.ask([e.told if self.rung.told else e.question for e in examples])
         return [(a.messages, e.target) for a, e in zip(asked, examples, strict=True)]
 
     def __call__(
         self, questions: Sequence[Question], batch_size: int | None = None
     ) -> Iterator[Prediction]:
         """Answer questions; predictions come in the order in which they are done."""
+        if self.rung.stand_in:
+            yield from self._stand_in(self.rung.stand_in, questions)
+            return
         asked = self.ask(questions)
         prompts = [self.model.encode(a.messages) for a in asked]
         for done in self.model.answer(prompts, self.materials.max_new_tokens, batch_size):
@@ -131,3 +147,10 @@ class Predictor:
                 seconds=done.seconds,
                 passages=asked[done.index].passages,
             )
+
+    def _stand_in(self, stand_in: StandIn, questions: Sequence[Question]) -> Iterator[Prediction]:
+        began = time.perf_counter()
+        texts = stand_in.answers(self.materials, questions, self.embedder)
+        seconds = (time.perf_counter() - began) / max(1, len(questions))
+        for question, text in zip(questions, texts, strict=True):
+            yield Prediction(question.id, text, "stop", 0, 0, 0, seconds)

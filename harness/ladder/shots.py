@@ -32,6 +32,9 @@ class Shots(Protocol):
     ) -> list[tuple[Example, ...]]:
         """The shots of each question. An example is never among its own shots."""
 
+    def pool(self, train: Sequence[Example]) -> int:
+        """How many labelled examples must be there to choose from."""
+
 
 @dataclass(frozen=True)
 class FixedShots:
@@ -52,6 +55,9 @@ class FixedShots:
         # One to spare, for questions that are shots themselves.
         drawn = random.Random(seed).sample(list(train), min(self.k + 1, len(train)))
         return [tuple([e for e in drawn if e.id != q.id][: self.k]) for q in questions]
+
+    def pool(self, train: Sequence[Example]) -> int:
+        return self.k
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,9 @@ class NearestShots:
             best = list(islice((e for e in ranked if e.id != q.id), self.k))
             chosen.append(tuple(reversed(best)))
         return chosen
+
+    def pool(self, train: Sequence[Example]) -> int:
+        return len(train)
 
 
 def _check(k: int, train: Sequence[Example]) -> None:

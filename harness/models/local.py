@@ -6,6 +6,7 @@ This is the only place where a chat template is applied.
 from __future__ import annotations
 
 import gc
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -93,6 +94,11 @@ class LocalModel:
         with torch.device("meta"):
             config = self.model.config
             return sum(p.numel() for p in AutoModelForCausalLM.from_config(config).parameters())
+
+    @property
+    def template(self) -> str:
+        """SHA-256 of the chat template that writes every prompt."""
+        return hashlib.sha256(str(self.tokenizer.chat_template).encode()).hexdigest()
 
     @property
     def stop(self) -> frozenset[int]:

@@ -22,6 +22,9 @@ __all__ = ["Results", "RunFolder", "find_runs", "load_results"]
 COMPLETE = "complete.json"
 """Written last: a run without it has not been finished."""
 
+PREDICTIONS = "predictions.jsonl"
+"""Answers to the eval questions; those to dev questions are kept apart."""
+
 
 class RunFolder:
     """One run: `<root>/<task>/<rung>/<hash of everything that determines the result>`."""
@@ -59,20 +62,23 @@ class RunFolder:
     def eval_path(self, fingerprint: str) -> Path:
         return self.path.parents[1] / f"eval-{fingerprint[:8]}.jsonl"
 
-    def predictions(self) -> list[Prediction]:
+    def predictions(self, name: str = PREDICTIONS) -> list[Prediction]:
         """What has been answered; the half-written line of a killed run is cut off for good."""
-        path = self.path / "predictions.jsonl"
+        path = self.path / name
         if not path.exists():
             return []
         data = path.read_bytes()
         whole = data[: data.rfind(b"\n") + 1]
         if len(whole) < len(data):
             os.truncate(path, len(whole))
-        return [self._prediction(n, line) for n, line in enumerate(whole.splitlines(), start=1)]
+        lines = enumerate(whole.splitlines(), start=1)
+        return [self._prediction(f"{name}:{n}", line) for n, line in lines]
 
-    def append(self, predictions: Iterable[Prediction]) -> Iterable[Prediction]:
+    def append(
+        self, predictions: Iterable[Prediction], name: str = PREDICTIONS
+    ) -> Iterable[Prediction]:
         """Write each prediction down as it comes, and pass it on."""
-        with (self.path / "predictions.jsonl").open("a", encoding="utf-8") as file:
+        with (self.path / name).open("a", encoding="utf-8") as file:
             for prediction in predictions:
                 file.write(json.dumps(asdict(prediction), ensure_ascii=False) + "\n")
                 file.flush()
@@ -120,12 +126,12 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise self._unreadable(name, error) from error
 
-    def _prediction(self, number: int, line: bytes) -> Prediction:
+    def _prediction(self, where: str, line: bytes) -> Prediction:
         try:
             record = json.loads(line)
             return Prediction(**record | {"passages": tuple(record["passages"])})
         except (ValueError, KeyError, TypeError) as error:
-            raise self._unreadable(f"predictions.jsonl:{number}", error) from error
+            raise self._unreadable(where, error) from error
 
     def _unreadable(self, name: str, error: Exception) -> ResultsError:
         return ResultsError(

@@ -263,3 +263,24 @@ def test_a_model_whose_layers_see_a_window_learns_in_padded_batches(
     assert looks[-1] < looks[0]
     folder = tmp_path / "run" / "adapter"
     assert answers(adapted.model, prompts) == by_peft_alone(model, folder, prompts)
+
+
+@pytest.mark.parametrize("name", MERGED)
+def test_an_untrained_adapter_writes_what_the_base_model_writes(
+    fit: Fit, task: Task, tmp_path: Path, name: str
+) -> None:
+    """The control on everything around training; adapters with another start tell by it."""
+    report = fit(Adapter(MERGED[name], SHORT)).report
+    asked = len(task.materials.dev)
+    assert report.zero_step == {"questions": asked, "identical": asked}
+    assert not (tmp_path / "run" / "untrained").exists()
+
+
+def test_an_adapter_in_front_of_the_weights_does_not_start_at_zero(fit: Fit) -> None:
+    assert fit(Adapter(IN_FRONT["prefix"], SHORT)).report.zero_step is None
+
+
+def test_training_examples_are_counted_once_each(fit: Fit, task: Task) -> None:
+    twice = replace(task.materials, train=task.materials.train[:4] * 2)
+    report = fit(Adapter(lora(), SHORT), materials=twice).report
+    assert (report.examples, report.distinct) == (8, 4)

@@ -1,0 +1,85 @@
+"""Which controls run beside a rung, and what each of them changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.answer import Label
+from harness.ladder.adapter import Adapter
+from harness.ladder.controls import controls
+from harness.ladder.retrieval import Retrieval
+from harness.ladder.rung import Rung
+from harness.models.embedder import Embedder
+from harness.models.local import LocalModel
+from harness.task import Task
+from tests.conftest import lora, plan
+
+PROMPT = Rung("prompt", "full")
+RAG = Rung("rag", "full", retrieval=Retrieval(2))
+LORA = Rung("lora", "short", adapter=Adapter(lora(), plan()))
+
+
+def kinds(rung: Rung, task: Task, wanted: bool | None) -> list[tuple[str, str | None]]:
+    return [(c.kind, c.of) for c in controls(rung, task, wanted)]
+
+
+WITHOUT_MODEL = [("majority", None), ("nearest_answer", None)]
+
+
+def test_by_default_only_controls_run_that_ask_no_model(task: Task) -> None:
+    for rung in (PROMPT, RAG, LORA):
+        assert kinds(rung, task, None) == WITHOUT_MODEL
+        assert kinds(rung, task, False) == []
+
+
+def test_each_slot_has_controls_of_its_own(task: Task) -> None:
+    assert kinds(PROMPT, task, True) == WITHOUT_MODEL
+    assert kinds(RAG, task, True) == [
+        *WITHOUT_MODEL, ("random_passages", "rag"), ("oracle_passages", "rag"),
+    ]  # fmt: skip
+    assert kinds(LORA, task, True) == [*WITHOUT_MODEL, ("shuffled_targets", "lora")]
+
+
+def test_a_linear_classifier_is_for_tasks_with_labels(task: Task) -> None:
+    labels = replace(task, materials=replace(task.materials, answer=Label(["a"])))
+    assert ("linear_classifier", None) in kinds(PROMPT, labels, None)
+
+
+def test_without_named_sources_there_is_no_oracle(task: Task) -> None:
+    unnamed = replace(task, eval=tuple(replace(e, sources=()) for e in task.eval))
+    assert ("oracle_passages", "rag") not in kinds(RAG, unnamed, True)
+
+
+@pytest.fixture
+def rag_controls(
+    task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path
+) -> dict[str, list[tuple[str, ...]]]:
+    """The passages that each control of rag shows for each eval question."""
+    shown = {}
+    for control in controls(RAG, task, True):
+        if control.of:
+            asked = [e.told if control.rung.told else e.question for e in task.eval]
+            fitted = control.rung.fit(task.materials, tiny, letters, 0, tmp_path)
+            shown[control.kind] = [a.passages for a in fitted.ask(asked)]
+    return shown
+
+
+def test_the_oracle_shows_the_passages_that_hold_the_answer(
+    task: Task, rag_controls: dict[str, list[tuple[str, ...]]]
+) -> None:
+    assert rag_controls["oracle_passages"] == [e.sources for e in task.eval]
+
+
+def test_random_passages_are_as_many_as_retrieval_shows_and_know_nothing_of_the_question(
+    rag_controls: dict[str, list[tuple[str, ...]]],
+) -> None:
+    (shown,) = set(rag_controls["random_passages"])
+    assert len(shown) == len(set(shown)) == 2
+
+
+def test_no_rung_of_the_ladder_is_told_the_sources(task: Task) -> None:
+    assert not any(rung.told for rung in (PROMPT, RAG, LORA))
+    assert all(q.sources == () for q in task.questions)

@@ -296,6 +296,7 @@ def _note(rows: Sequence[Row], found: Sequence[Contrast]) -> str:
     for table in tables(rows, found):
         frame = pd.DataFrame(table.lines, columns=list(table.headings))
         parts += [f"**{table.title}**", frame.to_markdown(index=False, disable_numparse=True)]
+        parts += [table.note] if table.note else []
     return "\n\n".join([*parts, *([reading(found)] if found else [])])
 
 

@@ -66,6 +66,8 @@ MANIFEST: dict[str, Any] = {
     "parameters": 100_000,
     "training": None,
     "index": None,
+    "labelled": 0,
+    "control": None,
     "versions": {"harness": "0.1.0", "python": "3.11.2"},
     "git": None,
     "machine": {"platform": "Linux", "processor": "any", "cores": 2, "device": "cpu"},

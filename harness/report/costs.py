@@ -55,7 +55,7 @@ def read_prices(task_folder: Path) -> Prices | None:
         return Prices(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise ResultsError(
-            f"{path}: cannot be read ({error}); delete it and say prices.… again"
+            f"{path}: cannot be read ({error}); mend it, or run the sweep with prices again"
         ) from error
 
 
@@ -150,8 +150,8 @@ def _answering(rungs: Sequence[_Rung]) -> Table:
          "GFLOP as sent", "as computed"],
         lines,
         "computed: after prefixes that prompts share were computed once. Seconds: a question's "
-        "share of its batch, without retrieval. GFLOP: 2 × parameters × tokens, as sent and as "
-        f"computed (Liu et al. 2022).{_machines(rungs)}{_averaged(rungs)}",
+        "share of its batch, without retrieval. GFLOP of answering: 2 × parameters × tokens (Liu "
+        f"et al. 2022), as sent and as computed.{_machines(rungs)}{_averaged(rungs)}",
     )  # fmt: skip
 
 
@@ -175,7 +175,8 @@ def _training(tuned: Sequence[_Rung]) -> Table:
         "cost of training, per run",
         ["rung", "train s", "tokens", "trainable", "parameters", "TFLOP", "adapter MB"],
         lines,
-        "TFLOP: 6 × parameters × tokens (Liu et al. 2022); frozen weights need up to a third less.",
+        "TFLOP of training: 6 × parameters × tokens (Liu et al. 2022); frozen weights need up to a "
+        "third less.",
     )
 
 
@@ -256,7 +257,8 @@ def _break_even(lines: Sequence[Sequence[str]]) -> Table:
 
 def _spending(rung: _Rung, prices: Prices) -> Spending | None:
     """None if an answer, or machine time, has no price, or if priced labels were not counted."""
-    requests, machine, labels = (f(rung, prices) for f in (_requests, _machine, _labels))
+    requests, machine = _requests(rung, prices), _machine(rung, prices)
+    labels = _labels(rung, prices)
     counted = labels is not None or prices.labelled_example is None
     if requests is None or machine is None or not counted:
         return None

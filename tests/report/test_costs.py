@@ -70,7 +70,7 @@ def test_answering_is_told_by_question_as_sent_and_as_computed(tmp_path: Path) -
         "GFLOP as sent": "0.31",
         "as computed": "0.09",
     }
-    assert "Liu et al. 2022" in made["cost of answering"].note
+    assert "(Liu et al. 2022)" in made["cost of answering"].note
 
 
 def test_training_is_told_of_tuned_rungs_alone(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_prices_are_kept_and_taken_away_with_the_sweep_that_has_none(tmp_path: P
 @pytest.mark.parametrize("text", ["{", '{"colour": 1}', "3"])
 def test_prices_that_cannot_be_read_are_one_line(tmp_path: Path, text: str) -> None:
     prices_path(tmp_path).write_text(text)
-    with pytest.raises(ResultsError, match=r"prices.json: cannot be read .*delete it"):
+    with pytest.raises(ResultsError, match=r"prices.json: cannot be read .*mend it"):
         read_prices(tmp_path)
 
 

@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from harness.errors import ConfigError, HarnessError
 
 if TYPE_CHECKING:
+    from harness.evidence.cost import Prices
     from harness.record.results import RunFolder
     from harness.record.tracking import Tracking
     from harness.run import Job
@@ -42,8 +43,8 @@ UNTOLD = {
 }
 """Overrides that a result tells by itself, or that do not change it."""
 
-_finished: list[tuple[RunFolder, Tracking, str]] = []
-"""What this process has run: folder, where it is mirrored, and the sweep."""
+_finished: list[tuple[RunFolder, Tracking, str, Prices]] = []
+"""What this process has run: folder, where it is mirrored, the sweep, and what it was priced at."""
 
 
 class _Stop(BaseException):
@@ -62,6 +63,7 @@ def _sweep(config: DictConfig) -> None:
 def _one(config: DictConfig) -> None:
     if "task" not in config:
         raise ConfigError(f"which task? say +task=NAME; there are: {', '.join(_tasks())}")
+    prices: Prices = _build(config.prices)
     job = _assemble(config)
     from harness.run import run
 
@@ -71,9 +73,9 @@ def _one(config: DictConfig) -> None:
     print(f"[{number}] {job.task.name} / {job.rung.name}{loud}", file=sys.stderr)
     for one in (job, *job.beside()):
         folder = run(one)
-        if all(folder.path != done.path for done, _, _ in _finished):
+        if all(folder.path != done.path for done, *_ in _finished):
             _track(partial(tracking.mirror, folder), folder.path)
-            _finished.append((folder, tracking, job.sweep))
+            _finished.append((folder, tracking, job.sweep, prices))
 
 
 def _assemble(config: DictConfig) -> Job:
@@ -127,7 +129,7 @@ def _unwrapped(error: InstantiationException) -> BaseException:
 
 def _told(override: str) -> bool:
     key = override.lstrip("+~").split("=", 1)[0]
-    return key in UNTOLD or key.startswith("tracking")
+    return key in UNTOLD or key.startswith(("tracking", "prices."))
 
 
 def _config_dirs() -> list[str]:
@@ -166,13 +168,15 @@ def _conclude() -> None:
     """Print and track the ladders that this process added to, from what is on disk."""
     from harness.record.results import find_runs
     from harness.report.contrasts import contrasts, write_changes
+    from harness.report.costs import write_prices
     from harness.report.ladder import ladders
     from harness.report.page import write_page
     from harness.report.terminal import show
 
-    folder, tracking, sweep = _finished[-1]
+    folder, tracking, sweep, prices = _finished[-1]
     task_folder = folder.path.parent.parent
-    ours = {f.read("manifest.json")["fingerprints"]["eval"] for f, _, _ in _finished}
+    write_prices(task_folder, prices)
+    ours = {f.read("manifest.json")["fingerprints"]["eval"] for f, *_ in _finished}
     for rows in ladders(find_runs(task_folder)):
         if rows[0].manifest["fingerprints"]["eval"] in ours:
             found = contrasts(rows)

@@ -81,6 +81,7 @@ def test_without_a_task_the_tasks_are_listed(harness: Shell) -> None:
         (["+task=mine", "rung=nothing"], ["rung/nothing", "few_shot"]),
         (["+task=mine", "sead=1"], ["sead"]),
         (["+task=mine", "limit=0"], ["limit=0", "at least 1"]),
+        (["+task=mine", "prices.machine_hour=-1"], ["prices.machine_hour=-1", "from 0 up"]),
         (["+task=mine", "isolation.leaks=maybe"], ["isolation.leaks=maybe", "stop, drop, allow"]),
         (["+task=mine", "+task.colour=red"], ["colour", "mend the YAML or the override"]),
         (["+task=mine", "task.folder=gone"], ["gone/schema.json: no such schema", "write it"]),
@@ -124,6 +125,12 @@ def test_a_sweep_leaves_results_a_table_and_a_mirror(harness: Shell, tmp_path: P
     report = harness("results/mine", module="harness.report")
     assert report.returncode == 0
     assert "few_shot" in report.stdout
+    assert "money" not in report.stdout
+
+    priced = harness(*sweep, "limit=6", "prices.machine_hour=1.2")
+    assert [mark.stat().st_mtime_ns for mark in marks] == stamps, "a price made a run run again"
+    assert "money, USD" in priced.stdout
+    assert "money, USD" in harness("results/mine", module="harness.report").stdout
 
 
 def test_an_internal_fault_keeps_its_traceback(harness: Shell, tmp_path: Path) -> None:

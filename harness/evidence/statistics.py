@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Interval", "mean_interval", "resampled"]
+__all__ = ["Interval", "bootstrapped", "mean_interval", "resampled"]
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
@@ -42,7 +42,16 @@ def mean_interval(values: Sequence[float], seed: int = 0) -> Interval:
         low, high = proportion_confint(data.sum(), len(data), 1 - CONFIDENCE, method="wilson")
         # Rounding puts a bound a hair beyond 0% and 100%.
         return Interval(mean, min(float(low), mean), max(float(high), mean), len(data), "wilson")
-    if len(data) < 2 or np.ptp(data) == 0:
+    return bootstrapped(data, seed)
+
+
+def bootstrapped(data: npt.NDArray[np.float64], seed: int = 0) -> Interval:
+    """The mean with a bias-corrected and accelerated bootstrap (Efron 1987).
+
+    Values that differ by rounding errors alone are equal, and have no interval.
+    """
+    mean = float(data.mean())
+    if len(data) < 2 or np.allclose(data, data[0], rtol=1e-9, atol=0.0):
         return Interval(mean, None, None, len(data), "none")
     from scipy.stats import bootstrap
 

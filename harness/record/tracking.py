@@ -97,7 +97,8 @@ class Mlflow:
             client.log_text(parent, table.to_json(orient="split"), "ladder.json")
             note = _note(rows, found)
             client.log_text(parent, note, "ladder.md")
-            client.set_tag(parent, NOTE, note)
+            # A tag holds 8,000 characters: no padding there.
+            client.set_tag(parent, NOTE, re.sub(r"([ -])\1{2,}", r"\1\1", note))
             client.log_text(parent, page(rows, found), "report.html")
             save(ladder_chart(rows), Path(scratch) / "ladder.png")
             client.log_artifact(parent, str(Path(scratch) / "ladder.png"))
@@ -296,6 +297,7 @@ def _note(rows: Sequence[Row], found: Sequence[Contrast]) -> str:
     for table in tables(rows, found):
         frame = pd.DataFrame(table.lines, columns=list(table.headings))
         parts += [f"**{table.title}**", frame.to_markdown(index=False, disable_numparse=True)]
+        parts += [table.note] if table.note else []
     return "\n\n".join([*parts, *([reading(found)] if found else [])])
 
 

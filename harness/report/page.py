@@ -14,7 +14,8 @@ from harness.evidence.contrasts import Contrast
 from harness.report.contrasts import changes, changes_path, reading
 from harness.report.figures import ladder_chart, training_chart
 from harness.report.ladder import Row, warnings
-from harness.report.tables import percent, tables, with_interval
+from harness.report.table import percent, with_interval
+from harness.report.tables import tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

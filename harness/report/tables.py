@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from harness.evidence.contrasts import Contrast
-from harness.evidence.statistics import Interval
+from harness.report.costs import costs
 from harness.report.ladder import Row
+from harness.report.table import Table, percent, with_interval
 
-__all__ = ["Table", "percent", "tables", "with_interval"]
+__all__ = ["tables"]
 
 SCORES = (
     "exact", "accuracy", "macro_f1", "token_f1", "contains", "rouge_l", "valid",
@@ -20,15 +20,6 @@ SCORES = (
 KNOWLEDGE = "kind/knowledge"
 
 
-@dataclass(frozen=True)
-class Table:
-    """Text in rows; the first column names them."""
-
-    title: str
-    headings: Sequence[str]
-    lines: Sequence[Sequence[str]]
-
-
 def tables(rows: Sequence[Row], found: Sequence[Contrast]) -> list[Table]:
     """All tables of one ladder; `found` are its contrasts."""
     made = [_scores(rows)]
@@ -36,20 +27,7 @@ def tables(rows: Sequence[Row], found: Sequence[Contrast]) -> list[Table]:
         made.append(_contrasts(found))
     if any(row.slices for row in rows):
         made.append(_slices(rows))
-    return [*made, _answers(rows), _costs(rows)]
-
-
-def with_interval(interval: Interval) -> str:
-    """A share in percent with its 95% interval: 33.2 (31.2–35.6)."""
-    if interval.low is None or interval.high is None:
-        return percent(interval.value)
-    dash = "–" if interval.low >= 0 else " to "
-    return f"{percent(interval.value)} ({percent(interval.low)}{dash}{percent(interval.high)})"
-
-
-def percent(value: float) -> str:
-    """A share in percent, without the sign."""
-    return f"{100 * value:.1f}"
+    return [*made, _answers(rows), *costs(rows, found)]
 
 
 def _scores(rows: Sequence[Row]) -> Table:
@@ -124,26 +102,3 @@ def _answers(rows: Sequence[Row]) -> Table:
         )
     headings = ["rung", "stopped by itself, %", "cut off", "unreadable", "failed", *recalls]
     return Table("answers (counts)", headings, lines)
-
-
-def _costs(rows: Sequence[Row]) -> Table:
-    lines = []
-    for row in rows:
-        training = row.manifest["training"]
-        lines.append(
-            [
-                row.label,
-                f"{row.prompt_tokens:.0f}",
-                f"{row.completion_tokens:.0f}",
-                f"{row.seconds:.3f}",
-                f"{training['seconds']:.0f}" if training else "",
-                f"{training['trainable']:,}" if training else "0",
-                f"{row.manifest['peak_memory_mb']:.0f}",
-                f"{row.manifest['seconds']['total']:.0f}",
-            ]
-        )
-    return Table(
-        "cost (tokens and seconds per question; the rest per run)",
-        ["rung", "prompt tok", "answer tok", "seconds", "train s", "trainable", "peak MB", "run s"],
-        lines,
-    )

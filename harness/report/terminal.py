@@ -13,7 +13,8 @@ from rich.text import Text
 from harness.evidence.contrasts import Contrast
 from harness.report.contrasts import reading
 from harness.report.ladder import Row, warnings
-from harness.report.tables import Table, tables
+from harness.report.table import Table
+from harness.report.tables import tables
 
 __all__ = ["show"]
 
@@ -40,13 +41,18 @@ def show(rows: Sequence[Row], found: Sequence[Contrast], console: Console | None
         console.print(Text(f"! {warning}", style="bold red"))
     for table in tables(rows, found):
         console.print(_drawn(table, bold=first["primary"]))
+        if table.note:
+            console.print(Text(f"{table.note}\n", style="dim"))
     if found:
         console.print(Text(reading(found), style="dim"))
 
 
 def _drawn(table: Table, bold: str) -> rich.table.Table:
     drawn = rich.table.Table(
-        title=table.title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+        title=table.title,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
     )
     for place, heading in enumerate(table.headings):
         drawn.add_column(

@@ -47,7 +47,7 @@ def test_each_rung_is_a_line_with_n_and_the_primary_metric_with_its_interval(
 
 def test_costs_tell_what_training_took(tmp_path: Path) -> None:
     (line,) = [row for row in printed(rows_of(tmp_path)).splitlines() if "1,536" in row]
-    assert line.split()[:5] == ["lora", "100", "5", "0.500", "4"]  # 3.5 s of training, rounded
+    assert line.split()[:5] == ["lora", "4", "4,000", "1,536", "100,000"]  # 3.5 s, rounded
 
 
 def test_contrasts_say_how_large_how_sure_and_what_could_have_been_seen(tmp_path: Path) -> None:

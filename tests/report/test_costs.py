@@ -1,0 +1,231 @@
+"""What a ladder costs, in tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import ConfigError, ResultsError
+from harness.evidence.cost import Prices
+from harness.record.results import RunFolder
+from harness.report.__main__ import main
+from harness.report.contrasts import contrasts
+from harness.report.costs import costs, prices_path, read_prices, write_prices
+from harness.report.ladder import ladders
+from harness.report.page import page
+from harness.report.table import Table
+from tests.record.conftest import TRAINING, complete_run
+
+QUESTIONS = [f"q{i}" for i in range(10)]
+RIGHT, WRONG = dict.fromkeys(QUESTIONS, "red"), dict.fromkeys(QUESTIONS, "blue")
+HOUR = Prices(None, None, 3600.0, None, "EUR")
+"""A second costs 1."""
+
+
+def run(
+    root: Path,
+    rung: str,
+    answers: Mapping[str, str] = RIGHT,
+    spent: Sequence[Mapping[str, Any]] = ({},),
+    **changes: Any,
+) -> RunFolder:
+    """A complete run whose answers took what `spent` says, over and over."""
+    folder = complete_run(root, rung, answers, **changes)
+    lines = [
+        asdict(replace(p, **spent[place % len(spent)]))
+        for place, p in enumerate(folder.predictions())
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (folder.path / "predictions.jsonl").write_text(text)
+    return folder
+
+
+def tables(*folders: RunFolder) -> dict[str, Table]:
+    """The cost tables of a ladder, by what stands before a comma or colon of their titles."""
+    (rows,) = ladders(folders)
+    found = costs(rows, contrasts(rows))
+    return {t.title.replace(":", ",").split(",")[0]: t for t in found}
+
+
+def cells(table: Table, rung: str) -> dict[str, str]:
+    (line,) = [line for line in table.lines if line[0] == rung]
+    return dict(zip(table.headings, line, strict=True))
+
+
+def test_answering_is_told_by_question_as_sent_and_as_computed(tmp_path: Path) -> None:
+    slow = {"seconds": 2.0, "prompt_tokens": 200}
+    made = tables(run(tmp_path, "prompt", spent=[{}, slow], parameters=1_000_000))
+    assert cells(made["cost of answering"], "prompt") == {
+        "rung": "prompt",
+        "prompt tok": "150",
+        "computed": "40",
+        "answer tok": "5",
+        "s median": "1.250",
+        "s p95": "2.000",
+        "GFLOP as sent": "0.31",
+        "as computed": "0.09",
+    }
+    assert "(Liu et al. 2022)" in made["cost of answering"].note
+
+
+def test_training_is_told_of_tuned_rungs_alone(tmp_path: Path) -> None:
+    untuned, tuned = run(tmp_path, "prompt"), run(tmp_path, "lora", training=TRAINING)
+    assert "cost of training" not in tables(untuned)
+    (line,) = tables(untuned, tuned)["cost of training"].lines
+    assert line == ["lora", "4", "4,000", "1,536", "100,000", "0.0024", "0.1"]
+
+
+def test_a_column_in_which_nothing_would_stand_is_left_out(tmp_path: Path) -> None:
+    plain = run(tmp_path, "prompt")
+    indexed = run(tmp_path, "rag", index={"seconds": 2.81, "megabytes": 0.086})
+    assert "index s" not in tables(plain)["cost of a run"].headings
+    table = tables(plain, indexed)["cost of a run"]
+    assert cells(table, "rag")["index s"] == "2.8"
+    assert cells(table, "prompt")["index s"] == ""
+
+
+def test_seeds_are_one_line_and_averaged(tmp_path: Path) -> None:
+    made = tables(
+        run(tmp_path, "lora", seed=0, training=TRAINING, labelled=500),
+        run(tmp_path, "lora", spent=[{"prompt_tokens": 200}], seed=1, labelled=500,
+            training=TRAINING | {"seconds": 10.5}),
+    )  # fmt: skip
+    assert cells(made["cost of answering"], "lora")["prompt tok"] == "150"
+    assert cells(made["cost of training"], "lora")["train s"] == "7"
+    assert cells(made["cost of a run"], "lora")["labelled"] == "500"
+    assert "Seeds of a rung are averaged." in made["cost of answering"].note
+
+
+def test_controls_are_left_out(tmp_path: Path) -> None:
+    made = tables(
+        run(tmp_path, "prompt"),
+        run(tmp_path, "lora", training=TRAINING, control={"kind": "shuffled"}),
+    )
+    assert [line[0] for line in made["cost of answering"].lines] == ["prompt"]
+    assert "cost of training" not in made
+
+
+def test_seconds_of_different_machines_are_not_passed_off_as_comparable(tmp_path: Path) -> None:
+    other = {"platform": "Linux", "processor": "any", "cores": 64, "device": "cuda"}
+    made = tables(run(tmp_path, "prompt"), run(tmp_path, "rag", machine=other))
+    assert "different machines" in made["cost of answering"].note
+
+
+def test_without_prices_no_money_is_shown(tmp_path: Path) -> None:
+    made = tables(run(tmp_path, "prompt"), run(tmp_path, "lora", training=TRAINING))
+    assert list(made) == ["cost of answering", "cost of training", "cost of a run"]
+
+
+def test_money_by_machine_time(tmp_path: Path) -> None:
+    folders = [run(tmp_path, "prompt"), run(tmp_path, "lora", training=TRAINING)]
+    write_prices(tmp_path / "tickets", HOUR)
+    table = tables(*folders)["money"]
+    assert table.title == "money, EUR"
+    assert list(table.headings) == ["rung", "1,000 answers", "training, indexing"]
+    assert table.lines == [["prompt", "500", ""], ["lora", "500", "3.5"]]
+    assert "labelled examples have no price" in table.note
+
+
+def test_money_by_tokens_and_by_the_label(tmp_path: Path) -> None:
+    folders = [
+        run(tmp_path, "prompt"),
+        run(tmp_path, "lora", training=TRAINING, labelled=500),
+    ]
+    write_prices(tmp_path / "tickets", Prices(1.0, 10.0, None, 0.5, "USD"))
+    made = tables(*folders)
+    assert made["money"].lines == [["prompt", "0.15", ""], ["lora", "0.15", "250"]]
+    assert cells(made["break-even"], "lora – prompt")["requests"] == "needs prices.machine_hour"
+
+
+def test_break_even_of_each_tuned_rung_against_each_untuned_one(tmp_path: Path) -> None:
+    folders = [
+        run(tmp_path, "prompt", WRONG, [{"seconds": 1.2}]),
+        run(tmp_path, "few_shot", RIGHT, [{"seconds": 0.25}]),
+        run(tmp_path, "lora", RIGHT, [{"seconds": 0.5}], training=TRAINING),
+    ]
+    write_prices(tmp_path / "tickets", HOUR)
+    table = tables(*folders)["break-even"]
+    assert table.lines == [
+        ("lora – prompt", "3.5", "700", "5", "better by 100.0 points"),
+        ("lora – few_shot", "3.5", "-250", "never", "no detectable difference"),
+    ]
+
+
+def test_a_cheaper_rung_that_is_worse_does_not_pay(tmp_path: Path) -> None:
+    folders = [
+        run(tmp_path, "prompt", RIGHT, [{"seconds": 1.2}]),
+        run(tmp_path, "lora", WRONG, training=TRAINING),
+    ]
+    write_prices(tmp_path / "tickets", HOUR)
+    line = cells(tables(*folders)["break-even"], "lora – prompt")
+    assert (line["requests"], line["verdict"]) == ("no: scores lower by 100.0 points", "worse")
+
+
+def test_quality_is_compared_although_nobody_declared_it(tmp_path: Path) -> None:
+    undeclared: dict[str, Any] = {"contrasts": {"against": [], "margin": None}}
+    folders = [
+        run(tmp_path, "prompt", RIGHT, [{"seconds": 1.2}], **undeclared),
+        run(tmp_path, "lora", WRONG, training=TRAINING, **undeclared),
+    ]
+    write_prices(tmp_path / "tickets", HOUR)
+    assert cells(tables(*folders)["break-even"], "lora – prompt")["verdict"] == "worse"
+
+
+def test_labels_count_as_fixed_cost(tmp_path: Path) -> None:
+    folders = [
+        run(tmp_path, "few_shot", RIGHT, [{"seconds": 1.5}], labelled=4),
+        run(tmp_path, "lora", RIGHT, [{"seconds": 0.5}], training=TRAINING, labelled=500),
+    ]
+    write_prices(tmp_path / "tickets", replace(HOUR, labelled_example=0.25))
+    line = cells(tables(*folders)["break-even"], "lora – few_shot")
+    assert line["more once"] == "128"  # 3.5 + 496 × 0.25 = 127.5
+    assert line["requests"] == "128"
+
+
+def test_models_are_not_set_against_each_other(tmp_path: Path) -> None:
+    folders = [
+        run(tmp_path, "prompt", model="large"),
+        run(tmp_path, "lora", model="small", training=TRAINING),
+    ]
+    write_prices(tmp_path / "tickets", HOUR)
+    assert "break-even" not in tables(*folders)
+
+
+def test_money_stands_in_the_report_and_its_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [run(tmp_path, "prompt"), run(tmp_path, "lora", training=TRAINING)]
+    write_prices(tmp_path / "tickets", HOUR)
+    assert main([str(tmp_path)]) == 0
+    assert "money, EUR" in capsys.readouterr().out
+    (rows,) = ladders(folders)
+    text = page(rows, [])
+    assert "money, EUR" in text and "Answering is paid by machine time" in text
+
+
+def test_prices_are_kept_and_taken_away_with_the_sweep_that_has_none(tmp_path: Path) -> None:
+    for _ in range(2):
+        write_prices(tmp_path, HOUR)
+        assert read_prices(tmp_path) == HOUR
+    for _ in range(2):
+        write_prices(tmp_path, Prices(None, None, None, None, "EUR"))
+        assert read_prices(tmp_path) is None
+        assert not prices_path(tmp_path).exists()
+
+
+@pytest.mark.parametrize("text", ["{", '{"colour": 1}', "3"])
+def test_prices_that_cannot_be_read_are_one_line(tmp_path: Path, text: str) -> None:
+    prices_path(tmp_path).write_text(text)
+    with pytest.raises(ResultsError, match=r"prices.json: cannot be read .*mend it"):
+        read_prices(tmp_path)
+
+
+def test_a_price_edited_to_what_cannot_be_is_told(tmp_path: Path) -> None:
+    prices_path(tmp_path).write_text(json.dumps(asdict(HOUR) | {"machine_hour": -2}))
+    with pytest.raises(ConfigError, match=r"prices.machine_hour=-2"):
+        read_prices(tmp_path)

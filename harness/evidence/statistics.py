@@ -27,6 +27,8 @@ __all__ = [
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
+ROUNDING = 1e-12
+"""The mean of equal numbers may be off by this; smaller differences are none."""
 
 Values = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.intp]
@@ -59,6 +61,13 @@ class StandardError:
         from scipy.stats import t
 
         return float(t.ppf((1 + CONFIDENCE) / 2, self.freedom))
+
+    def around(self, estimate: float) -> tuple[float, float] | tuple[None, None]:
+        """Bounds by Student's t; None where there is no standard error."""
+        if not 0.0 < self.value < np.inf:
+            return None, None
+        half = self.quantile * self.value
+        return estimate - half, estimate + half
 
 
 def mean_interval(
@@ -99,10 +108,9 @@ def mean_over_seeds(
     mean, error = float(data.mean()), standard_error(data, None, labels)
     if data.min() >= 0.0 and data.max() <= 1.0:
         return _effective(mean, error, labels, "seeds")
-    if not 0.0 < error.value < np.inf:
-        return Interval(mean, None, None, data.shape[1], "none")
-    half = error.quantile * error.value
-    return Interval(mean, mean - half, mean + half, data.shape[1], "Student's t over seeds")
+    bounds = error.around(mean)
+    method = "none" if bounds[0] is None else "Student's t over seeds"
+    return Interval(mean, *bounds, data.shape[1], method)
 
 
 def group_labels(groups: Sequence[str]) -> Labels:
@@ -114,11 +122,11 @@ def group_labels(groups: Sequence[str]) -> Labels:
 def standard_error(ours: Values, theirs: Values | None, labels: Labels) -> StandardError:
     """Of a mean over seeds and questions, or of the difference of two; [seeds, questions] each.
 
-    Seeds and groups of questions are crossed, so their variances add up and what both contain, the
-    noise of single answers, is taken off once (Cameron, Gelbach and Miller 2011, "Robust Inference
-    With Multiway Clustering"; with groups of one it is the analysis of variance of two crossed
-    random factors). Few seeds are few degrees of freedom (Satterthwaite 1946; Welch 1947). A side
-    of one seed adds no variance: either it has none, or it was not measured.
+    Seeds and questions are crossed random factors: their variances add up, and what both contain,
+    the noise of single answers, is taken off once (Cornfield and Tukey 1956). Few seeds are few
+    degrees of freedom (Satterthwaite 1946; Welch 1947). A side of one seed adds no variance of
+    seeds: either it has none, or it was not measured. Without any, what is left is the standard
+    error clustered by group (Miller 2024, equation 4), with G / (G - 1) for few groups.
     """
     sides = [ours] if theirs is None else [ours, theirs]
     n, groups = len(labels), int(labels.max()) + 1
@@ -131,7 +139,7 @@ def standard_error(ours: Values, theirs: Values | None, labels: Labels) -> Stand
     seeds = np.array([side.mean(1).var(ddof=1) / len(side) for side in several])
     both = sum(few * _interaction(side, labels) for side in several)
     variance = float(questions + max(0.0, seeds.sum() - both))
-    if variance == 0.0:
+    if variance < ROUNDING**2:
         return StandardError(0.0, groups - 1.0)
     spread = questions**2 / (groups - 1) + sum(
         v**2 / (len(side) - 1) for v, side in zip(seeds, several, strict=True)
@@ -142,7 +150,7 @@ def standard_error(ours: Values, theirs: Values | None, labels: Labels) -> Stand
 def bootstrapped(
     values: Values, labels: Labels, seed: int
 ) -> tuple[float, float] | tuple[None, None]:
-    """Bounds of a mean when whole groups are drawn anew (BCa, Efron 1987); None if all are alike."""
+    """Bounds of a mean when groups are drawn anew (BCa, Efron 1987); None if all are alike."""
     sums, sizes = _sums(values, labels), np.bincount(labels).astype(float)
     if np.ptp(sums / sizes) == 0:
         return None, None
@@ -162,8 +170,8 @@ def bootstrapped(
 
 
 def _effective(mean: float, error: StandardError, labels: Labels, over: str) -> Interval:
-    """Wilson's interval of the sample whose standard error this is, with the quantile of Student's t
-    (Dean and Pagano 2015, "Evaluating Confidence Interval Methods for Binomial Proportions in
+    """Wilson's interval of the sample that has this standard error, with the quantile of Student's
+    t (Dean and Pagano 2015, "Evaluating Confidence Interval Methods for Binomial Proportions in
     Clustered Surveys"); it stays within 0 and 1.
     """
     from scipy.stats import norm

@@ -195,9 +195,10 @@ def adjusted(contrasts: Sequence[Contrast]) -> list[Contrast]:
 def _over_seeds(difference: Values, error: StandardError) -> tuple[Interval, float, str]:
     """Interval, p and test of a difference whose standard error has the noise of seeds in it.
 
-    Satterthwaite's degrees of freedom are an approximation: with two or three seeds against a
-    baseline without noise it rejects too often where the noise of the seeds outweighs that of the
-    questions (simulate.py has numbers).
+    Satterthwaite's degrees of freedom are an approximation. With three seeds on both sides a test
+    at 5% rejects at most 5.1% of the time. Against a baseline without noise it is up to 6% with
+    five seeds, 8% with three and 13% with two: where the noise of seeds outweighs that of the
+    questions several times.
     """
     from scipy.stats import t
 
@@ -220,6 +221,8 @@ def _test(difference: Values, labels: Labels, seed: int) -> tuple[float, str]:
     """p and its name."""
     if not difference.any():
         return 1.0, "no difference on any question"
+    if labels.max() == 0:
+        return 1.0, "none: one group of questions"
     single = labels.max() + 1 == len(labels)
     if single and np.isin(difference, (-1.0, 0.0, 1.0)).all():
         from statsmodels.stats.contingency_tables import mcnemar

@@ -25,6 +25,7 @@ from harness.evidence.statistics import (
     Values,
     bootstrapped,
     group_labels,
+    group_sums,
     standard_error,
 )
 
@@ -229,7 +230,7 @@ def _test(difference: Values, labels: Labels, seed: int) -> tuple[float, str]:
 
         table = [[0, int((difference > 0).sum())], [int((difference < 0).sum()), 0]]
         return float(mcnemar(table, exact=True).pvalue), "exact McNemar"
-    p = _flipped(np.bincount(labels, difference), seed)
+    p = _flipped(group_sums(difference, labels), seed)
     return p, f"paired permutation{'' if single else ' of groups'}"
 
 

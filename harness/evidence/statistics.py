@@ -19,6 +19,7 @@ __all__ = [
     "StandardError",
     "bootstrapped",
     "group_labels",
+    "group_sums",
     "mean_interval",
     "mean_over_seeds",
     "resampled",
@@ -32,6 +33,7 @@ ROUNDING = 1e-12
 
 Values = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.intp]
+Bounds = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class StandardError:
 
         return float(t.ppf((1 + CONFIDENCE) / 2, self.freedom))
 
-    def around(self, estimate: float) -> tuple[float, float] | tuple[None, None]:
+    def around(self, estimate: float) -> Bounds:
         """Bounds by Student's t; None where there is no standard error."""
         if not 0.0 < self.value < np.inf:
             return None, None
@@ -134,7 +136,7 @@ def standard_error(ours: Values, theirs: Values | None, labels: Labels) -> Stand
         return StandardError(float("inf"), 1.0)
     difference = ours.mean(0) - (0.0 if theirs is None else theirs.mean(0))
     few = groups / (groups - 1)
-    questions = few * (_sums(difference - difference.mean(), labels) ** 2).sum() / n**2
+    questions = few * (group_sums(difference - difference.mean(), labels) ** 2).sum() / n**2
     several = [side for side in sides if len(side) > 1]
     seeds = np.array([side.mean(1).var(ddof=1) / len(side) for side in several])
     both = sum(few * _interaction(side, labels) for side in several)
@@ -147,11 +149,9 @@ def standard_error(ours: Values, theirs: Values | None, labels: Labels) -> Stand
     return StandardError(variance**0.5, max(1.0, float(variance**2 / spread)))
 
 
-def bootstrapped(
-    values: Values, labels: Labels, seed: int
-) -> tuple[float, float] | tuple[None, None]:
+def bootstrapped(values: Values, labels: Labels, seed: int) -> Bounds:
     """Bounds of a mean when groups are drawn anew (BCa, Efron 1987); None if all are alike."""
-    sums, sizes = _sums(values, labels), np.bincount(labels).astype(float)
+    sums, sizes = group_sums(values, labels), np.bincount(labels).astype(float)
     if np.ptp(sums / sizes) == 0:
         return None, None
     from scipy.stats import bootstrap
@@ -192,17 +192,16 @@ def _wilson(mean: float, n: float, alpha: float = 1 - CONFIDENCE) -> tuple[float
     return min(float(low), mean), max(float(high), mean)
 
 
-def _sums(values: Values, labels: Labels) -> Values:
+def group_sums(values: Values, labels: Labels) -> Values:
     """[questions] → [groups]."""
-    sums: Values = np.bincount(labels, values)
-    return sums
+    return np.asarray(np.bincount(labels, values), dtype=float)
 
 
 def _interaction(side: Values, labels: Labels) -> Any:
     """Variance that single answers give to the mean of a side: [seeds, questions]."""
     rest = side - side.mean(0) - side.mean(1, keepdims=True) + side.mean()
     seeds, n = side.shape
-    squares = sum((_sums(row, labels) ** 2).sum() for row in rest)
+    squares = sum((group_sums(row, labels) ** 2).sum() for row in rest)
     return squares / (n * seeds) ** 2 * seeds / (seeds - 1)
 
 

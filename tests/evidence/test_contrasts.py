@@ -213,6 +213,15 @@ def test_seeds_that_agree_on_everything_are_counted_by_question() -> None:
     assert (contrast.test, contrast.p) == ("exact McNemar", 2 / 2**5)
 
 
+def test_a_few_questions_of_many_are_no_proof_over_seeds_either() -> None:
+    """Student's t would say 0.02; six differences fall on one side by chance 1 time in 32."""
+    wrong = answers(*[0] * 300)
+    right = wrong | {f"q{i:03d}": 1.0 for i in range(5)}
+    more = right | {"q200": 1.0}
+    contrast = compare(seeds("a", right, right, more), one("b", wrong), "x", alone(wrong))
+    assert contrast.p == pytest.approx(2 / 2**6)
+
+
 def test_the_mean_of_equal_answers_is_no_change() -> None:
     a = answers(0.1, 0.7)  # (0.1 + 0.1 + 0.1) / 3 is not 0.1
     assert compare(seeds("a", a, a, a), one("b", a), "fields", alone(a)).identical

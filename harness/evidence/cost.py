@@ -191,7 +191,9 @@ def break_even(tuned: Spending, untuned: Spending, seed: int = 0) -> BreakEven:
     if theirs.shape != ours.shape or not len(ours):
         raise ValueError(f"{len(ours)} and {len(theirs)} requests: not the same questions")
     extra = tuned.fixed - untuned.fixed
-    saving = bootstrapped(theirs - ours, seed)
+    saved = theirs - ours
+    sampled = bootstrapped(saved, np.arange(len(saved)), seed)
+    saving = Interval(float(saved.mean()), *sampled, len(saved), "bootstrap")
     bounds = [None if s is None else _volume(extra, s) for s in (saving.low, saving.high)]
     low, high = bounds if extra < 0 else bounds[::-1]
     return BreakEven(extra, saving, _volume(extra, saving.value), low, high)

@@ -1,8 +1,9 @@
 """Are the tests and intervals what they say they are? `python -m harness.evidence.simulate`.
 
-Draws eval sets whose truth is known and runs the very functions that a report runs. Under no
-difference a test at 5% must reject 5% of the time, a 95% interval must cover the truth 95% of the
-time, and a true difference of the size that is called detectable must be found 80% of the time.
+Draws eval sets and seeds whose truth is known and runs the very functions that a report runs.
+Under no difference a test at 5% must reject 5% of the time, a 95% interval must cover the truth 95%
+of the time, and a true difference of the size that is called detectable must be found 80% of the
+time.
 """
 
 from __future__ import annotations
@@ -13,23 +14,27 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from harness.evidence.contrasts import Contrast, compare
-from harness.evidence.statistics import mean_interval
+from harness.evidence.contrasts import Contrast, Side, compare
+from harness.evidence.statistics import Interval, Values, mean_over_seeds
 
-__all__ = ["Rates", "Setting", "main", "rates"]
+__all__ = ["MEANS", "SETTINGS", "Rates", "Setting", "coverage", "main", "rates"]
 
-Values = npt.NDArray[np.float64]
+Spread = Callable[..., Iterator[Any]]
+
+DIFFICULTY, SCENARIO, QUESTION, ANSWER = 0.2, 0.1, 0.2, 0.2
+"""Standard deviations: of what the rungs share; of a rung's luck with a scenario, with a question;
+and, if it is random, of each answer."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A kind of eval set."""
+    """A kind of eval set, and of rungs that answer it."""
 
     name: str
     questions: int
@@ -37,12 +42,51 @@ class Setting:
     """Questions that share a scenario."""
     graded: bool
     """Values of any size; otherwise right or wrong."""
+    seeds: tuple[int | None, int | None] = (None, None)
+    """Of the rung and of its baseline; None for one without randomness."""
+    noise: float = 1.0
+    """How far a seed shifts the mean of its rung, in standard errors due to the questions."""
+
+    @property
+    def scenario(self) -> list[str]:
+        return [f"{i // self.group:05d}" for i in range(self.questions)]
+
+    @property
+    def shift(self) -> float:
+        """Standard deviation of a seed's shift."""
+        luck = self.group * SCENARIO**2 + QUESTION**2
+        return float(self.noise * (2 * luck / self.questions) ** 0.5)
+
+    def answers(self, rng: np.random.Generator, difficulty: Values, seeds: int | None) -> Values:
+        """[seeds, questions]: normal, around 0."""
+        n = self.questions
+        scenario = np.arange(n) // self.group
+        luck = rng.normal(0.0, SCENARIO, n)[scenario] + rng.normal(0.0, QUESTION, n)
+        values: Values = difficulty + luck[None]
+        if seeds is not None:
+            shifts = rng.normal(0.0, self.shift, (seeds, 1))
+            values = values + shifts + rng.normal(0.0, ANSWER, (seeds, n))
+        return values
 
 
 SETTINGS = (
     Setting("right or wrong, 300 questions", 300, 1, graded=False),
     Setting("graded, 300 questions", 300, 1, graded=True),
     Setting("graded, 300 questions in 100 scenarios", 300, 3, graded=True),
+    Setting("3 seeds against 3, right or wrong", 300, 1, graded=False, seeds=(3, 3)),
+    Setting("3 seeds against 3, graded, in 100 scenarios", 300, 3, graded=True, seeds=(3, 3)),
+    Setting("3 seeds against 3 without noise of seeds", 300, 1, True, (3, 3), noise=0.0),
+    Setting("3 seeds against none, right or wrong", 300, 1, graded=False, seeds=(3, None)),
+    Setting("3 seeds against none, graded, in 100 scenarios", 300, 3, True, (3, None)),
+    Setting("3 seeds against none, noise of seeds threefold", 300, 1, True, (3, None), noise=3.0),
+)
+MEANS = (
+    Setting("mean, right or wrong, 100 questions", 100, 1, graded=False),
+    Setting("mean, graded, 100 questions", 100, 1, graded=True),
+    Setting("mean, right or wrong, 300 in 100 scenarios", 300, 3, graded=False),
+    Setting("mean, graded, 300 in 100 scenarios", 300, 3, graded=True),
+    Setting("mean of 3 seeds, right or wrong, 300 in 100 scenarios", 300, 3, False, (3, None)),
+    Setting("mean of 3 seeds, graded, 300 in 100 scenarios", 300, 3, True, (3, None)),
 )
 
 
@@ -50,25 +94,21 @@ def contrast(setting: Setting, shift: float, seed: int) -> Contrast:
     """Compare two rungs on one eval set; the first is better by `shift` on every question.
 
     Questions differ in difficulty, which both rungs share; each rung does better on some scenarios
-    and on some questions than on others, by chance.
+    and on some questions than on others, by chance. Right is what lies above 0.
     """
     rng = np.random.default_rng(seed)
-    n = setting.questions
-    scenario = np.arange(n) // setting.group
-    difficulty = rng.normal(0.0, 0.2, n)
+    difficulty = rng.normal(0.0, DIFFICULTY, setting.questions)
+    ids = [f"{i:05d}" for i in range(setting.questions)]
 
-    def rung() -> Values:
-        luck = rng.normal(0.0, 0.1, scenario[-1] + 1)[scenario] + rng.normal(0.0, 0.2, n)
-        values: Values = difficulty + luck
-        return values
+    def side(name: str, better: float, seeds: int | None) -> Side:
+        values = setting.answers(rng, difficulty, seeds) + better
+        if not setting.graded:
+            values = (values > 0.0).astype(float)
+        runs = [dict(zip(ids, run, strict=True)) for run in values.tolist()]
+        return Side(name, runs, random=seeds is not None)
 
-    a, b = rung() + shift, rung()
-    if not setting.graded:
-        a, b = (a > 0.0).astype(float), (b > 0.0).astype(float)
-    ids = [f"{i:05d}" for i in range(n)]
-    ours, theirs = (dict(zip(ids, values.tolist(), strict=True)) for values in (a, b))
-    groups = dict(zip(ids, map(str, scenario), strict=True))
-    return compare("a", "b", "value", [ours], [theirs], groups, seed=seed)
+    ours, theirs = side("a", shift, setting.seeds[0]), side("b", 0.0, setting.seeds[1])
+    return compare(ours, theirs, "value", dict(zip(ids, setting.scenario, strict=True)), seed=seed)
 
 
 @dataclass(frozen=True)
@@ -83,7 +123,7 @@ class Rates:
     """At the difference that was called detectable."""
 
 
-def rates(setting: Setting, draws: int, spread: Callable[..., Iterator[Contrast]] = map) -> Rates:
+def rates(setting: Setting, draws: int, spread: Spread = map) -> Rates:
     """How often things happen over `draws` eval sets."""
     null = list(spread(partial(contrast, setting, 0.0), range(draws)))
     detectable = float(np.mean([c.detectable for c in null]))
@@ -95,14 +135,25 @@ def rates(setting: Setting, draws: int, spread: Callable[..., Iterator[Contrast]
     return Rates(float(np.mean([c.p < 0.05 for c in null])), float(np.mean(covered)), power)
 
 
-def mean_coverage(draw: Callable[[np.random.Generator], Values], truth: float, draws: int) -> float:
+def mean(setting: Setting, seed: int) -> Interval:
+    """Of a single rung: 30% right, or values of Beta(2, 5)."""
+    from scipy.stats import beta, norm
+
+    rng = np.random.default_rng(seed)
+    seeds = setting.seeds[0]
+    difficulty = rng.normal(0.0, DIFFICULTY, setting.questions)
+    random = 0.0 if seeds is None else setting.shift**2 + ANSWER**2
+    spread = (DIFFICULTY**2 + SCENARIO**2 + QUESTION**2 + random) ** 0.5
+    rank = norm.cdf(setting.answers(rng, difficulty, seeds) / spread)
+    values = beta(2, 5).ppf(rank) if setting.graded else (rank > 0.7).astype(float)
+    return mean_over_seeds(values.tolist(), setting.scenario, seed)
+
+
+def coverage(setting: Setting, draws: int, spread: Spread = map) -> float:
     """How often the interval of a single rung's mean covers the truth."""
-    covered = 0
-    for seed in range(draws):
-        interval = mean_interval(draw(np.random.default_rng(seed)).tolist(), seed)
-        low, high = interval.low, interval.high
-        covered += low is not None and high is not None and low <= truth <= high
-    return covered / draws
+    truth = 2 / 7 if setting.graded else 0.3
+    found = spread(partial(mean, setting), range(draws))
+    return float(np.mean([i.low is not None and i.low <= truth <= i.high for i in found]))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -121,12 +172,8 @@ def main(arguments: list[str] | None = None) -> int:
             r = rates(setting, options.draws, spread)
             power = "" if r.power is None else f"{r.power:.1%}"
             table.add_row(setting.name, f"{r.rejected:.1%}", f"{r.covered:.1%}", power)
-    single = {
-        "mean of right or wrong, 100 questions": (lambda g: (g.random(100) < 0.3) * 1.0, 0.3),
-        "mean of graded values, 100 questions": (lambda g: g.beta(2, 5, 100), 2 / 7),
-    }
-    for name, (draw, truth) in single.items():
-        table.add_row(name, "", f"{mean_coverage(draw, truth, options.draws):.1%}", "")
+        for setting in MEANS:
+            table.add_row(setting.name, "", f"{coverage(setting, options.draws, spread):.1%}", "")
     Console().print(table)
     return 0
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.evidence.contrasts import Contrast, Contrasts, adjusted, compare
+from harness.evidence.contrasts import Contrast, Contrasts, Side, adjusted, compare
 from harness.report.ladder import Row
 
 __all__ = ["changes", "changes_path", "contrasts", "reading", "write_changes"]
@@ -31,11 +31,9 @@ def contrasts(rows: Sequence[Row]) -> list[Contrast]:
             continue
         found.append(
             compare(
-                rung,
-                baseline,
+                _side(rung, seeds[rung]),
+                _side(baseline, seeds[baseline]),
                 rows[0].manifest["primary"],
-                [row.values for row in seeds[rung]],
-                [row.values for row in seeds[baseline]],
                 rows[0].groups,
                 margin=declared.margin,
             )
@@ -46,16 +44,25 @@ def contrasts(rows: Sequence[Row]) -> list[Contrast]:
 def reading(found: Sequence[Contrast]) -> str:
     """How to read the table of contrasts, and what it does not cover."""
     tests = ", ".join(dict.fromkeys(c.test for c in found if not c.identical)) or "no test"
-    seeds = min(c.seeds for c in found)
-    noise = (
-        "one seed each: the noise of training and of drawing shots is not measured"
-        if seeds == 1
-        else f"over {seeds} seeds"
-    )
     return (
         f"{tests} over {found[0].groups} groups of questions; detectable: the smallest true "
-        f"difference found with 80% power; {noise}. No detectable difference is not equality."
+        f"difference found with 80% power; {_noise(found)}. "
+        "No detectable difference is not equality."
     )
+
+
+def _noise(found: Sequence[Contrast]) -> str:
+    """Whether chance in the rungs themselves is covered."""
+    single = ", ".join(dict.fromkeys(name for c in found for name in c.one_seed))
+    if single:
+        return (
+            f"one seed each of {single}: the noise of training and of drawing shots is not measured"
+        )
+    seeds = {n for c in found for n in c.seeds if n is not None}
+    if not seeds:
+        return "nothing in these rungs is random"
+    counts = " to ".join(str(n) for n in sorted({min(seeds), max(seeds)}))
+    return f"over {counts} seeds of each random rung"
 
 
 def changes(rows: Sequence[Row], found: Sequence[Contrast]) -> list[dict[str, Any]]:
@@ -90,6 +97,11 @@ def write_changes(rows: Sequence[Row], found: Sequence[Contrast]) -> None:
     """Write the changed questions down, one line per contrast and question."""
     lines = [json.dumps(line, ensure_ascii=False) + "\n" for line in changes(rows, found)]
     changes_path(rows).write_text("".join(lines), encoding="utf-8")
+
+
+def _side(rung: str, rows: Sequence[Row]) -> Side:
+    """The runs of one key; the seed of a rung that is not random is None."""
+    return Side(rung, [row.values for row in rows], rows[0].manifest["seed"] is not None)
 
 
 def _declared(rows: Sequence[Row]) -> Contrasts | None:

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import bootstrap, ttest_1samp
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
+from statsmodels.stats.proportion import proportion_confint
 
-from harness.evidence.statistics import mean_interval, resampled
+from harness.evidence.statistics import (
+    group_labels,
+    mean_interval,
+    mean_over_seeds,
+    resampled,
+    standard_error,
+)
 
 
 def test_a_proportion_gets_wilson_s_interval() -> None:
@@ -17,6 +28,7 @@ def test_a_proportion_gets_wilson_s_interval() -> None:
     assert (found.value, found.n, found.method) == (0.8, 10, "wilson")
     assert found.low == pytest.approx(centre - half, abs=1e-6)
     assert found.high == pytest.approx(centre + half, abs=1e-6)
+    assert (found.low, found.high) == pytest.approx(proportion_confint(8, 10, method="wilson"))
 
 
 def test_all_right_is_not_certainty() -> None:
@@ -32,6 +44,8 @@ def test_a_graded_mean_gets_a_bootstrap_that_is_the_same_every_time() -> None:
     assert found.low is not None and found.high is not None
     assert found.high - found.low == pytest.approx(2 * 1.96 * np.std(values) / 200**0.5, rel=0.1)
     assert found == mean_interval(values)
+    reference = bootstrap((values,), np.mean, n_resamples=9999, rng=1).confidence_interval
+    assert (found.low, found.high) == pytest.approx(tuple(reference), abs=0.003)
 
 
 def test_values_that_do_not_vary_get_no_interval() -> None:
@@ -42,6 +56,107 @@ def test_values_that_do_not_vary_get_no_interval() -> None:
 def test_nothing_and_nan_have_no_mean(values: list[float]) -> None:
     with pytest.raises(ValueError, match="no mean of"):
         mean_interval(values)
+
+
+def crossed(seeds: int, n: int, seed: int = 0) -> np.ndarray:
+    """Values around 0.5 in which seeds, questions and single answers all have noise."""
+    rng = np.random.default_rng(seed)
+    return (  # type: ignore[no-any-return]
+        0.5
+        + rng.normal(0, 0.05, (seeds, 1))
+        + rng.normal(0, 0.1, n)
+        + rng.normal(0, 0.05, (seeds, n))
+    )
+
+
+def test_the_standard_error_of_one_run_is_clustered_as_in_statsmodels() -> None:
+    (values,) = crossed(1, 90)
+    scenario = np.repeat(np.arange(30), 3)
+    model = ols("y ~ 1", pd.DataFrame({"y": values})).fit(
+        cov_type="cluster", cov_kwds={"groups": scenario}
+    )
+    assert standard_error(values[None], None, scenario).value == pytest.approx(model.bse.iloc[0])
+    # Without its correction for few groups it is equation 4 of Miller.
+    options = {"groups": scenario, "use_correction": False}
+    model = ols("y ~ 1", pd.DataFrame({"y": values})).fit(cov_type="cluster", cov_kwds=options)
+    assert model.bse.iloc[0] == pytest.approx(
+        standard_error(values[None], None, scenario).value * (29 / 30) ** 0.5
+    )
+
+
+def test_the_standard_error_over_seeds_is_that_of_the_analysis_of_variance() -> None:
+    """Of two crossed random factors: (MS seeds + MS questions - MS rest) / (seeds x questions)."""
+    values = crossed(4, 30)
+    seed, question = np.indices(values.shape)
+    long = pd.DataFrame({"y": values.ravel(), "s": seed.ravel(), "q": question.ravel()})
+    table = anova_lm(ols("y ~ C(s) + C(q)", long).fit())
+    seeds, questions, rest = table["mean_sq"]
+    error = standard_error(values, None, np.arange(30))
+    assert error.value**2 == pytest.approx((seeds + questions - rest) / values.size)
+    # Satterthwaite's; the rest has too many degrees of freedom to matter.
+    freedom = (seeds + questions - rest) ** 2 / (seeds**2 / 3 + questions**2 / 29)
+    assert error.freedom == pytest.approx(freedom)
+
+
+def test_where_only_seeds_differ_their_mean_gets_student_s_interval() -> None:
+    means = [2.1, 2.5, 2.2]
+    found = mean_over_seeds([[m] * 60 for m in means], [str(i) for i in range(60)])
+    assert (found.value, found.n) == (pytest.approx(np.mean(means)), 60)
+    reference = ttest_1samp(means, 0).confidence_interval()
+    assert (found.low, found.high) == pytest.approx(tuple(reference))
+
+
+def test_one_seed_is_the_interval_of_a_mean() -> None:
+    right, alone = [1.0] * 8 + [0.0] * 2, [str(i) for i in range(10)]
+    assert mean_over_seeds([right], alone) == mean_interval(right)
+
+
+def test_seeds_that_agree_are_no_more_evidence_than_one() -> None:
+    right, alone = [1.0] * 80 + [0.0] * 20, [str(i) for i in range(100)]
+    one, three = mean_over_seeds([right], alone), mean_over_seeds([right] * 3, alone)
+    assert (three.low, three.high) == pytest.approx((one.low, one.high), abs=0.003)
+    assert three.method == "wilson over seeds"
+
+
+def test_copies_of_a_question_are_no_more_evidence_than_one() -> None:
+    right = [1.0] * 40 + [0.0] * 10
+    graded = np.random.default_rng(0).random(50).tolist()
+    scenario = [str(i) for i in range(50) for _ in range(4)]
+    for values in (right, graded):
+        copies = [v for v in values for _ in range(4)]
+        once, grouped = mean_interval(values), mean_interval(copies, groups=scenario)
+        assert (grouped.low, grouped.high) == pytest.approx((once.low, once.high), abs=0.01)
+        assert grouped.n == 200
+
+
+def test_all_right_over_all_seeds_is_as_certain_as_its_scenarios_are_many() -> None:
+    found = mean_over_seeds([[1.0] * 60] * 3, [str(i // 3) for i in range(60)])
+    assert found.high == 1.0
+    assert found.low == pytest.approx(mean_interval([1.0] * 20).low, abs=0.03)
+
+
+def test_values_beyond_0_and_1_get_student_s_interval_and_others_stay_within() -> None:
+    alone = [str(i) for i in range(30)]
+    assert mean_over_seeds(crossed(3, 30) * 10, alone).method == "Student's t over seeds"
+    high = mean_over_seeds([[1.0] * 29 + [0.9], [1.0] * 29 + [0.8]], alone)
+    assert high.high is not None and high.high <= 1.0
+
+
+@pytest.mark.parametrize("values", [[[0.5, 0.5]] * 2, [[0.0, 1.0]] * 2])
+def test_one_scenario_or_no_variance_gets_no_interval(values: list[list[float]]) -> None:
+    assert mean_over_seeds(values, ["s", "s"]).low is None
+    assert mean_interval(values[0], groups=["s", "s"]).low is None
+
+
+def test_seeds_without_values_have_no_mean() -> None:
+    with pytest.raises(ValueError, match="no mean of 4 values with 1 NaN"):
+        mean_over_seeds([[0.5, float("nan")], [0.5, 0.5]], ["a", "b"])
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        mean_over_seeds([[0.5], [0.5, 0.5]], ["a", "b"])
+
+
+def test_groups_are_numbered() -> None:
+    assert group_labels(["b", "a", "b"]).tolist() == [1, 0, 1]
 
 
 def test_any_statistic_can_be_resampled() -> None:

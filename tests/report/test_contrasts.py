@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness.report.contrasts import contrasts, write_changes
+from harness.report.contrasts import contrasts, reading, write_changes
 from harness.report.ladder import Row, ladders
 from tests.record.conftest import ANSWERS, complete_run
 
@@ -38,7 +38,14 @@ def test_seeds_of_a_rung_are_one_side_of_a_contrast(tmp_path: Path) -> None:
     )
     (found,) = contrasts(rows)
     assert found.delta.value == (1.0 + 0.0) / 2 - 0.75
-    assert found.delta.method == "bootstrap of seeds and questions"
+    assert found.delta.method == "Student's t (Satterthwaite)"
+    assert found.seeds == (2, None)
+    assert "over 2 seeds" in reading([found])
+
+
+def test_a_rung_without_randomness_has_no_seed_to_miss(tmp_path: Path) -> None:
+    rows = ladder_of(complete_run(tmp_path, "prompt"), complete_run(tmp_path, "rag", WRONG))
+    assert "nothing in these rungs is random" in reading(contrasts(rows))
 
 
 def test_what_was_not_declared_by_all_is_not_tested(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_leaks_can_be_dropped_or_allowed_and_the_certificate_says_so(task: Task)
 def test_no_pair_over_a_threshold_is_missed(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     """The filtered sparse product against the plain definition, with n-grams that are common."""
     monkeypatch.setattr(isolation, "COMMON", 2)
-    monkeypatch.setattr(isolation, "CHUNK", 7)
+    monkeypatch.setattr(isolation, "CHUNK", 200)
     rng = np.random.default_rng(0)
     words = [f"word{i}" for i in range(12)]
 

@@ -11,7 +11,7 @@ What that finds at the default thresholds, of planted copies in two tasks (bench
 table in docs/experiments.md): every copy that differs in case, punctuation, spacing, width of
 letters or characters that cannot be seen; 97% and more with one word in ten replaced, two words
 transposed, or longer text around them; 11% and 28% with one word in five replaced; next to none
-with one in three, or where half was cut off; and no paraphrase (0 of 80).
+with three in ten, or where half was cut off; and no paraphrase (0 of 80).
 """
 
 from __future__ import annotations

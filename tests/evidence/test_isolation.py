@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
 
+from bench.edits import EDITS, Source
 from harness.errors import ConfigError, LeakError
 from harness.evidence import isolation
 from harness.evidence.isolation import Isolation, normalize
@@ -20,9 +22,29 @@ LONG = (
 FILLER = " ".join(f"{a}{b}" for a in ("quartz", "vivid", "jumbo", "waltz") for b in range(900, 912))
 
 
-def planted(task: Task, text: str, into: str = "train", **changes: str) -> Task:
-    """The task with `LONG` in eval and a copy of it, changed to `text`, in another split."""
-    victim = replace(task.eval[0], input=LONG, sources=(), where="eval.jsonl:1")
+TICKET = (
+    "Hello there. I bought the green three-man tent from your shop in Keswick at Easter, order "
+    "LF-20417, and the zip of the inner door has split along its lower half. We pitched it four "
+    "times in all. Would you mend it or send another before our walk in June? Kind regards, Maud"
+)
+OTHERS = (
+    "My points are missing although the order went through in March and was paid by card.",
+    "Where is the blue jacket? The courier says it was left with a neighbour, but nobody has it.",
+)
+MISSED = {
+    "Cyrillic letters that look Latin",
+    "30% of words replaced",
+    "every other pair transposed",
+    "first half alone",
+}
+"""What the documentation says the certificate does not find."""
+BORDERLINE = {"20% of words replaced"}
+"""Found in some texts and missed in most."""
+
+
+def planted(task: Task, text: str, into: str = "train", victim: str = LONG, **changes: str) -> Task:
+    """The task with `victim` in eval and a copy of it, changed to `text`, in another split."""
+    sealed = replace(task.eval[0], input=victim, sources=(), where="eval.jsonl:1")
     m = task.materials
     if into == "corpus":
         page = replace(m.corpus[0], text=text, where="corpus.jsonl:1")
@@ -31,7 +53,7 @@ def planted(task: Task, text: str, into: str = "train", **changes: str) -> Task:
         rows: tuple[Example, ...] = getattr(m, into)
         copy = replace(rows[0], input=text, where=f"{into}.jsonl:1", **changes)  # type: ignore[arg-type]
         m = replace(m, **{into: (copy, *rows[1:])})
-    return replace(task, materials=m, eval=(victim, *task.eval[1:]))
+    return replace(task, materials=m, eval=(sealed, *task.eval[1:]))
 
 
 def test_a_task_without_leaks_is_sealed_and_says_how_near_the_nearest_is(task: Task) -> None:
@@ -49,6 +71,7 @@ def test_a_task_without_leaks_is_sealed_and_says_how_near_the_nearest_is(task: T
     [
         (LONG, "say the same"),
         (LONG.upper().replace(",", " -- "), "say the same"),
+        (LONG.replace("s", "s\u200b").replace(" ", "\u00a0"), "say the same"),
         (LONG.replace("second", "third"), "are near-duplicates"),
         (f"{FILLER} {LONG}", r"overlap \(the second holds 100%"),
     ],
@@ -59,6 +82,16 @@ def test_a_planted_copy_stops_the_run_and_both_lines_are_named(
     with pytest.raises(LeakError, match=rf"eval.jsonl:1 and {into}.jsonl:1 {kind}") as caught:
         STOP.seal(planted(task, text, into))
     assert "isolation.leaks=drop" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in EDITS if kind not in BORDERLINE])
+def test_a_kind_of_edit_is_found_or_missed_as_documented(task: Task, kind: str) -> None:
+    source = Source(tuple(" ".join(OTHERS).split()), OTHERS)
+    copy = EDITS[kind](TICKET, Random(0), source)
+    assert copy is not None and (copy == TICKET) == (kind == "verbatim")
+    _, certificate = replace(STOP, leaks="allow").seal(planted(task, copy, victim=TICKET))
+    pairs = {(leak.pair.eval_where, leak.pair.where) for leak in certificate.leaks}
+    assert pairs == (set() if kind in MISSED else {("eval.jsonl:1", "train.jsonl:1")})
 
 
 def test_the_source_that_an_example_names_may_sound_like_it_but_not_be_it(task: Task) -> None:
@@ -101,34 +134,55 @@ def test_leaks_can_be_dropped_or_allowed_and_the_certificate_says_so(task: Task)
         replace(STOP, leaks="maybe").seal(task)
 
 
+def by_definition(sealed: str, line: str) -> str:
+    """What a pair is, by plain sets of n-grams."""
+    ours, theirs = (
+        {text[i : i + 5] for i in range(len(text) - 4)}
+        for text in (normalize(sealed), normalize(line))
+    )
+    shared = len(ours & theirs)
+    if normalize(sealed) == normalize(line):
+        return "text"
+    if shared >= 0.6 * len(ours | theirs):
+        return "near-duplicate"
+    return "contained" if shared >= 0.9 * len(ours) and len(ours) >= 40 else ""
+
+
 def test_no_pair_over_a_threshold_is_missed(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     """The filtered sparse product against the plain definition, with n-grams that are common."""
     monkeypatch.setattr(isolation, "COMMON", 2)
-    monkeypatch.setattr(isolation, "CHUNK", 7)
+    monkeypatch.setattr(isolation, "CHUNK", 200)
+    monkeypatch.setattr(isolation, "PAIRS", 5)
     rng = np.random.default_rng(0)
-    words = [f"word{i}" for i in range(12)]
+    words = [f"word{chr(97 + i)}" * (1 + i % 3) for i in range(12)]
 
-    def text() -> str:
-        return " ".join(rng.choice(words, rng.integers(2, 9)))
+    def text(most: int) -> str:
+        return " ".join(rng.choice(words, rng.integers(2, most)))
 
-    sealed = [replace(task.eval[0], id=f"e{i}", group=f"e{i}", input=text()) for i in range(40)]
-    rows = [
-        replace(task.materials.train[0], id=f"t{i}", group=f"t{i}", input=text(), where=f"t:{i}")
-        for i in range(40)
+    sealed = [
+        replace(task.eval[0], id=f"e{i}", group=f"e{i}", input=text(9), where=f"e:{i}")
+        for i in range(60)
     ]
-    expected = set()
-    for e in sealed:
-        for row in rows:
-            a, b = (
-                {normalize(x)[i : i + 5] for i in range(len(normalize(x)) - 4)}
-                for x in (e.input, row.input)
-            )
-            if len(a & b) / len(a | b) >= 0.6:
-                expected.add((e.input, row.where))
+    rows = [
+        replace(task.materials.train[0], id=f"t{i}", group=f"t{i}", input=text(30), where=f"t:{i}")
+        for i in range(60)
+    ] + [replace(sealed[i], id=f"c{i}", group=f"c{i}", where=f"c:{i}") for i in range(3)]
+    expected = {
+        (kind, e.where, row.where)
+        for e in sealed
+        for row in rows
+        if (kind := by_definition(e.input, row.input))
+    }
     leaks, closest = STOP._compare("train", sealed, rows)
-    found = {(leak.pair.eval_text, leak.pair.where) for leak in leaks if leak.kind != "contained"}
-    assert expected and found == expected
-    assert closest is not None
+    assert {kind for kind, _, _ in expected} == {"text", "near-duplicate", "contained"}
+    assert {(x.kind, x.pair.eval_where, x.pair.where) for x in leaks} == expected
+    assert len(leaks) == len(expected)
+    assert closest is not None and closest.similarity == 1
+
+
+def test_equal_texts_are_found_with_the_thresholds_switched_off(task: Task) -> None:
+    with pytest.raises(LeakError, match="say the same"):
+        Isolation(near_duplicate=2.0, contained=2.0, leaks="stop").seal(planted(task, LONG))
 
 
 @pytest.mark.parametrize("text", ["", "a", "é", "ok"])

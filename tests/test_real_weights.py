@@ -146,12 +146,13 @@ def test_under_a_constraint_every_answer_is_valid(
     job: Callable[..., Job], support: Task, model: LocalModel
 ) -> None:
     made = job("constrained")
-    materials = replace(support.materials, max_new_tokens=140)  # the summary ends at 100 letters
+    # A hundred letters, where the schema ends a summary, can be a hundred tokens.
+    materials = replace(support.materials, max_new_tokens=160)
     predictor = made.rung.fit(materials, model, made.embedder, 0, Path("unused"))
-    texts = [p.text for p in predictor(support.questions)]
+    texts = [p.text for p in predictor(support.questions[:4])]
     answer = materials.answer
     assert isinstance(answer, Json)
-    assert [answer.violation(answer.parse(text).value) for text in texts] == [None] * LIMIT
+    assert [answer.violation(answer.parse(text).value) for text in texts] == [None] * 4
     assert [answer.write(answer.parse(text).value) for text in texts] == texts
 
 

@@ -28,13 +28,8 @@ from harness.models.local import LocalModel
 
 __all__ = ["Constrain"]
 
-AS_TARGETS = {
-    "whitespace_flexible": False,
-    "item_separator": ",",
-    "key_separator": ":",
-    "json_allow_general_unicode_escapes": False,
-}
-"""JSON is written one way only: that of answer.Json.write. The order of keys is the schema's."""
+ANY = {"role": "user", "content": "?"}
+"""Labels are written the same way behind any question."""
 
 Trie = dict[int, Any]
 """Which tokens may come next, and the trie behind each of them."""
@@ -57,24 +52,31 @@ class Constrain:
                 grammar = _grammar(answer, model)
                 return lambda: _Matcher(grammar.deep_copy(), model, self.jump_forward)
             case Label(labels=tuple(labels)):
-                trie = _trie([model.encode_answer([_ANY], label) for label in labels])
+                trie = _trie([model.encode_answer([ANY], label) for label in labels])
                 return lambda: _Walk(trie, len(model.tokenizer), self.jump_forward)
         raise ConfigError(
             "rung.constraint: free text leaves nothing to constrain; use another rung"
         )
 
 
-_ANY = {"role": "user", "content": "?"}
-"""Labels are written the same way behind any question."""
-
-
 def _grammar(answer: Json, model: LocalModel) -> LLMatcher:
-    """A matcher at the beginning of a JSON answer. Raises ConfigError."""
+    """A matcher at the beginning of a JSON answer. Raises ConfigError.
+
+    JSON is written in one way only, that of `Json.write`: keys come in the schema's order.
+    """
     try:
         tokenizer = from_tokenizer(model.tokenizer, len(model.tokenizer), sorted(model.stop))
     except ValueError as error:
         raise ConfigError(f"{model.spec.name}: cannot answer under a grammar ({error})") from error
-    grammar = LLMatcher.grammar_from_json_schema(answer.shown, overrides=AS_TARGETS)
+    grammar = LLMatcher.grammar_from_json_schema(
+        answer.shown,
+        overrides={
+            "whitespace_flexible": False,
+            "item_separator": ",",
+            "key_separator": ":",
+            "json_allow_general_unicode_escapes": False,
+        },
+    )
     matcher = LLMatcher(tokenizer, grammar, log_level=0)
     if matcher.is_error():
         problem = matcher.get_error().splitlines()[0]

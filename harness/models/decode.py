@@ -121,12 +121,7 @@ def generate(
         batch = min(batch_size or _batch_size(model, longest), len(indices))
         work = prefix_tree.build([prompts[i] for i in indices], MIN_SAVING, MIN_LENGTH)
         queue = [
-            _Sequence(
-                indices[i],
-                prompts[indices[i]],
-                node,
-                constraint() if constraint else None,
-            )
+            _Sequence(indices[i], prompts[indices[i]], node, constraint() if constraint else None)
             for i, node in work
         ]
         try:

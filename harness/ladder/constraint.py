@@ -6,7 +6,8 @@ text can go on, its tokens are appended without a forward pass for each (jump-fo
 with jump-forward or without it. So a text does not depend on `jump_forward`; the model is merely
 never asked whether it would cut a text without choice into other tokens.
 
-This is about form only: whatever the answer says, the model must know.
+This is about form only. What an answer says is the model's, and one that runs into the token
+budget is cut off here as in every rung.
 """
 
 from __future__ import annotations

@@ -90,6 +90,11 @@ class Json:
     def rules(self) -> Any:
         return self.schema
 
+    @property
+    def shown(self) -> Any:
+        """The schema as it is shown to a model: our own x- notes would tell it nothing."""
+        return _without_notes(self.schema)
+
     def write(self, target: Any) -> str:
         if isinstance(target, str):
             try:
@@ -129,7 +134,7 @@ class Json:
         )
 
     def describe(self, instructions: str) -> str:
-        schema = json.dumps(_without_notes(self.schema), ensure_ascii=False, separators=(",", ":"))
+        schema = json.dumps(self.shown, ensure_ascii=False, separators=(",", ":"))
         return instructions.replace("{schema}", schema)
 
     def fitted(self, targets: Iterable[str]) -> Json:
@@ -203,7 +208,6 @@ def _field(name: str, rules: Mapping[str, Any], path: Path) -> Field:
 
 
 def _without_notes(schema: Any) -> Any:
-    """A schema as it is shown to a model: our own x- notes would tell it nothing."""
     if isinstance(schema, dict):
         return {
             k: _without_notes(v) for k, v in schema.items() if not k.startswith(("x-", "$schema"))

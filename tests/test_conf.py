@@ -77,6 +77,9 @@ def test_an_option_is_called_what_its_file_is_called() -> None:
         ("lora", {"adapter"}),
         ("rag_few_shot", {"retrieval", "shots"}),
         ("rag_lora", {"retrieval", "adapter"}),
+        ("constrained", {"constraint"}),
+        ("constrained_few_shot", {"constraint", "shots"}),
+        ("constrained_lora", {"constraint", "adapter"}),
     ],
 )
 def test_a_rung_fills_its_own_slots_and_no_other(rung: str, slots: set[str]) -> None:

@@ -18,6 +18,7 @@ from nbclient import NotebookClient
 from omegaconf import OmegaConf
 
 import harness
+from harness.answer import Json
 from harness.errors import LeakError
 from harness.evidence.isolation import Isolation
 from harness.models import plain
@@ -141,6 +142,35 @@ def test_worked_examples_bring_the_format(ladder: dict[str, RunFolder]) -> None:
 def test_retrieval_finds_articles_and_stores_what_it_found(ladder: dict[str, RunFolder]) -> None:
     assert ladder["rag"].read("metrics.json")["all"]["recall_at_3"]["value"] > 0.5
     assert all(len(p.passages) == 3 for p in ladder["rag"].predictions())
+
+
+def test_under_a_constraint_every_answer_is_valid(
+    job: Callable[..., Job], support: Task, model: LocalModel
+) -> None:
+    made = job("constrained")
+    # A hundred letters, where the schema ends a summary, can be a hundred tokens.
+    materials = replace(support.materials, max_new_tokens=160)
+    predictor = made.rung.fit(materials, model, made.embedder, 0, Path("unused"))
+    texts = [p.text for p in predictor(support.questions[:4])]
+    answer = materials.answer
+    assert isinstance(answer, Json)
+    assert [answer.violation(answer.parse(text).value) for text in texts] == [None] * 4
+    assert [answer.write(answer.parse(text).value) for text in texts] == texts
+
+
+def test_a_constraint_admits_each_target_in_the_tokens_that_tuning_learns(
+    job: Callable[..., Job], support: Task, model: LocalModel
+) -> None:
+    start = job("constrained").rung.constraint.compile(support.materials.answer, model)
+    for example in support.materials.train:
+        constraint = start()
+        tokens = model.encode_answer([{"role": "user", "content": "?"}], example.target)
+        position = 0
+        while position < len(tokens):
+            assert constraint.allowed()[tokens[position]], f"{example.id}: token {position}"
+            forced = constraint.advance(tokens[position])
+            position += 1 + len(forced)
+            assert tokens[position - len(forced) : position] == forced
 
 
 def test_tuning_lowers_dev_loss_teaches_stopping_and_saves_the_long_prompt(

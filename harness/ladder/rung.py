@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.ladder.adapter import Adapted, Adapter
+from harness.ladder.constraint import Constrain
 from harness.ladder.prompt import render
 from harness.ladder.retrieval import Lookup, Search, in_order
 from harness.ladder.shots import Shots
 from harness.ladder.stand_ins import StandIn
+from harness.models.decode import Constraint
 from harness.models.embedder import Embedder
 from harness.models.local import LocalModel, Message
 from harness.task import Example, Materials, Passage, Prediction, Question
@@ -44,6 +46,8 @@ class Rung:
     """Which weights it changes."""
     stand_in: StandIn | None = None
     """What answers in the model's place: a control."""
+    constraint: Constrain | None = None
+    """What it can write at all."""
 
     @property
     def random(self) -> bool:
@@ -84,11 +88,12 @@ class Rung:
             known = ", ".join(materials.instructions)
             raise ConfigError(f"rung.instructions={self.instructions}: is not one of {known}")
         index = self.retrieval.index(materials.corpus, embedder) if self.retrieval else None
-        predictor = Predictor(self, materials, model, embedder, seed, index)
+        constraint = self.constraint.compile(materials.answer, model) if self.constraint else None
+        predictor = Predictor(self, materials, model, embedder, seed, index, constraint)
         if self.adapter is None:
             return predictor
         adapted = self.adapter.fit(model, predictor.lessons, materials, seed, folder)
-        return Predictor(self, materials, adapted.model, embedder, seed, index, adapted)
+        return replace(predictor, model=adapted.model, adapted=adapted)
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,9 @@ class Predictor:
     embedder: Embedder
     seed: int
     index: Search | None
-    adapted: Adapted | None = field(default=None)
+    constraint: Callable[[], Constraint] | None = None
+    """Begins a new constraint for a question."""
+    adapted: Adapted | None = None
 
     def ask(self, questions: Sequence[Question]) -> list[Asked]:
         """How each question is put to the model."""
@@ -136,7 +143,8 @@ class Predictor:
             return
         asked = self.ask(questions)
         prompts = [self.model.encode(a.messages) for a in asked]
-        for done in self.model.answer(prompts, self.materials.max_new_tokens, batch_size):
+        budget = self.materials.max_new_tokens
+        for done in self.model.answer(prompts, budget, batch_size, self.constraint):
             yield Prediction(
                 id=questions[done.index].id,
                 text=self.model.decode(done.tokens),

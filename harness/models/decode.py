@@ -12,7 +12,7 @@ from __future__ import annotations
 import bisect
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -43,8 +43,11 @@ PREFILL_ROWS = 1024
 class Constraint(Protocol):
     """What one answer may look like, token by token."""
 
-    def restrict(self, logits: Tensor) -> None:
-        """Set the logits, shape [vocabulary], of tokens that may not come next to -inf."""
+    def allowed(self) -> Tensor:
+        """Which tokens may come next: booleans of shape [vocabulary], on the CPU.
+
+        Its vocabulary is the tokenizer's; what the model has beyond it is never chosen.
+        """
 
     def advance(self, token: int) -> list[int]:
         """Take note of the token that was chosen; return the tokens that then have no choice."""
@@ -101,12 +104,13 @@ def generate(
     stop: frozenset[int],
     max_new_tokens: int,
     batch_size: int | None = None,
-    constraints: Sequence[Constraint] | None = None,
+    constraint: Callable[[], Constraint] | None = None,
 ) -> Iterator[Completion]:
     """Answer token-id prompts greedily; completions come in the order in which they finish.
 
     `batch_size` is found from the free memory if it is None, and halved when memory runs out all
-    the same: what was finished stays, what was under way starts again.
+    the same: what was finished stays, what was under way starts again. `constraint` begins a new
+    one for each prompt.
     """
     attention.register()
     model.set_attn_implementation(attention.NAME)
@@ -117,12 +121,7 @@ def generate(
         batch = min(batch_size or _batch_size(model, longest), len(indices))
         work = prefix_tree.build([prompts[i] for i in indices], MIN_SAVING, MIN_LENGTH)
         queue = [
-            _Sequence(
-                indices[i],
-                prompts[indices[i]],
-                node,
-                constraints[indices[i]] if constraints else None,
-            )
+            _Sequence(indices[i], prompts[indices[i]], node, constraint() if constraint else None)
             for i, node in work
         ]
         try:
@@ -275,10 +274,12 @@ def _shared_rows(
 
 def _choose(logits: Tensor, sequences: list[_Sequence]) -> list[int]:
     """The most probable token that is allowed, for each sequence."""
-    for row, s in enumerate(sequences):
-        if s.constraint:
-            s.constraint.restrict(logits[row])
-    chosen: list[int] = logits[: len(sequences)].argmax(-1).tolist()
+    logits = logits[: len(sequences)]
+    constraints = [s.constraint for s in sequences if s.constraint]
+    if constraints:
+        allowed = torch.stack([c.allowed() for c in constraints]).to(logits.device)
+        logits = logits[:, : allowed.shape[1]].masked_fill(~allowed, -torch.inf)
+    chosen: list[int] = logits.argmax(-1).tolist()
     return chosen
 
 

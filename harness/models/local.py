@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -130,12 +130,15 @@ class LocalModel:
         prompts: Sequence[Sequence[int]],
         max_new_tokens: int,
         batch_size: int | None = None,
-        constraints: Sequence[Constraint] | None = None,
+        constraint: Callable[[], Constraint] | None = None,
     ) -> Iterator[Completion]:
-        """Greedy answers, in the order in which they finish."""
+        """Greedy answers, in the order in which they finish.
+
+        `constraint` begins a new one for each prompt. Raises ConfigError where there can be none.
+        """
         longest = max(map(len, prompts), default=0) + max_new_tokens
         if self.adapter is not None or not _fits_shared_prefix(self.model, longest):
-            if constraints:
+            if constraint:
                 raise ConfigError(f"{self.spec.name}: cannot answer under a constraint; drop it")
             self.model.set_attn_implementation("sdpa")
             return plain.generate(
@@ -153,7 +156,7 @@ class LocalModel:
             stop=self.stop,
             max_new_tokens=max_new_tokens,
             batch_size=batch_size,
-            constraints=constraints,
+            constraint=constraint,
         )
 
     def _text(self, messages: Sequence[Message], *, open_turn: bool) -> str:

@@ -12,7 +12,10 @@ from harness.record.results import RunFolder
 
 __all__ = ["ORDER", "Row", "ladder", "ladders", "warnings"]
 
-ORDER = ("prompt", "few_shot", "rag", "rag_few_shot", "constrained", "lora", "rag_lora")
+ORDER = (
+    "prompt", "few_shot", "rag", "rag_few_shot", "constrained", "constrained_few_shot",
+    "lora", "constrained_lora", "rag_lora",
+)  # fmt: skip
 """From the cheapest change to the deepest; rungs that are not named here follow by name."""
 
 

@@ -144,6 +144,46 @@ def test_running_out_of_memory_halves_the_batch_and_loses_nothing(
     assert {c.batch for c in done} == {2}
 
 
+class Countdown:
+    """Allows one token, then the one below it, down to the stop token; every other is forced."""
+
+    def __init__(self) -> None:
+        self.next = 9
+
+    def allowed(self) -> torch.Tensor:
+        return torch.arange(100) == self.next  # the model has 200 tokens
+
+    def advance(self, token: int) -> list[int]:
+        assert token == self.next
+        self.next -= 2
+        return [token - 1] if token > 1 else []
+
+
+def test_a_constraint_decides_and_forced_tokens_take_no_pass(model: LlamaForCausalLM) -> None:
+    prompts = prompt_forest(random.Random(7), 5)
+    done = list(generate(model, prompts, stop=STOP, max_new_tokens=12, constraint=Countdown))
+    assert [c.tokens for c in done] == [[9, 8, 7, 6, 5, 4, 3, 2]] * 5
+    assert {c.finish for c in done} == {"stop"}
+
+
+def test_a_constraint_begins_anew_when_memory_ran_out_on_the_way(
+    model: LlamaForCausalLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[int] = []
+    forward = decode._Batch._forward
+
+    def failing_once(*arguments: object) -> torch.Tensor:
+        passes.append(1)
+        if len(passes) == 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(decode._Batch, "_forward", failing_once)
+    prompts = prompt_forest(random.Random(7), 5)
+    done = list(generate(model, prompts, stop=STOP, max_new_tokens=12, constraint=Countdown))
+    assert [c.tokens for c in done] == [[9, 8, 7, 6, 5, 4, 3, 2]] * 5
+
+
 def test_other_errors_are_not_taken_for_a_lack_of_memory(
     model: LlamaForCausalLM, monkeypatch: pytest.MonkeyPatch
 ) -> None:

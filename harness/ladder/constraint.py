@@ -1,0 +1,152 @@
+"""What a rung can write at all: nothing but a valid answer.
+
+A constraint knows which tokens may come next; of these the most probable is taken. Where only one
+text can go on, its tokens are appended without a forward pass for each (jump-forward, Zheng et al.
+2023, "SGLang"). They are the tokens that the tokenizer would write for that text, as in a target,
+with jump-forward or without it. So a text does not depend on `jump_forward`; the model is merely
+never asked whether it would cut a text without choice into other tokens.
+
+This is about form only. What an answer says is the model's, and one that runs into the token
+budget is cut off here as in every rung.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from llguidance import LLMatcher
+from llguidance.hf import from_tokenizer
+from torch import Tensor
+
+from harness.answer import Answer, Json, Label
+from harness.errors import ConfigError
+from harness.models.decode import Constraint
+from harness.models.local import LocalModel
+
+__all__ = ["Constrain"]
+
+ANY = {"role": "user", "content": "?"}
+"""Labels are written the same way behind any question."""
+
+Trie = dict[int, Any]
+"""Which tokens may come next, and the trie behind each of them."""
+
+
+@dataclass(frozen=True)
+class Constrain:
+    """Lets the model write nothing but what the task's answer format reads."""
+
+    jump_forward: bool
+    """Whether tokens without a choice are appended at once; if not, each takes a forward pass."""
+
+    def compile(self, answer: Answer, model: LocalModel) -> Callable[[], Constraint]:
+        """What begins a new constraint, one for each question.
+
+        Raises ConfigError for an answer format that cannot be constrained.
+        """
+        match answer:
+            case Json():
+                grammar = _grammar(answer, model)
+                return lambda: _Matcher(grammar.deep_copy(), model, self.jump_forward)
+            case Label(labels=tuple(labels)):
+                trie = _trie([model.encode_answer([ANY], label) for label in labels])
+                return lambda: _Walk(trie, len(model.tokenizer), self.jump_forward)
+        raise ConfigError(
+            "rung.constraint: free text leaves nothing to constrain; use another rung"
+        )
+
+
+def _grammar(answer: Json, model: LocalModel) -> LLMatcher:
+    """A matcher at the beginning of a JSON answer. Raises ConfigError.
+
+    JSON is written in one way only, that of `Json.write`: keys come in the schema's order.
+    """
+    try:
+        tokenizer = from_tokenizer(model.tokenizer, len(model.tokenizer), sorted(model.stop))
+    except ValueError as error:
+        raise ConfigError(f"{model.spec.name}: cannot answer under a grammar ({error})") from error
+    grammar = LLMatcher.grammar_from_json_schema(
+        answer.shown,
+        overrides={
+            "whitespace_flexible": False,
+            "item_separator": ",",
+            "key_separator": ":",
+            "json_allow_general_unicode_escapes": False,
+        },
+    )
+    matcher = LLMatcher(tokenizer, grammar, log_level=0)
+    if matcher.is_error():
+        problem = matcher.get_error().splitlines()[0]
+        raise ConfigError(f"the answer's schema makes no grammar ({problem}); use another rung")
+    return matcher
+
+
+class _Matcher:
+    """One JSON answer, as far as it is written."""
+
+    def __init__(self, matcher: LLMatcher, model: LocalModel, jump_forward: bool) -> None:
+        self.matcher = matcher
+        self.vocabulary = len(model.tokenizer)
+        self.stop = model.tokenizer.eos_token_id
+        self.jump_forward = jump_forward
+
+    def allowed(self) -> Tensor:
+        packed = np.frombuffer(self.matcher.compute_bitmask(), np.uint8)
+        self._check()
+        bits = np.unpackbits(packed, count=self.vocabulary, bitorder="little")
+        return torch.from_numpy(bits.view(np.bool_))
+
+    def advance(self, token: int) -> list[int]:
+        if self.matcher.is_stopped():
+            return []  # the object has ended, so this is the stop token
+        self._consume([token])
+        if not self.jump_forward:
+            return []
+        forced = self.matcher.compute_ff_tokens()
+        self._consume(forced)
+        return [*forced, self.stop] if self.matcher.is_stopped() else forced
+
+    def _consume(self, tokens: Sequence[int]) -> None:
+        self.matcher.consume_tokens(list(tokens))
+        self._check()
+
+    def _check(self) -> None:
+        # In an error llguidance allows the stop token, which would pass for an answer's end.
+        if self.matcher.is_error():
+            raise RuntimeError(f"llguidance: {self.matcher.get_error().splitlines()[0]}")
+
+
+class _Walk:
+    """One label, as far as it is written."""
+
+    def __init__(self, trie: Trie, vocabulary: int, jump_forward: bool) -> None:
+        self.node = trie
+        self.vocabulary = vocabulary
+        self.jump_forward = jump_forward
+
+    def allowed(self) -> Tensor:
+        mask = torch.zeros(self.vocabulary, dtype=torch.bool)
+        mask[list(self.node)] = True
+        return mask
+
+    def advance(self, token: int) -> list[int]:
+        self.node = self.node[token]
+        forced: list[int] = []
+        while self.jump_forward and len(self.node) == 1:
+            [(token, self.node)] = self.node.items()
+            forced.append(token)
+        return forced
+
+
+def _trie(texts: Sequence[Sequence[int]]) -> Trie:
+    """Token sequences by their common beginnings; each ends in a stop token."""
+    trie: Trie = {}
+    for tokens in texts:
+        node = trie
+        for token in tokens:
+            node = node.setdefault(token, {})
+    return trie

@@ -1,0 +1,197 @@
+"""Under a constraint even a model of random weights writes nothing but valid answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness.answer import Answer, Json, Label, Text
+from harness.errors import ConfigError
+from harness.ladder.constraint import Constrain
+from harness.ladder.rung import Rung
+from harness.models import decode
+from harness.models.decode import Constraint
+from harness.models.embedder import Embedder
+from harness.models.local import LocalModel
+from harness.task import Prediction, Task
+from tests.conftest import SCHEMA
+
+LABELS = ("red", "red wine", "blue", "code", "colour code")
+ASKED = [{"role": "user", "content": "Which?"}]
+BUDGET = 120
+
+Ask = Callable[..., list[Prediction]]
+
+
+def json_answer(folder: Path, **properties: Any) -> Json:
+    """The tickets' schema with some of its properties replaced or added."""
+    schema = SCHEMA | {"properties": SCHEMA["properties"] | properties}  # type: ignore[operator]
+    path = folder / "other.json"
+    path.write_text(json.dumps(schema), encoding="utf-8")
+    return Json(str(path))
+
+
+@pytest.fixture
+def bounded(tmp_path: Path) -> Json:
+    """A schema whose longest answer fits the token budget, however it is cut into tokens."""
+    return json_answer(tmp_path, note={"type": "string", "pattern": "^[a-z ]+$", "maxLength": 20})
+
+
+@pytest.fixture
+def ask(task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path) -> Ask:
+    """Answer the task's questions in another format, constrained or not."""
+
+    def call(answer: Answer, constraint: Constrain | None, budget: int = BUDGET) -> Any:
+        materials = replace(task.materials, answer=answer, max_new_tokens=budget)
+        rung = Rung("some", "full", constraint=constraint)
+        predictor = rung.fit(materials, tiny, letters, 0, tmp_path)
+        return sorted(predictor(task.questions), key=lambda p: p.id)
+
+    return call
+
+
+def begin(answer: Answer, model: LocalModel, jump_forward: bool = False) -> Constraint:
+    return Constrain(jump_forward).compile(answer, model)()
+
+
+def write(constraint: Constraint, tokens: list[int]) -> None:
+    """Write an answer token by token, each of which must be allowed."""
+    for position, token in enumerate(tokens):
+        assert constraint.allowed()[token], f"token {position} of {tokens}"
+        constraint.advance(token)
+
+
+def test_every_json_answer_is_valid_although_the_model_is_random(ask: Ask, bounded: Json) -> None:
+    free, constrained = ask(bounded, None), ask(bounded, Constrain(True))
+    assert not any(bounded.parse(p.text).value for p in free), "else the test shows nothing"
+    for p in constrained:
+        assert p.finish == "stop"
+        value = bounded.parse(p.text).value
+        assert bounded.violation(value) is None
+        assert p.text == bounded.write(value), "written as a target would be"
+
+
+def test_every_label_is_one_of_the_set_although_the_model_is_random(ask: Ask) -> None:
+    answer = Label(LABELS)
+    assert not any(p.text in LABELS for p in ask(answer, None))
+    answers = ask(answer, Constrain(True))
+    assert {p.text for p in answers} <= set(LABELS)
+    assert {p.finish for p in answers} == {"stop"}
+
+
+def test_an_answer_beyond_the_budget_is_cut_off_and_says_so(ask: Ask, bounded: Json) -> None:
+    for p in ask(bounded, Constrain(True), budget=12):
+        assert (p.finish, p.completion_tokens) == ("length", 12)
+        assert bounded.parse(p.text).value is None
+
+
+@pytest.mark.parametrize("kind", ["json", "label"])
+def test_jump_forward_saves_passes_and_changes_no_text(
+    kind: str, ask: Ask, bounded: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[int] = []
+    forward = decode._Batch._forward
+
+    def counted(batch: Any, tokens: Any, *rest: Any) -> torch.Tensor:
+        passes.append(len(tokens))
+        return forward(batch, tokens, *rest)
+
+    monkeypatch.setattr(decode._Batch, "_forward", counted)
+    answer = bounded if kind == "json" else Label(LABELS)
+    slow, slow_passes = ask(answer, Constrain(False)), len(passes)
+    passes.clear()
+    fast, fast_passes = ask(answer, Constrain(True)), len(passes)
+    assert [(p.text, p.finish, p.completion_tokens) for p in fast] == [
+        (p.text, p.finish, p.completion_tokens) for p in slow
+    ]
+    assert fast_passes < (0.8 if kind == "json" else 1.0) * slow_passes
+
+
+def test_every_target_can_be_written_in_the_tokens_that_are_learned(
+    task: Task, tiny: LocalModel
+) -> None:
+    for example in task.materials.train:
+        tokens = tiny.encode_answer(ASKED, example.target)
+        write(begin(task.materials.answer, tiny), tokens)
+    for label in LABELS:
+        write(begin(Label(LABELS), tiny), tiny.encode_answer(ASKED, label))
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"integer": {"type": "integer"}},
+        {"list": {"type": "array", "items": {"enum": ["é", "a/b", "{,}"]}}},
+        {"object": {"type": "object", "properties": {"a": {"type": "boolean"}}}},
+        {"free": {"type": "string"}},
+    ],
+)
+def test_json_is_written_one_way_whatever_the_schema(
+    extra: dict[str, Any], tmp_path: Path, tiny: LocalModel
+) -> None:
+    answer = json_answer(tmp_path, **extra)
+    values = {"integer": -12, "list": ["é", "{,}", "a/b"], "object": {"a": True}, "free": 'ü"\n\\'}
+    (name,) = extra
+    target = {"colour": "red", "code": None, "note": "fine"}
+    for full in (target, target | {name: values[name]}):
+        tokens = tiny.encode_answer(ASKED, answer.write(full))
+        write(begin(answer, tiny), tokens)
+        spaced = tiny.encode_answer(ASKED, json.dumps(full))
+        with pytest.raises(AssertionError):
+            write(begin(answer, tiny), spaced)
+
+
+def test_behind_the_answer_comes_nothing_but_the_stop_token(
+    bounded: Json, tiny: LocalModel
+) -> None:
+    for answer, text in (
+        (bounded, '{"colour":"red","code":null,"note":"a"}'),
+        (Label(LABELS), "blue"),
+    ):
+        constraint = begin(answer, tiny)
+        write(constraint, tiny.encode_answer(ASKED, text)[:-1])
+        assert set(constraint.allowed().nonzero().flatten().tolist()) <= tiny.stop
+
+
+def test_a_label_that_begins_another_leaves_the_choice_to_the_model(tiny: LocalModel) -> None:
+    constraint = begin(Label(LABELS), tiny, jump_forward=True)
+    *tokens, stop = tiny.encode_answer(ASKED, "red")
+    assert stop not in constraint.advance(tokens[0])
+    assert constraint.allowed()[stop]
+    assert constraint.allowed().sum() == 2
+
+
+def test_each_question_begins_anew(bounded: Json, tiny: LocalModel) -> None:
+    for answer in (bounded, Label(LABELS)):
+        start = Constrain(True).compile(answer, tiny)
+        first, second = start(), start()
+        before = second.allowed()
+        first.advance(int(first.allowed().nonzero()[0]))
+        assert torch.equal(second.allowed(), before)
+
+
+def test_a_token_that_is_not_allowed_is_a_fault_and_not_an_end(
+    bounded: Json, tiny: LocalModel
+) -> None:
+    for answer, error in ((bounded, RuntimeError), (Label(LABELS), KeyError)):
+        constraint = begin(answer, tiny)
+        forbidden = (~constraint.allowed()).nonzero()[-1]
+        with pytest.raises(error):
+            constraint.advance(int(forbidden))
+
+
+def test_free_text_cannot_be_constrained(ask: Ask) -> None:
+    with pytest.raises(ConfigError, match="free text leaves nothing to constrain"):
+        ask(Text(), Constrain(True))
+
+
+def test_a_schema_that_makes_no_grammar_is_refused(ask: Ask, tmp_path: Path) -> None:
+    odd = json_answer(tmp_path, note={"type": "array", "uniqueItems": True})
+    with pytest.raises(ConfigError, match=r"makes no grammar \(.*uniqueItems.*\); use another"):
+        ask(odd, Constrain(True))

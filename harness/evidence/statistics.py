@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Interval", "mean_interval", "resampled"]
+__all__ = ["Interval", "mean_interval", "mean_over_seeds", "resampled"]
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
@@ -55,6 +55,15 @@ def mean_interval(values: Sequence[float], seed: int = 0) -> Interval:
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return Interval(mean, float(found.low), float(found.high), len(data), "bootstrap")
+
+
+def mean_over_seeds(
+    values: Sequence[Sequence[float]], groups: Sequence[str], seed: int = 0
+) -> Interval:
+    """The mean of per-example values over several seeds: one list per seed, aligned with groups."""
+    if any(len(of_seed) != len(groups) for of_seed in values):
+        raise ValueError("each seed needs one value for every question")
+    return mean_interval(np.mean(values, axis=0).tolist(), seed)
 
 
 def resampled(

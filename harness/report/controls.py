@@ -73,28 +73,28 @@ def _rung(control: Entry, ladder: Sequence[Entry]) -> Entry | None:
 
 
 def _shows(one: Held, ladder: Sequence[Entry]) -> str:
-    rung, difference, kind = one.rung, one.difference, one.control.control
+    rung, difference = one.rung, one.difference
     if rung is None or difference is None:
         return f"there is no {one.control.manifest['control']['of'] or 'rung'} to hold it against"
-    points = percent(abs(difference.value))
+    kind = str(one.control.control)
     nothing = one.contrast is not None and not detectable(one.contrast)
+    points = f"{percent(abs(difference.value))} points"
     above = difference.value > 0
     match kind:
-        case "random_passages" if nothing:
-            return "passages at random: retrieval adds nothing detectable"
         case "random_passages":
-            return f"passages at random: retrieval {'adds' if above else 'costs'} {points} points"
+            adds = (
+                "adds nothing detectable" if nothing else f"{'adds' if above else 'costs'} {points}"
+            )
+            return f"passages at random: retrieval {adds}"
         case "oracle_passages":
-            where = "below" if above else "above"
-            text = f"no detectable difference from {rung.label}"
-            reached = text if nothing else f"{points} points {where} {rung.label}"
+            away = f"{points} {'below' if above else 'above'} {rung.label}"
+            reached = f"no detectable difference from {rung.label}" if nothing else away
             return f"the right passages, which perfect retrieval would find (ceiling): {reached}"
         case "shuffled_targets":
             return f"trained on other examples' targets: {_remains(one.control, rung, ladder)}"
-    what = WITHOUT_MODEL.get(str(kind), str(kind))
-    if nothing:
-        return f"{what}: no detectable difference from {rung.label}"
-    return f"{what}: {rung.label} is {points} points {'above' if above else 'below'} it"
+    away = f"{rung.label} is {points} {'above' if above else 'below'} it"
+    reached = f"no detectable difference from {rung.label}" if nothing else away
+    return f"{WITHOUT_MODEL.get(kind, kind)}: {reached}"
 
 
 def _remains(control: Entry, rung: Entry, ladder: Sequence[Entry]) -> str:

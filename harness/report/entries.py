@@ -12,7 +12,7 @@ from typing import Any
 from harness.evidence.statistics import Interval, mean_over_seeds
 from harness.report.ladder import Row
 
-__all__ = ["FOOTNOTE", "Entry", "entries", "footnote"]
+__all__ = ["FOOTNOTE", "Entry", "entries", "footnote", "summary"]
 
 MARK = "*"
 FOOTNOTE = f"{MARK} one seed: the noise of training or of drawing is not measured"
@@ -77,7 +77,7 @@ class Entry:
         return fmean(of(row) for row in self.rows)
 
     def _over_seeds(
-        self, found: Sequence[dict[str, Interval]], name: str, ids: Sequence[str] | None
+        self, found: Sequence[dict[str, Interval]], name: str, ids: list[str] | None
     ) -> Interval:
         """One value of several seeds, over all questions or those of `ids`.
 
@@ -91,10 +91,10 @@ class Entry:
         if ids == [] or not all(name in row.scores for row in self.rows):
             return plain
         columns = [row.scores[name] for row in self.rows]
-        items = [(c if ids is None else c.loc[ids]).dropna() for c in columns]
+        items = [(c if ids is None else c[c.index.isin(ids)]).dropna() for c in columns]
         if not all(column.index.equals(items[0].index) for column in items):
             return plain
-        groups = [self.rows[0].groups[i] for i in items[0].index]
+        groups = [self.rows[0].groups[str(i)] for i in items[0].index]
         return mean_over_seeds([column.to_list() for column in items], groups)
 
     @cached_property
@@ -124,3 +124,20 @@ def entries(rows: Iterable[Row]) -> list[Entry]:
 def footnote(shown: Iterable[Entry]) -> str:
     """What the mark beside a label means; nothing if none is marked."""
     return FOOTNOTE if any(entry.label != entry.key for entry in shown) else ""
+
+
+def summary(entry: Entry) -> dict[str, Any]:
+    """One line as plain data: every metric but those of single fields, and what it took."""
+    names = dict.fromkeys(name for row in entry.rows for name in row.metrics)
+    metrics = {name: entry.metric(name) for name in names if not name.startswith("field/")}
+    return {
+        "rung": entry.label,
+        "n": entry.manifest["n"],
+        "seeds": entry.seeds,
+        **{name: m.value for name, m in metrics.items() if m},
+        "low": entry.primary.low,
+        "high": entry.primary.high,
+        "prompt_tokens": entry.mean(lambda row: row.prompt_tokens),
+        "completion_tokens": entry.mean(lambda row: row.completion_tokens),
+        "seconds": entry.mean(lambda row: row.seconds),
+    }

@@ -9,7 +9,6 @@ from typing import Any
 from harness.evidence import sanity
 from harness.evidence.contrasts import Contrast
 from harness.evidence.sanity import Badge
-from harness.evidence.statistics import Interval
 from harness.report.contrasts import against, contrasts, planned, reading
 from harness.report.controls import Held, held
 from harness.report.entries import Entry, entries

@@ -15,7 +15,7 @@ from harness.record.results import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ORDER", "Row", "ladder", "ladders", "warnings"]
+__all__ = ["ORDER", "Row", "ladder", "ladders", "place", "warnings"]
 
 ORDER = ("prompt", "few_shot", "rag", "rag_few_shot", "constrained", "lora", "rag_lora")
 """From the cheapest change to the deepest; rungs that are not named here follow by name."""
@@ -84,7 +84,7 @@ def ladder(folders: Sequence[RunFolder]) -> list[Row]:
 
 
 def _manifest(folder: RunFolder) -> dict[str, Any]:
-    return ONCE | folder.read("manifest.json")
+    return {**ONCE, **folder.read("manifest.json")}
 
 
 def _row(folder: RunFolder, manifest: dict[str, Any], label: str, key: str) -> Row:
@@ -146,11 +146,15 @@ def _seedless(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(identity.encode()).hexdigest()
 
 
+def place(rung: str) -> int:
+    """Where a rung stands on the ladder, from 0; those that ORDER does not name are last."""
+    return ORDER.index(rung) if rung in ORDER else len(ORDER)
+
+
 def _place(row: Row) -> tuple[bool, str, int, str, str]:
     """Controls stand behind the ladder."""
     rung, control = row.manifest["rung"], row.manifest["control"] is not None
-    place = ORDER.index(rung) if rung in ORDER else len(ORDER)
-    return (control, row.manifest["model"] or "", place, rung, row.label)
+    return (control, row.manifest["model"] or "", place(rung), rung, row.label)
 
 
 def warnings(rows: Sequence[Row]) -> list[str]:

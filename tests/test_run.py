@@ -45,7 +45,7 @@ def job_of(task: Task, model: ModelSpec, root: Path, rung: Rung = PROMPT, **chan
         model=model,
         embedder=LetterEmbedder(),
         isolation=Isolation(near_duplicate=0.6, contained=0.9, leaks="stop"),
-        contrasts=Contrasts(["prompt"], None),
+        contrasts=Contrasts(["prompt"], True, None),
         seed=0,
         batch_size=None,
         force=False,

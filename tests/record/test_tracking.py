@@ -207,7 +207,7 @@ def test_the_parent_run_shows_the_ladder_as_table_and_chart(mirrored: Mirrored) 
     assert [(r["rung"], r["n"], r["accuracy"]) for r in rows] == [(x, 4, 0.75) for x in labels]
     text = mirrored.store.artifact(parent, "ladder.md").read_text()
     assert all(label in text for label in labels)
-    assert text.index("no detectable") < text.index("scores, %")
+    assert text.index("scored the same on every question") < text.index("scores, %")
     assert parent.data.tags["mlflow.note.content"] == text
     assert [k for k in sorted(parent.data.metrics) if k.startswith("ladder/")] == [
         "ladder/1 prompt", "ladder/6 lora rung.adapter.config.r 4",

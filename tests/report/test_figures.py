@@ -92,18 +92,19 @@ def test_seeds_are_dots_around_their_mean(tmp_path: Path) -> None:
         complete_run(tmp_path, "lora", dict.fromkeys(ANSWERS, text), seed=seed, training=TRAINING)
         for seed, text in enumerate(("red", "blue"))
     ]
-    (axes,) = ladder_chart(lines(*runs)).axes
+    chart = ladder_chart(lines(*runs))
+    (axes,) = chart.axes
     assert [bar.get_width() for bar in axes.patches] == [50]
     dots = [one for one in axes.lines if one.get_marker() == "o"]
     assert [list(one.get_xdata()) for one in dots] == [[100, 0]]
-    assert FOOTNOTE not in axes.get_xlabel()
+    assert chart.get_supxlabel() == ""
 
 
 def test_a_single_seed_of_something_random_is_marked(tmp_path: Path) -> None:
     runs = [complete_run(tmp_path, "prompt"), complete_run(tmp_path, "lora", seed=0)]
-    (axes,) = ladder_chart(lines(*runs)).axes
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["prompt", "lora*"]
-    assert FOOTNOTE in axes.get_xlabel()
+    chart = ladder_chart(lines(*runs))
+    assert [tick.get_text() for tick in chart.axes[0].get_yticklabels()] == ["prompt", "lora*"]
+    assert chart.get_supxlabel() == FOOTNOTE
 
 
 def test_training_has_a_line_for_each_seed(tmp_path: Path) -> None:

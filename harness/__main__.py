@@ -167,8 +167,9 @@ def _track(action: Callable[[], None], where: Path) -> None:
 def _conclude() -> None:
     """Print and track the ladders that this process added to, from what is on disk."""
     from harness.record.results import find_runs
-    from harness.report.contrasts import contrasts, write_changes
+    from harness.report.contrasts import write_changes
     from harness.report.costs import write_prices
+    from harness.report.findings import findings
     from harness.report.ladder import ladders
     from harness.report.page import write_page
     from harness.report.terminal import show
@@ -179,9 +180,9 @@ def _conclude() -> None:
     ours = {f.read("manifest.json")["fingerprints"]["eval"] for f, *_ in _finished}
     for rows in ladders(find_runs(task_folder)):
         if rows[0].manifest["fingerprints"]["eval"] in ours:
-            found = contrasts(rows)
+            found = findings(rows)
             show(rows, found)
-            write_changes(rows, found)
+            write_changes(rows, found.contrasts)
             print(f"report: {write_page(rows, found)}")
             _track(partial(tracking.conclude, sweep, rows, found), task_folder)
 

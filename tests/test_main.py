@@ -112,7 +112,7 @@ def test_a_sweep_leaves_results_a_table_and_a_mirror(harness: Shell, tmp_path: P
     assert "LIMIT: only the first 6 eval examples" in first.stderr
     first_cells = [line.split()[:2] for line in first.stdout.splitlines()]
     rows = [cells for cells in first_cells if cells[1:] == ["6"]]
-    assert rows == [["prompt", "6"], ["few_shot", "6"], ["lora", "6"]]
+    assert rows == [["prompt", "6"], ["few_shot*", "6"], ["lora*", "6"]]
     assert (tmp_path / "mlflow.db").exists()
     marks = sorted((tmp_path / "results" / "mine").rglob("complete.json"))
     stamps = [mark.stat().st_mtime_ns for mark in marks]

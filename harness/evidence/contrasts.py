@@ -45,7 +45,7 @@ class Contrasts:
     against: Sequence[str]
     """Rungs that every other rung is compared with."""
     best_untuned: bool
-    """Whether every tuned rung is compared with the best untuned one, chosen on dev."""
+    """Whether every tuned rung is compared with the untuned rung that is best on dev."""
     margin: float | None
     """Differences smaller than this would not matter; without it nothing is called equivalent."""
 
@@ -53,10 +53,11 @@ class Contrasts:
         if self.margin is not None and not 0 < self.margin < 1:
             raise ConfigError(f"contrasts.margin={self.margin}: must be between 0 and 1, or null")
 
-    def pairs(self, rungs: Mapping[str, str]) -> list[tuple[str, str]]:
-        """(key, key of the baseline) of every declared contrast, given the rung of each key.
+    def pairs(self, rungs: Mapping[str, str], best: Mapping[str, str]) -> list[tuple[str, str]]:
+        """(key, key of the baseline) of every declared contrast.
 
-        Two baselines are compared with each other once.
+        `rungs` has the rung of each key; `best` the best untuned rung for each tuned key, by key,
+        as far as it is known. No two are compared twice.
         """
         found: dict[frozenset[str], tuple[str, str]] = {}
         for name in self.against:
@@ -64,6 +65,9 @@ class Contrasts:
                 for key in rungs:
                     if key != baseline:
                         found.setdefault(frozenset((key, baseline)), (key, baseline))
+        if self.best_untuned:
+            for pair in best.items():
+                found.setdefault(frozenset(pair), pair)
         return list(found.values())
 
 

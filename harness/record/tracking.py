@@ -29,7 +29,7 @@ from harness.record.results import COMPLETE, RunFolder, find_runs
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from harness.evidence.contrasts import Contrast
+    from harness.report.findings import Findings
     from harness.report.ladder import Row
 
 __all__ = ["Mlflow", "NoTracking", "Tracking", "main"]
@@ -38,6 +38,8 @@ DEFAULT_URI = f"sqlite:///{Path.cwd()}/mlflow.db"
 LONGEST_PARAM = 6000
 NOTE = "mlflow.note.content"
 """What the UI shows as a run's description, as Markdown."""
+LONGEST_NOTE = 8000
+"""MLflow would cut a longer description off, wherever that is."""
 LONGEST_NAME = 250
 
 
@@ -47,7 +49,7 @@ class Tracking(Protocol):
     def mirror(self, folder: RunFolder) -> None:
         """Show a complete run. Raises TrackingError; the run on disk is safe either way."""
 
-    def conclude(self, sweep: str, rows: Sequence[Row], found: Sequence[Contrast]) -> None:
+    def conclude(self, sweep: str, rows: Sequence[Row], found: Findings) -> None:
         """Show the ladder on the sweep's parent run."""
 
 
@@ -57,7 +59,7 @@ class NoTracking:
     def mirror(self, folder: RunFolder) -> None:
         pass
 
-    def conclude(self, sweep: str, rows: Sequence[Row], found: Sequence[Contrast]) -> None:
+    def conclude(self, sweep: str, rows: Sequence[Row], found: Findings) -> None:
         pass
 
 
@@ -82,8 +84,11 @@ class Mlflow:
             run_id = _log_run(client, experiment, parent, folder, manifest)
             client.set_tag(run_id, "harness.complete", _short(state))
 
-    def conclude(self, sweep: str, rows: Sequence[Row], found: Sequence[Contrast]) -> None:
+    def conclude(self, sweep: str, rows: Sequence[Row], found: Findings) -> None:
+        from harness.report.entries import summary
         from harness.report.figures import ladder_chart, save
+        from harness.report.ladder import place
+        from harness.report.markdown import fitting, markdown
         from harness.report.page import page
 
         task = rows[0].manifest["task"]
@@ -91,17 +96,20 @@ class Mlflow:
             experiment = self._experiment(client, task)
             parent = self._parent(client, experiment, sweep, task, began=None)
             client.set_terminated(parent, end_time=max(_times(row.folder)[1] for row in rows))
-            values = [(f"ladder/{row.label}", row.primary.value, 0, 0) for row in rows]
-            _log_batch(client, parent, values)
-            table = pd.DataFrame([_line(row) for row in rows])
+            # Numbered as the ladder is, so that the UI sorts them; the same in every sweep.
+            names = [f"ladder/{1 + place(e.manifest['rung'])} {e.key}" for e in found.ladder]
+            values = [entry.primary.value for entry in found.ladder]
+            _log_batch(client, parent, [(k, v, 0, 0) for k, v in zip(names, values, strict=True)])
+            table = pd.DataFrame([summary(entry) for entry in found.ladder])
             client.log_text(parent, table.to_json(orient="split"), "ladder.json")
-            note = _note(rows, found)
-            client.log_text(parent, note, "ladder.md")
-            # A tag holds 8,000 characters: no padding there.
-            client.set_tag(parent, NOTE, re.sub(r"([ -])\1{2,}", r"\1\1", note))
+            parts = markdown(rows, found)
+            client.log_text(parent, "\n\n".join(parts), "ladder.md")
+            note = fitting(parts, LONGEST_NOTE, "The rest is in the artifact ladder.md.")
+            client.set_tag(parent, NOTE, note)
             client.log_text(parent, page(rows, found), "report.html")
-            save(ladder_chart(rows), Path(scratch) / "ladder.png")
-            client.log_artifact(parent, str(Path(scratch) / "ladder.png"))
+            if found.ladder:
+                save(ladder_chart(found.ladder), Path(scratch) / "ladder.png")
+                client.log_artifact(parent, str(Path(scratch) / "ladder.png"))
 
     @contextmanager
     def _client(self) -> Iterator[MlflowClient]:
@@ -178,6 +186,8 @@ def _log_run(
         "limit": str(manifest["limit"]),
         NOTE: f"`{manifest['command']}`\n\nAll of it: `results/{manifest['run']}`",
     }
+    if manifest.get("control"):  # older results do not say
+        tags["control"] = manifest["control"]["kind"]
     name = " ".join(filter(None, [manifest["rung"], manifest["variant"]]))
     began, ended = _times(folder)
     run_id = client.create_run(experiment, began, tags, run_name=name).info.run_id
@@ -287,34 +297,6 @@ def _predictions(folder: RunFolder) -> pd.DataFrame:
     return pd.DataFrame(rows).merge(scores, on="id")
 
 
-def _note(rows: Sequence[Row], found: Sequence[Contrast]) -> str:
-    """The ladder as Markdown: what must be warned of, the tables, and how to read them."""
-    from harness.report.contrasts import reading
-    from harness.report.ladder import warnings
-    from harness.report.tables import tables
-
-    parts = [f"**{warning}**" for warning in warnings(rows)]
-    for table in tables(rows, found):
-        frame = pd.DataFrame(table.lines, columns=list(table.headings))
-        parts += [f"**{table.title}**", frame.to_markdown(index=False, disable_numparse=True)]
-        parts += [table.note] if table.note else []
-    return "\n\n".join([*parts, *([reading(found)] if found else [])])
-
-
-def _line(row: Row) -> dict[str, Any]:
-    """One row of the ladder as a parent run shows it."""
-    return {
-        "rung": row.label,
-        "n": row.manifest["n"],
-        **{name: m.value for name, m in row.metrics.items() if not name.startswith("field/")},
-        "low": row.primary.low,
-        "high": row.primary.high,
-        "prompt_tokens": row.prompt_tokens,
-        "completion_tokens": row.completion_tokens,
-        "seconds": row.seconds,
-    }
-
-
 def _legal(name: str) -> str:
     """A metric or param name that MLflow takes: its letters, no odd path, at most 250 long."""
     parts = re.sub(r"[^\w./ -]", " ", name).split("/")
@@ -336,7 +318,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--uri", default=DEFAULT_URI, help="tracking URI (default: %(default)s)")
     options = parser.parse_args(arguments)
     tracking = Mlflow(options.uri)
-    from harness.report.contrasts import contrasts
+    from harness.report.findings import findings
     from harness.report.ladder import ladders
 
     try:
@@ -346,7 +328,7 @@ def main(arguments: list[str] | None = None) -> int:
         for rows in ladders(folders):
             for sweep in dict.fromkeys(row.manifest["sweep"] for row in rows):
                 ours = [row for row in rows if row.manifest["sweep"] == sweep]
-                tracking.conclude(sweep, ours, contrasts(ours))
+                tracking.conclude(sweep, ours, findings(ours))
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -7,7 +7,8 @@ import sys
 
 from harness.errors import HarnessError
 from harness.record.results import find_runs
-from harness.report.contrasts import contrasts, write_changes
+from harness.report.contrasts import write_changes
+from harness.report.findings import findings
 from harness.report.ladder import ladders
 from harness.report.page import write_page
 from harness.report.terminal import show
@@ -25,9 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         for rows in ladders(find_runs(options.results)):
-            found = contrasts(rows)
+            found = findings(rows)
             show(rows, found)
-            write_changes(rows, found)
+            write_changes(rows, found.contrasts)
             print(f"report: {write_page(rows, found)}")
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)

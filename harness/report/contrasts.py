@@ -8,37 +8,103 @@ from pathlib import Path
 from typing import Any
 
 from harness.evidence.contrasts import Contrast, Contrasts, Side, adjusted, compare
+from harness.report.entries import Entry, entries
 from harness.report.ladder import Row
+from harness.report.text import percent
 
-__all__ = ["changes", "changes_path", "contrasts", "reading", "write_changes"]
+__all__ = [
+    "against",
+    "best_untuned",
+    "changes",
+    "changes_path",
+    "contrasts",
+    "planned",
+    "reading",
+    "write_changes",
+]
 
 
 def contrasts(rows: Sequence[Row]) -> list[Contrast]:
     """Every contrast that all runs of a ladder declared, corrected as one family.
 
-    Runs of one key are seeds of the same thing. Empty if the primary metric has no value for a
-    single question.
+    Controls are never in it. Empty if the primary metric has no value for a single question.
     """
-    declared = _declared(rows)
+    ladder = {entry.key: entry for entry in entries(rows) if entry.control is None}
+    declared = _declared(list(ladder.values()))
     if declared is None or not all(row.values for row in rows):
         return []
-    seeds: dict[str, list[Row]] = {}
-    for row in rows:
-        seeds.setdefault(row.key, []).append(row)
-    found = []
-    for rung, baseline in declared.pairs({k: r[0].manifest["rung"] for k, r in seeds.items()}):
-        if seeds[rung][0].manifest["model"] != seeds[baseline][0].manifest["model"]:
-            continue
-        found.append(
-            compare(
-                _side(rung, seeds[rung]),
-                _side(baseline, seeds[baseline]),
-                rows[0].manifest["primary"],
-                rows[0].groups,
-                margin=declared.margin,
-            )
-        )
-    return adjusted(found)
+    rungs = {key: entry.manifest["rung"] for key, entry in ladder.items()}
+    pairs = declared.pairs(rungs, best_untuned(list(ladder.values())))
+    return adjusted(
+        [
+            against(ladder[rung], ladder[baseline], declared.margin)
+            for rung, baseline in pairs
+            if ladder[rung].manifest["model"] == ladder[baseline].manifest["model"]
+        ]
+    )
+
+
+def against(entry: Entry, baseline: Entry, margin: float | None = None) -> Contrast:
+    """One line of the report compared with another, over all seeds of both."""
+    return compare(
+        _side(entry),
+        _side(baseline),
+        entry.manifest["primary"],
+        entry.rows[0].groups,
+        margin=margin,
+    )
+
+
+def _side(entry: Entry) -> Side:
+    """The runs of one line; the seed of a rung that is not random is None."""
+    random = entry.manifest["seed"] is not None
+    return Side(entry.key, [row.values for row in entry.rows], random)
+
+
+def best_untuned(ladder: Sequence[Entry]) -> dict[str, str]:
+    """For each tuned rung, by key, the untuned rung of its model that is best on dev.
+
+    The cheaper one of two that are equal. Without the rungs of a model of which not all untuned
+    ones answered dev: eval must not choose.
+    """
+    best = {}
+    for entry in ladder:
+        rivals = _rivals(entry, ladder)
+        known = [(rival.dev.value, rival.key) for rival in rivals if rival.dev]
+        if entry.tuned and known and len(known) == len(rivals):
+            best[entry.key] = max(known, key=lambda one: one[0])[1]
+    return best
+
+
+def planned(ladder: Sequence[Entry]) -> str:
+    """Which contrasts were declared before anything ran, and how the best untuned was chosen."""
+    declared = _declared(ladder)
+    if declared is None:
+        return "The runs declared different contrasts: none is tested."
+    said = [f"every rung against {name}" for name in declared.against]
+    tuned = [entry for entry in ladder if entry.tuned]
+    if declared.best_untuned and tuned:
+        chosen = best_untuned(ladder)
+        said += dict.fromkeys(_choice(entry, ladder, chosen.get(entry.key)) for entry in tuned)
+    return f"Declared before the run: {'; '.join(said)}." if said else ""
+
+
+def _choice(entry: Entry, ladder: Sequence[Entry], best: str | None) -> str:
+    """How the best untuned rung was found, in words."""
+    rivals = _rivals(entry, ladder)
+    what = "every tuned rung against the best untuned one"
+    if best is None:
+        unknown = ", ".join(rival.key for rival in rivals if not rival.dev) or "there is none"
+        return f"{what}, which is not known (no answers on dev: {unknown})"
+    values = ", ".join(f"{r.key} {percent(r.dev.value)}" for r in rivals if r.dev)
+    n = rivals[0].dev.n if rivals[0].dev else 0
+    return f"{what}, {best}, chosen on {n} dev questions ({values})"
+
+
+def _rivals(entry: Entry, ladder: Sequence[Entry]) -> list[Entry]:
+    """The untuned rungs of the same model."""
+    model = entry.manifest["model"]
+    return [e for e in ladder if not e.tuned and e.manifest["model"] == model]
 
 
 def reading(found: Sequence[Contrast]) -> str:
@@ -46,39 +112,25 @@ def reading(found: Sequence[Contrast]) -> str:
     tests = ", ".join(dict.fromkeys(c.test for c in found if not c.identical)) or "no test"
     return (
         f"{tests} over {found[0].groups} groups of questions; detectable: the smallest true "
-        f"difference found with 80% power; {_noise(found)}. "
-        "No detectable difference is not equality."
+        "difference found with 80% power. No detectable difference is not equality."
     )
-
-
-def _noise(found: Sequence[Contrast]) -> str:
-    """Whether chance in the rungs themselves is covered."""
-    single = ", ".join(dict.fromkeys(name for c in found for name in c.one_seed))
-    if single:
-        return (
-            f"one seed each of {single}: the noise of training and of drawing shots is not measured"
-        )
-    seeds = {n for c in found for n in c.seeds if n is not None}
-    if not seeds:
-        return "nothing in these rungs is random"
-    counts = " to ".join(str(n) for n in sorted({min(seeds), max(seeds)}))
-    return f"over {counts} seeds of each random rung"
 
 
 def changes(rows: Sequence[Row], found: Sequence[Contrast]) -> list[dict[str, Any]]:
     """The questions that a rung got better or worse than its baseline.
 
-    Values and answers are those of the first seed of each, the baseline's first.
+    Values are averaged over seeds, answers are those of the first seed; the baseline's come first.
     """
-    first = {row.key: row for row in reversed(rows)}
-    texts = {key: {p.id: p.text for p in row.folder.predictions()} for key, row in first.items()}
+    lines = {entry.key: entry for entry in entries(rows)}
+    used = {key for c in found for key in (c.baseline, c.rung)}
+    texts = {k: {p.id: p.text for p in lines[k].rows[0].folder.predictions()} for k in used}
     return [
         {
             "rung": c.rung,
             "baseline": c.baseline,
             "change": change,
             "id": i,
-            "values": [first[key].values[i] for key in (c.baseline, c.rung)],
+            "values": [_value(lines[key], i) for key in (c.baseline, c.rung)],
             "answers": [texts[key][i] for key in (c.baseline, c.rung)],
         }
         for c in found
@@ -99,12 +151,14 @@ def write_changes(rows: Sequence[Row], found: Sequence[Contrast]) -> None:
     changes_path(rows).write_text("".join(lines), encoding="utf-8")
 
 
-def _side(rung: str, rows: Sequence[Row]) -> Side:
-    """The runs of one key; the seed of a rung that is not random is None."""
-    return Side(rung, [row.values for row in rows], rows[0].manifest["seed"] is not None)
+def _value(entry: Entry, question: str) -> float:
+    return entry.mean(lambda row: row.values[question])
 
 
-def _declared(rows: Sequence[Row]) -> Contrasts | None:
+def _declared(ladder: Sequence[Entry]) -> Contrasts | None:
     """What the runs agree on having declared; None if they do not."""
-    said = [row.manifest["contrasts"] for row in rows]
-    return Contrasts(**said[0]) if all(one == said[0] for one in said) else None
+    said = [row.manifest["contrasts"] for entry in ladder for row in entry.rows]
+    if not said or any(one != said[0] for one in said):
+        return None
+    # Older results were declared before there was a choice on dev.
+    return Contrasts(**{"best_untuned": False} | said[0])

@@ -12,25 +12,29 @@ from typing import Any
 import numpy as np
 
 from harness.errors import ResultsError
-from harness.evidence.contrasts import Contrast, adjusted, compare
+from harness.evidence.contrasts import Contrast, adjusted
 from harness.evidence.cost import Prices, Spending, answering_flops, break_even, training_flops
+from harness.report.contrasts import against
+from harness.report.entries import Entry
 from harness.report.ladder import Row
-from harness.report.table import Table, percent
+from harness.report.text import Table, percent
 from harness.task import Prediction
 
 __all__ = ["costs", "prices_path", "read_prices", "write_prices"]
 
 
-def costs(rows: Sequence[Row], found: Sequence[Contrast]) -> list[Table]:
+def costs(ladder: Sequence[Entry], found: Sequence[Contrast]) -> list[Table]:
     """The cost tables of one ladder, one line per rung: its seeds are averaged.
 
-    Controls are left out. Money is shown if `prices.json` stands beside the rungs' folders;
-    `found` are the ladder's contrasts, which say whether a cheaper rung is a worse one.
+    Money is shown if `prices.json` stands beside the rungs' folders; `found` are the ladder's
+    contrasts, which say whether a cheaper rung is a worse one.
     """
-    rungs = _rungs(rows)
+    if not ladder:
+        return []
+    rungs = [_Rung(entry) for entry in ladder]
     tuned = [rung for rung in rungs if rung.tuned]
     made = [_answering(rungs), *([_training(tuned)] if tuned else []), _fitting(rungs)]
-    prices = read_prices(rows[0].folder.path.parents[1])
+    prices = read_prices(ladder[0].rows[0].folder.path.parents[1])
     if prices is None:
         return made
     pairs = [(t, u) for t in tuned for u in rungs if not u.tuned and t.model == u.model]
@@ -70,21 +74,25 @@ def write_prices(task_folder: Path, prices: Prices) -> None:
 
 @dataclass(frozen=True)
 class _Rung:
-    """All runs of one key: seeds of the same thing."""
+    """A line of the report and what its runs cost."""
 
-    rows: Sequence[Row]
+    entry: Entry
 
     @property
     def key(self) -> str:
-        return self.rows[0].key
+        return self.entry.key
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        return self.entry.rows
 
     @property
     def model(self) -> str:
-        return str(self.rows[0].manifest["model"])
+        return str(self.entry.manifest["model"])
 
     @property
     def tuned(self) -> bool:
-        return bool(self.rows[0].manifest["training"])
+        return self.entry.tuned
 
     @cached_property
     def predictions(self) -> list[list[Prediction]]:
@@ -105,14 +113,6 @@ class _Rung:
         """Of the sum of some of a prediction's counts."""
         answers = [p for seed in self.predictions for p in seed]
         return _mean(sum(getattr(p, name) for name in names) for p in answers)
-
-
-def _rungs(rows: Sequence[Row]) -> list[_Rung]:
-    seeds: dict[str, list[Row]] = {}
-    for row in rows:
-        if not row.manifest.get("control"):  # older runs do not say: they are none
-            seeds.setdefault(row.key, []).append(row)
-    return [_Rung(same) for same in seeds.values()]
 
 
 def _inside(record: Any, names: Sequence[str]) -> float:
@@ -149,9 +149,11 @@ def _answering(rungs: Sequence[_Rung]) -> Table:
         ["rung", "prompt tok", "computed", "answer tok", "s median", "s p95",
          "GFLOP as sent", "as computed"],
         lines,
-        "computed: after prefixes that prompts share were computed once. Seconds: a question's "
-        "share of its batch, without retrieval. GFLOP of answering: 2 × parameters × tokens (Liu "
-        f"et al. 2022), as sent and as computed.{_machines(rungs)}{_averaged(rungs)}",
+        notes=[
+            "computed: after prefixes that prompts share were computed once. Seconds: a question's "
+            "share of its batch, without retrieval. GFLOP of answering: 2 × parameters × tokens "
+            f"(Liu et al. 2022), as sent and as computed.{_machines(rungs)}{_averaged(rungs)}"
+        ],
     )  # fmt: skip
 
 
@@ -175,8 +177,10 @@ def _training(tuned: Sequence[_Rung]) -> Table:
         "cost of training, per run",
         ["rung", "train s", "tokens", "trainable", "parameters", "TFLOP", "adapter MB"],
         lines,
-        "TFLOP of training: 6 × parameters × tokens (Liu et al. 2022); frozen weights need up to a "
-        "third less.",
+        notes=[
+            "TFLOP of training: 6 × parameters × tokens (Liu et al. 2022); frozen weights need up "
+            "to a third less."
+        ],
     )
 
 
@@ -196,7 +200,7 @@ def _fitting(rungs: Sequence[_Rung]) -> Table:
             ]
         )
     headings = ["rung", "labelled", "index s", "index MB", "peak MB", "run s"]
-    return _without_blanks("cost of a run", headings, lines, "")
+    return _without_blanks("cost of a run", headings, lines)
 
 
 def _money(rungs: Sequence[_Rung], prices: Prices) -> Table:
@@ -249,9 +253,11 @@ def _break_even(lines: Sequence[Sequence[str]]) -> Table:
         "break-even: after how many requests tuning has paid for itself (95% interval)",
         ["tuned – untuned", "more once", "less per 1,000", "requests", "verdict"],
         lines,
-        "At matched quality: not given where the tuned rung is detectably worse. more once: in "
-        "training, indexing and labelled examples. The interval is over questions (paired "
-        "bootstrap of the cost of a request); what training itself varies by is not in it.",
+        notes=[
+            "At matched quality: not given where the tuned rung is detectably worse. more once: in "
+            "training, indexing and labelled examples. The interval is over questions (paired "
+            "bootstrap of the cost of a request); what training itself varies by is not in it."
+        ],
     )
 
 
@@ -286,12 +292,9 @@ def _contrast(tuned: _Rung, untuned: _Rung, found: Sequence[Contrast]) -> Contra
     for contrast in found:
         if (contrast.rung, contrast.baseline) == (tuned.key, untuned.key):
             return contrast
-    ours, theirs = ([row.values for row in rung.rows] for rung in (tuned, untuned))
-    if not all([*ours, *theirs]):
+    if not all(row.values for rung in (tuned, untuned) for row in rung.rows):
         return None
-    first = tuned.rows[0]
-    metric = first.manifest["primary"]
-    return adjusted([compare(tuned.key, untuned.key, metric, ours, theirs, first.groups)])[0]
+    return adjusted([against(tuned.entry, untuned.entry)])[0]
 
 
 def _machines(rungs: Sequence[_Rung]) -> str:
@@ -309,12 +312,12 @@ def _averaged(rungs: Sequence[_Rung]) -> str:
 
 
 def _without_blanks(
-    title: str, headings: Sequence[str], lines: Sequence[Sequence[str]], note: str
+    title: str, headings: Sequence[str], lines: Sequence[Sequence[str]], *notes: str
 ) -> Table:
     """A table without the columns in which nothing stands."""
     kept = [place for place in range(len(headings)) if any(line[place] for line in lines)]
     return Table(title, [headings[p] for p in kept], [[line[p] for p in kept] for line in lines],
-                 note)  # fmt: skip
+                 notes=notes)  # fmt: skip
 
 
 def _amount(value: float | None) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.report.ladder import Row
+from harness.report.entries import Entry, footnote
+from harness.report.findings import curve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,49 +16,61 @@ __all__ = ["ladder_chart", "save", "training_chart"]
 
 LOSSES = {"loss": "train", "dev_loss": "dev"}
 INK, TUNED, UNTUNED = "#22313f", "#c8553d", "#3d7ea6"
+WIDTH = 5.4
+"""Inches: letters stay readable where the picture is shrunk to a phone."""
 
 
-def ladder_chart(rows: Sequence[Row]) -> Figure:
-    """The primary metric of each rung as a bar with its 95% interval."""
+def ladder_chart(ladder: Sequence[Entry]) -> Figure:
+    """The primary metric of each rung as a bar with its 95% interval, first rung on top.
+
+    Where there are several seeds the bar is their mean, and each is a dot.
+    """
     from matplotlib.figure import Figure
 
-    first = rows[0].manifest
-    figure = Figure(figsize=(max(4.0, 1.3 * len(rows) + 1.5), 3.6), layout="constrained")
+    first = ladder[0].manifest
+    figure = Figure(figsize=(WIDTH, 1.3 + 0.5 * len(ladder)), layout="constrained")
     axes = figure.add_subplot()
-    for x, row in enumerate(rows):
-        value = row.primary
-        colour = TUNED if row.manifest["training"] else UNTUNED
-        axes.bar(x, 100 * value.value, width=0.62, color=colour)
+    for y, entry in enumerate(ladder):
+        value = entry.primary
+        axes.barh(y, 100 * value.value, height=0.62, color=TUNED if entry.tuned else UNTUNED)
         if value.low is not None and value.high is not None:
             # Around its own middle: an interval may miss its value, if only by a rounding error.
             middle, half = 50 * (value.high + value.low), 50 * (value.high - value.low)
-            axes.errorbar(x, middle, yerr=half, color=INK, capsize=4, fmt="none")
-        top = 100 * (value.high if value.high is not None else value.value)
+            axes.errorbar(middle, y, xerr=half, color=INK, capsize=4, fmt="none")
+        if len(entry.rows) > 1:
+            dots = [100 * row.primary.value for row in entry.rows]
+            axes.plot(dots, [y + 0.2] * len(dots), "o", color="white", mec=INK, ms=4, zorder=3)
+        end = 100 * max(value.high or 0.0, *(row.primary.value for row in entry.rows), value.value)
         axes.annotate(
-            f"{100 * value.value:.1f}", (x, top), (0, 3), textcoords="offset points", ha="center"
+            f"{100 * value.value:.1f}", (end, y), (5, 0), textcoords="offset points", va="center"
         )
-    axes.set_xticks(range(len(rows)), [row.label for row in rows])
-    axes.set_ylim(0, 105)
-    axes.set_ylabel(f"{first['primary']}, % (95% interval)")
+    axes.set_yticks(range(len(ladder)), [entry.label for entry in ladder])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 112)
+    axes.set_xticks(range(0, 101, 20))
+    axes.set_xlabel(f"{first['primary']}, % (95% interval)")
+    figure.supxlabel(footnote(ladder), x=0.01, ha="left", fontsize=9)
     limit = f", LIMIT: only the first {first['n']}" if first["limit"] is not None else ""
     axes.set_title(f"{first['task']}, n={first['n']}{limit}", loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
-def training_chart(rows: Sequence[Row]) -> Figure:
-    """Loss of tuned rungs by step: on train, and on dev as often as it was looked at."""
+def training_chart(entry: Entry) -> Figure:
+    """Loss of a tuned rung by step, a line for each seed: on train, and on dev at each look."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.2 * len(rows), 3.0), layout="constrained")
-    for axes, row in zip(figure.subplots(1, len(rows), squeeze=False)[0], rows, strict=True):
-        points = row.folder.read("training.json")["curve"]["points"]
+    figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+    axes = figure.add_subplot()
+    for place, row in enumerate(entry.rows):
         for name, colour, marker in (("loss", UNTUNED, ""), ("dev_loss", TUNED, "o")):
-            seen = [(p["step"], p[name]) for p in points if name in p]
-            axes.plot(*zip(*seen, strict=True), color=colour, marker=marker, label=LOSSES[name])
-        axes.set(title=row.label, xlabel="step", ylabel="loss per token", ylim=(0, None))
-        axes.legend(frameon=False)
-        axes.spines[["top", "right"]].set_visible(False)
+            seen = [(p["step"], p[name]) for p in curve(row) if name in p]
+            if seen:
+                label = None if place else LOSSES[name]
+                axes.plot(*zip(*seen, strict=True), color=colour, marker=marker, label=label)
+    axes.set(title=entry.label, xlabel="step", ylabel="loss per token", ylim=(0, None))
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import ResultsError
 from harness.evidence.statistics import Interval
 from harness.record.results import RunFolder
 
-__all__ = ["ORDER", "Row", "ladder", "ladders", "warnings"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ORDER", "Row", "ladder", "ladders", "place", "warnings"]
 
 ORDER = (
     "prompt", "few_shot", "rag", "rag_few_shot", "constrained", "constrained_few_shot",
     "lora", "constrained_lora", "rag_lora",
 )  # fmt: skip
 """From the cheapest change to the deepest; rungs that are not named here follow by name."""
+ONCE: dict[str, Any] = {"control": None, "dev": None, "template": None}
+"""What manifests of older results do not say."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,8 @@ class Row:
     """Per question."""
     seconds: float
     """Per question."""
+    scores: pd.DataFrame
+    """Every measure [question, measure], by the question's id."""
     values: dict[str, float]
     """The primary metric of each question; empty if it only makes sense over a whole set."""
     groups: dict[str, str]
@@ -54,7 +63,7 @@ def ladders(folders: Iterable[RunFolder]) -> list[list[Row]]:
     """
     tables: dict[tuple[str, str], list[RunFolder]] = {}
     for folder in folders:
-        manifest = folder.read("manifest.json")
+        manifest = _manifest(folder)
         key = (manifest["task"], manifest["fingerprints"]["eval"])
         tables.setdefault(key, []).append(folder)
         tables[key] = tables.pop(key)
@@ -63,7 +72,7 @@ def ladders(folders: Iterable[RunFolder]) -> list[list[Row]]:
 
 def ladder(folders: Sequence[RunFolder]) -> list[Row]:
     """One table, in ladder order. Raises ResultsError if the eval sets differ."""
-    manifests = [folder.read("manifest.json") for folder in folders]
+    manifests = [_manifest(folder) for folder in folders]
     for folder, manifest in zip(folders, manifests, strict=True):
         ours, theirs = manifest["fingerprints"]["eval"], manifests[0]["fingerprints"]["eval"]
         if ours != theirs:
@@ -77,6 +86,10 @@ def ladder(folders: Sequence[RunFolder]) -> list[Row]:
     return sorted(rows, key=_place)
 
 
+def _manifest(folder: RunFolder) -> dict[str, Any]:
+    return {**ONCE, **folder.read("manifest.json")}
+
+
 def _row(folder: RunFolder, manifest: dict[str, Any], label: str, key: str) -> Row:
     numbers = folder.read("metrics.json")
     predictions = folder.predictions()
@@ -87,6 +100,7 @@ def _row(folder: RunFolder, manifest: dict[str, Any], label: str, key: str) -> R
         label=label,
         key=key,
         folder=folder,
+        scores=scores,
         values=scores[primary].to_dict() if primary in scores else {},
         groups={str(i): str(group) for i, group in scores["group"].items()},
         manifest=manifest,
@@ -105,33 +119,45 @@ def _intervals(numbers: dict[str, Any]) -> dict[str, Interval]:
 def _labels(manifests: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     """The rung's name, with the model, seed, overrides or hash where they differ between runs;
     and the same without the seed."""
-    models = {m["model"] for m in manifests}
+    models = {m["model"] for m in manifests if m["model"]}
     variants = {m["variant"] for m in manifests}
     seeds = {m["seed"] for m in manifests if m["seed"] is not None}
-    labels: list[tuple[str, str]] = []
+    typed = []
     for m in manifests:
         parts = [m["rung"]]
         if len(variants) > 1:
             parts.append(m["variant"])
         if len(models) > 1:
             parts.append(m["model"])
-        key = label = " ".join(filter(None, parts))
-        if len(seeds) > 1 and m["seed"] is not None:
-            label = f"{key} seed={m['seed']}"
-        labels.append((label, key))
-    # Nothing that was typed differs, so data or weights do: the folder's hash is left.
-    twins = {names for names in labels if labels.count(names) > 1}
-    hashes = [f" {m['run'].rpartition('/')[2][:6]}" for m in manifests]
-    return [
-        (label + mark, key + mark) if (label, key) in twins else (label, key)
-        for (label, key), mark in zip(labels, hashes, strict=True)
-    ]
+        typed.append(" ".join(filter(None, parts)))
+    marks = [_seedless(m) for m in manifests]
+    labels: list[tuple[str, str]] = []
+    for m, key, mark in zip(manifests, typed, marks, strict=True):
+        # Nothing that was typed differs, so data, settings or weights do: a hash is left.
+        twins = {other for name, other in zip(typed, marks, strict=True) if name == key}
+        full = f"{key} {mark[:6]}" if len(twins) > 1 else key
+        seed = f" seed={m['seed']}" if len(seeds) > 1 and m["seed"] is not None else ""
+        labels.append((full + seed, full))
+    return labels
 
 
-def _place(row: Row) -> tuple[str, int, str, str]:
-    rung = row.manifest["rung"]
-    place = ORDER.index(rung) if rung in ORDER else len(ORDER)
-    return (row.manifest["model"], place, rung, row.label)
+def _seedless(manifest: dict[str, Any]) -> str:
+    """A hash of all that determines the result but the seed; without a seed it is the folder's."""
+    if manifest["seed"] is None:
+        return str(manifest["run"].rpartition("/")[2])
+    identity = json.dumps(manifest["identity"] | {"seed": None}, sort_keys=True)
+    return hashlib.sha256(identity.encode()).hexdigest()
+
+
+def place(rung: str) -> int:
+    """Where a rung stands on the ladder, from 0; those that ORDER does not name are last."""
+    return ORDER.index(rung) if rung in ORDER else len(ORDER)
+
+
+def _place(row: Row) -> tuple[bool, str, int, str, str]:
+    """Controls stand behind the ladder."""
+    rung, control = row.manifest["rung"], row.manifest["control"] is not None
+    return (control, row.manifest["model"] or "", place(rung), rung, row.label)
 
 
 def warnings(rows: Sequence[Row]) -> list[str]:

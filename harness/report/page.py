@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.evidence.contrasts import Contrast
-from harness.report.contrasts import changes, changes_path, reading
+from harness.report.contrasts import changes, changes_path
+from harness.report.entries import footnote
 from harness.report.figures import ladder_chart, training_chart
+from harness.report.findings import Findings
 from harness.report.ladder import Row, warnings
-from harness.report.table import percent, with_interval
-from harness.report.tables import tables
+from harness.report.tables import sections
+from harness.report.text import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +28,7 @@ SHOWN = 400
 """Changed questions in the page; all of them are in the file beside it."""
 
 
-def write_page(rows: Sequence[Row], found: Sequence[Contrast]) -> Path:
+def write_page(rows: Sequence[Row], found: Findings) -> Path:
     """Write `report-<eval>.html` beside the rungs' folders; returns its path."""
     name = f"report-{rows[0].manifest['fingerprints']['eval'][:8]}.html"
     path = rows[0].folder.path.parents[1] / name
@@ -34,11 +36,9 @@ def write_page(rows: Sequence[Row], found: Sequence[Contrast]) -> Path:
     return path
 
 
-def page(rows: Sequence[Row], found: Sequence[Contrast]) -> str:
-    """The report of one ladder and its contrasts."""
+def page(rows: Sequence[Row], found: Findings) -> str:
+    """The report of one ladder and what was found on it."""
     first = rows[0].manifest
-    changed = list(_changes(rows, found))
-    tuned = [row for row in rows if row.manifest["training"]]
     environment = Environment(
         loader=PackageLoader("harness.report", ""), autoescape=True, undefined=StrictUndefined
     )
@@ -46,42 +46,47 @@ def page(rows: Sequence[Row], found: Sequence[Contrast]) -> str:
         task=first["task"],
         n=first["n"],
         eval=first["fingerprints"]["eval"],
-        models=list(dict.fromkeys(f"{r.manifest['model']} ({r.manifest['dtype']})" for r in rows)),
-        variant=first["variant"] if len({r.manifest["variant"] for r in rows}) == 1 else "",
         warnings=warnings(rows),
-        verdicts=[{"name": c.name, "verdict": c.verdict, "text": _sentence(c)} for c in found],
-        reading=reading(found) if found else "",
-        chart=_svg(ladder_chart(rows)),
-        tables=tables(rows, found),
-        curves=_svg(training_chart(tuned)) if tuned else "",
-        changes=changed[:SHOWN],
-        left_out=max(0, len(changed) - SHOWN),
-        changes_file=changes_path(rows).name,
+        found=found,
+        verdicts=found.verdicts,
+        footnote=footnote(found.ladder),
+        sections=sections(found),
         certificates=_certificates(rows),
         runs=[_origin(row) for row in rows],
         licences={what: licence for r in rows for what, licence in r.manifest["licences"].items()},
         versions=first["versions"],
         machine=first["machine"],
+        **_about(rows),
+        **_pictures(found),
+        **_changed(rows, found.contrasts),
     )
 
 
-def _sentence(c: Contrast) -> str:
-    """A contrast in words."""
-    if c.identical:
-        return f"{c.rung} and {c.baseline} scored the same on every question."
-    difference = f"{with_interval(c.delta)} points of {c.metric}"
-    match c.verdict:
-        case "better" | "worse":
-            return f"{c.rung} is {c.verdict} than {c.baseline}: {difference}."
-        case "equivalent":
-            return (
-                f"{c.rung} and {c.baseline} are equivalent within the stated margin: {difference}."
-            )
-        case _:
-            return (
-                f"No detectable difference between {c.rung} and {c.baseline}: {difference}; a true "
-                f"difference of {percent(c.detectable)} points would have been found 4 times in 5."
-            )
+def _about(rows: Sequence[Row]) -> dict[str, Any]:
+    """Which models answered, and what all runs were started with."""
+    variants = {row.manifest["variant"] for row in rows}
+    models = [f"{m['model']} ({m['dtype']})" for row in rows if (m := row.manifest)["model"]]
+    return {
+        "models": list(dict.fromkeys(models)),
+        "variant": rows[0].manifest["variant"] if len(variants) == 1 else "",
+    }
+
+
+def _pictures(found: Findings) -> dict[str, Any]:
+    tuned = [entry for entry in found.ladder if entry.tuned]
+    return {
+        "chart": _svg(ladder_chart(found.ladder)) if found.ladder else "",
+        "curves": [_svg(training_chart(entry)) for entry in tuned],
+    }
+
+
+def _changed(rows: Sequence[Row], contrasts: Sequence[Contrast]) -> dict[str, Any]:
+    changed = list(_changes(rows, contrasts))
+    return {
+        "changes": changed[:SHOWN],
+        "left_out": max(0, len(changed) - SHOWN),
+        "changes_file": changes_path(rows).name,
+    }
 
 
 def _changes(rows: Sequence[Row], found: Sequence[Contrast]) -> Iterator[dict[str, Any]]:

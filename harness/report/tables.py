@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean, stdev
 
-from harness.evidence.contrasts import Contrast
 from harness.report.costs import costs
-from harness.report.ladder import Row
-from harness.report.table import Table, percent, with_interval
+from harness.report.entries import Entry, footnote
+from harness.report.findings import Findings
+from harness.report.text import Table, percent, with_interval
 
-__all__ = ["tables"]
+__all__ = ["sections", "tables"]
 
 SCORES = (
     "exact", "accuracy", "macro_f1", "token_f1", "contains", "rouge_l", "valid",
@@ -18,87 +19,196 @@ SCORES = (
 """Metrics beside the primary one that the first table shows, as far as a task has them."""
 
 KNOWLEDGE = "kind/knowledge"
+PASSED = {True: "✓", False: "✗"}
 
 
-def tables(rows: Sequence[Row], found: Sequence[Contrast]) -> list[Table]:
-    """All tables of one ladder; `found` are its contrasts."""
-    made = [_scores(rows)]
-    if found:
-        made.append(_contrasts(found))
-    if any(row.slices for row in rows):
-        made.append(_slices(rows))
-    return [*made, _answers(rows), *costs(rows, found)]
+def tables(found: Findings) -> list[Table]:
+    """All tables of one ladder."""
+    return [table for part in sections(found).values() for table in part]
 
 
-def _scores(rows: Sequence[Row]) -> Table:
-    primary = rows[0].manifest["primary"]
-    others = [m for m in SCORES if m != primary and any(m in r.metrics for r in rows)]
-    return Table(
-        "scores, % (95% interval)",
-        ["rung", "n", primary, *(name.removeprefix("kind/") for name in others)],
-        [
+def sections(found: Findings) -> dict[str, list[Table]]:
+    """The tables by what they are about, in the order in which they are read."""
+    ladder = found.ladder
+    everything = [*ladder, *(one.control for one in found.controls)]
+    return {
+        "ladder": [*_scores(ladder), *_seeds(everything), *_answers(ladder)],
+        "contrasts": _contrasts(found),
+        "slices": _slices(ladder),
+        "controls": _controls(found),
+        "cost": costs(ladder, found.contrasts),
+        "badges": _badges(found),
+    }
+
+
+def _scores(ladder: Sequence[Entry]) -> list[Table]:
+    if not ladder:
+        return []
+    primary = ladder[0].manifest["primary"]
+    others = _measured(ladder, [name for name in SCORES if name != primary])
+    return [
+        Table(
+            "scores, % (95% interval)",
+            ["rung", "n", "seeds", primary, *(name.removeprefix("kind/") for name in others)],
             [
-                row.label,
-                str(row.manifest["n"]),
-                with_interval(row.primary),
-                *(percent(row.metrics[m].value) if m in row.metrics else "" for m in others),
-            ]
-            for row in rows
-        ],
-    )
+                [
+                    entry.label,
+                    str(entry.manifest["n"]),
+                    entry.seeds,
+                    with_interval(entry.primary),
+                    *(percent(m.value) if (m := entry.metric(name)) else "" for name in others),
+                ]
+                for entry in ladder
+            ],
+            notes=[*filter(None, [footnote(ladder)])],
+        )
+    ]
 
 
-def _contrasts(found: Sequence[Contrast]) -> Table:
+def _seeds(everything: Sequence[Entry]) -> list[Table]:
+    """Each seed's own value, where there are several."""
+    several = [entry for entry in everything if len(entry.rows) > 1]
+    if not several:
+        return []
+    lines = []
+    for entry in several:
+        values = [row.primary.value for row in entry.rows]
+        each = [f"{row.manifest['seed']}: {percent(row.primary.value)}" for row in entry.rows]
+        lines.append([entry.label, ", ".join(each), percent(fmean(values)), percent(stdev(values))])
+    headings = ["rung", "of each seed", "mean", "standard deviation"]
+    title = f"seeds: {several[0].manifest['primary']}, %"
+    return [Table(title, headings, lines, prose=["of each seed"])]
+
+
+def _contrasts(found: Findings) -> list[Table]:
     """Whether the differences are real."""
-    return Table(
-        f"declared contrasts: {found[0].metric}, paired by question, points (95% interval)",
-        ["rung – baseline", "difference", "p (Holm)", "detectable", "better on", "worse on",
-         "verdict"],
-        [
+    if not found.contrasts:
+        return []
+    labels = {entry.key: entry.label for entry in found.ladder}
+    verdicts = [
+        f"{v.contrast.verdict}, blocked" if v.blocked else v.contrast.verdict
+        for v in found.verdicts
+    ]
+    return [
+        Table(
+            f"declared contrasts: {found.contrasts[0].metric}, paired by question, points "
+            "(95% interval)",
+            ["rung – baseline", "difference", "p (Holm)", "detectable", "better on", "worse on",
+             "verdict"],
             [
-                c.name,
-                with_interval(c.delta),
-                f"{c.p_adjusted:.4f}" if c.p_adjusted >= 0.0001 else "<0.0001",
-                "" if c.identical else percent(c.detectable),
-                str(len(c.improved)),
-                str(len(c.worsened)),
-                c.verdict,
-            ]
-            for c in found
-        ],
-    )  # fmt: skip
+                [
+                    f"{labels[c.rung]} – {labels[c.baseline]}",
+                    with_interval(c.delta),
+                    f"{c.p_adjusted:.4f}" if c.p_adjusted >= 0.0001 else "<0.0001",
+                    "" if c.identical else percent(c.detectable),
+                    str(len(c.improved)),
+                    str(len(c.worsened)),
+                    verdict,
+                ]
+                for c, verdict in zip(found.contrasts, verdicts, strict=True)
+            ],
+            prose=["verdict"],
+            notes=found.notes,
+        )
+    ]  # fmt: skip
 
 
-def _slices(rows: Sequence[Row]) -> Table:
-    primary = rows[0].manifest["primary"]
+def _slices(ladder: Sequence[Entry]) -> list[Table]:
+    """The kinds of field over all questions, and the primary metric of each tag value."""
+    if not ladder:
+        return []
+    primary = ladder[0].manifest["primary"]
+    kinds = _measured(ladder, [name for name in SCORES if name.startswith("kind/")])
+    tags = dict.fromkeys(tag for e in ladder for row in e.rows for tag in row.slices)
+    wanted = [(f"{kind.removeprefix('kind/')} fields", "", kind) for kind in kinds]
+    for tag in tags:
+        wanted += [(tag, tag, primary), ("  its knowledge fields", tag, KNOWLEDGE)]
     lines = []
-    for tag in dict.fromkeys(tag for row in rows for tag in row.slices):
-        for metric in (primary, KNOWLEDGE):
-            cells = [row.slices.get(tag, {}).get(metric) for row in rows]
-            known = [c for c in cells if c is not None]
-            if known:
-                name = tag if metric == primary else "  its knowledge fields"
-                values = [with_interval(c) if c else "" for c in cells]
-                lines.append([name, str(known[0].n), *values])
-    headings = ["slice", "n", *(row.label for row in rows)]
-    return Table(f"slices: {primary}, % (95% interval)", headings, lines)
+    for name, tag, metric in wanted:
+        cells = [entry.slice(tag, metric) if tag else entry.metric(metric) for entry in ladder]
+        known = [c for c in cells if c is not None]
+        if known:
+            lines.append([name, str(known[0].n), *(with_interval(c) if c else "" for c in cells)])
+    headings = ["slice", "n", *(entry.label for entry in ladder)]
+    return [Table(f"kinds and slices: {primary}, % (95% interval)", headings, lines)] * bool(lines)
 
 
-def _answers(rows: Sequence[Row]) -> Table:
-    """How answers ended, and whether they could be read at all."""
-    recalls = sorted({m for r in rows for m in r.metrics if m.startswith("recall_at_")})
+def _controls(found: Findings) -> list[Table]:
+    if not found.controls:
+        return []
+    primary = found.controls[0].control.manifest["primary"]
     lines = []
-    for row in rows:
-        m, n = row.metrics, row.manifest["n"]
+    for one in found.controls:
         lines.append(
             [
-                row.label,
-                percent(m["stopped"].value),
-                str(round(m["truncated"].value * n)),
-                str(round((1 - m["readable"].value) * n)),
-                str(round(m["failed"].value * n)),
-                *(with_interval(m[name]) if name in m else "" for name in recalls),
+                one.control.label,
+                with_interval(one.control.primary),
+                one.rung.label if one.rung else "",
+                with_interval(one.difference) if one.difference else "",
+                one.shows,
+            ]
+        )
+    note = "Exploratory: controls are in no declared contrast, and nothing here is corrected."
+    marked = [*(one.control for one in found.controls), *(o.rung for o in found.controls if o.rung)]
+    return [
+        Table(
+            f"controls: {primary}, % (95% interval)",
+            ["control", primary, "held against", "rung – control", "what it shows"],
+            lines,
+            prose=["what it shows"],
+            notes=[note, *filter(None, [footnote(marked)])],
+        )
+    ]
+
+
+def _answers(ladder: Sequence[Entry]) -> list[Table]:
+    """How answers ended, and whether they could be read at all."""
+    recalls = sorted(
+        {m for e in ladder for r in e.rows for m in r.metrics if m.startswith("recall_at_")}
+    )
+    lines = []
+    for entry in ladder:
+        n = entry.manifest["n"]
+        shares = {
+            name: entry.mean(lambda row, name=name: row.metrics[name].value)  # type: ignore[misc]
+            for name in ("stopped", "truncated", "readable", "failed")
+        }
+        lines.append(
+            [
+                entry.label,
+                percent(shares["stopped"]),
+                _count(shares["truncated"] * n),
+                _count((1 - shares["readable"]) * n),
+                _count(shares["failed"] * n),
+                *(with_interval(m) if (m := entry.metric(name)) else "" for name in recalls),
             ]
         )
     headings = ["rung", "stopped by itself, %", "cut off", "unreadable", "failed", *recalls]
-    return Table("answers (counts)", headings, lines)
+    return [Table("answers (counts per seed)", headings, lines)] * bool(lines)
+
+
+def _badges(found: Findings) -> list[Table]:
+    """Which checks each rung passed, and what was seen where it did not."""
+    names = list(dict.fromkeys(b.name for badges in found.badges.values() for b in badges))
+    if not names:
+        return []
+    labels = {entry.key: entry.label for entry in found.ladder}
+    lines = []
+    for key, badges in found.badges.items():
+        passed = {badge.name: PASSED[badge.passed] for badge in badges}
+        lines.append([labels[key], *(passed.get(name, "") for name in names)])
+    failed = {
+        labels[key]: [badge.text for badge in badges if not badge.passed]
+        for key, badges in found.badges.items()
+    }
+    notes = [f"✗ {label} {'; '.join(texts)}." for label, texts in failed.items() if texts]
+    return [Table("badges: is a score worth reading?", ["rung", *names], lines, notes=notes)]
+
+
+def _measured(ladder: Sequence[Entry], names: Sequence[str]) -> list[str]:
+    return [name for name in names if any(name in r.metrics for e in ladder for r in e.rows)]
+
+
+def _count(mean: float) -> str:
+    """A count, or the mean of the seeds' counts."""
+    return f"{mean:.1f}".removesuffix(".0")

@@ -10,11 +10,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.text import Text
 
-from harness.evidence.contrasts import Contrast
-from harness.report.contrasts import reading
+from harness.report.findings import Findings, Verdict
 from harness.report.ladder import Row, warnings
-from harness.report.table import Table
 from harness.report.tables import tables
+from harness.report.text import Table
 
 __all__ = ["show"]
 
@@ -22,8 +21,11 @@ PIPE_WIDTH = 120
 """Columns when the output goes into a file or another program."""
 
 
-def show(rows: Sequence[Row], found: Sequence[Contrast], console: Console | None = None) -> None:
-    """Print one ladder and its contrasts, and whatever the reader must be warned of."""
+COLOURS = {"better": "green", "worse": "red"}
+
+
+def show(rows: Sequence[Row], found: Findings, console: Console | None = None) -> None:
+    """Print one ladder: warnings, the verdict, and what it rests on."""
     console = console or Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = max(console.width, PIPE_WIDTH)
@@ -32,32 +34,38 @@ def show(rows: Sequence[Row], found: Sequence[Contrast], console: Console | None
     console.print(
         f"[bold]{first['task']}[/bold]  n={first['n']}  "
         f"eval {first['fingerprints']['eval'][:8]}  "
-        f"model {', '.join(dict.fromkeys(_model(r) for r in rows))}",
+        f"model {', '.join(dict.fromkeys(_model(r) for r in rows if r.manifest['model']))}",
         highlight=False,
     )
     if len({row.manifest["variant"] for row in rows}) == 1 and first["variant"]:
         console.print(f"with {first['variant']}", highlight=False, markup=False)
     for warning in warnings(rows):
         console.print(Text(f"! {warning}", style="bold red"))
-    for table in tables(rows, found):
+    for verdict in found.verdicts:
+        console.print(_line(verdict))
+    for table in tables(found):
         console.print(_drawn(table, bold=first["primary"]))
-        if table.note:
-            console.print(Text(f"{table.note}\n", style="dim"))
-    if found:
-        console.print(Text(reading(found), style="dim"))
+        for note in table.notes:
+            console.print(Text(note, style="dim"))
+
+
+def _line(verdict: Verdict) -> Text:
+    """One declared contrast, and why it is not to be acted on."""
+    colour = COLOURS.get(verdict.contrast.verdict, "")
+    line = Text(f"• {verdict.text}", style="" if verdict.blocked else colour)
+    if verdict.blocked:
+        line.append(f"; blocked: {verdict.blocked}", style="bold yellow")
+    return line
 
 
 def _drawn(table: Table, bold: str) -> rich.table.Table:
     drawn = rich.table.Table(
-        title=table.title,
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
+        title=table.title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False
     )
     for place, heading in enumerate(table.headings):
         drawn.add_column(
             heading,
-            justify="left" if place == 0 or heading == "verdict" else "right",
+            justify="left" if place == 0 or heading in table.prose else "right",
             overflow="fold",
             style="bold" if heading == bold else "",
         )

@@ -18,7 +18,7 @@ TRAINING = {
     "trainable": 1536,
     "megabytes": 0.1,
     "examples": 16,
-    "distinct": 16,
+    "distinct": 400,
     "zero_step": {"questions": 2, "identical": 2},
     "sha256": "a" * 64,
     "effect": 2.5,
@@ -53,7 +53,7 @@ MANIFEST: dict[str, Any] = {
     "contrasts": {"against": ["prompt"], "best_untuned": True, "margin": None},
     "control": None,
     "dev": None,
-    "template": "c" * 64,
+    "template": "d" * 64,
     "labelled": 0,
     "limit": None,
     "isolation": {

@@ -20,7 +20,7 @@ from harness.errors import TrackingError
 from harness.evidence.statistics import Interval
 from harness.record.results import RunFolder, load_results
 from harness.record.tracking import Mlflow, main
-from harness.report.contrasts import contrasts
+from harness.report.findings import findings
 from harness.report.ladder import ladder
 from tests.record.conftest import ANSWERS, MANIFEST, TRAINING, complete_run
 
@@ -96,7 +96,7 @@ def mirrored(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Mir
     for run in folders:
         tracking.mirror(run)
     rows = ladder(folders)
-    tracking.conclude(SWEEP, rows, contrasts(rows))
+    tracking.conclude(SWEEP, rows, findings(rows))
     lora, prompt = store.runs()
     return Mirrored(store, lora, prompt, folders)
 
@@ -125,6 +125,17 @@ def test_tags_tell_what_was_run_on_which_eval_set(mirrored: Mirrored) -> None:
         "licence": "CC0-1.0",
     }
     assert expected.items() <= mirrored.lora.data.tags.items()
+
+
+def test_a_control_says_so(store: Store, tmp_path: Path) -> None:
+    control = {"kind": "majority", "of": None}
+    folder = complete_run(tmp_path / "results", "majority", control=control)
+    Mlflow(store.uri).mirror(folder)
+    Mlflow(store.uri).conclude(SWEEP, ladder([folder]), findings(ladder([folder])))
+    (run,) = store.runs()
+    assert run.data.tags["control"] == "majority"
+    (parent,) = store.runs("sweep")
+    assert not any(name.startswith("ladder/") for name in parent.data.metrics)
 
 
 def test_params_are_what_determines_the_run(mirrored: Mirrored) -> None:
@@ -192,10 +203,15 @@ def test_the_parent_run_shows_the_ladder_as_table_and_chart(mirrored: Mirrored) 
     (parent,) = mirrored.store.runs("sweep")
     table = json.loads(mirrored.store.artifact(parent, "ladder.json").read_text())
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
-    labels = ["prompt", "lora rung.adapter.config.r=4"]
+    labels = ["prompt", "lora rung.adapter.config.r=4*"]
     assert [(r["rung"], r["n"], r["accuracy"]) for r in rows] == [(x, 4, 0.75) for x in labels]
     text = mirrored.store.artifact(parent, "ladder.md").read_text()
     assert all(label in text for label in labels)
+    assert text.index("scored the same on every question") < text.index("scores, %")
+    assert parent.data.tags["mlflow.note.content"] == text
+    assert [k for k in sorted(parent.data.metrics) if k.startswith("ladder/")] == [
+        "ladder/1 prompt", "ladder/6 lora rung.adapter.config.r 4",
+    ]  # fmt: skip
     chart = mirrored.store.artifact(parent, "ladder.png").read_bytes()
     assert chart.startswith(b"\x89PNG")
 
@@ -209,7 +225,7 @@ def test_mirroring_again_adds_nothing(store: Store, tmp_path: Path) -> None:
     folder = complete_run(tmp_path / "results")
     for _ in range(2):
         Mlflow(store.uri).mirror(folder)
-        Mlflow(store.uri).conclude(SWEEP, ladder([folder]), [])
+        Mlflow(store.uri).conclude(SWEEP, ladder([folder]), findings(ladder([folder])))
     assert (len(store.runs()), len(store.runs("sweep"))) == (1, 1)
     (run,) = store.runs()
     table = json.loads(store.artifact(run, "predictions.json").read_text())

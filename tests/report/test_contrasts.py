@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness.report.contrasts import contrasts, reading, write_changes
+from harness.report.contrasts import best_untuned, contrasts, planned, write_changes
+from harness.report.entries import entries
 from harness.report.ladder import Row, ladders
-from tests.record.conftest import ANSWERS, complete_run
+from tests.record.conftest import ANSWERS, TRAINING, complete_run
 
 RIGHT = dict.fromkeys(ANSWERS, "red")
 WRONG = dict.fromkeys(ANSWERS, "blue")
@@ -39,17 +40,10 @@ def test_seeds_of_a_rung_are_one_side_of_a_contrast(tmp_path: Path) -> None:
     (found,) = contrasts(rows)
     assert found.delta.value == (1.0 + 0.0) / 2 - 0.75
     assert found.delta.method == "Student's t (Satterthwaite)"
-    assert found.seeds == (2, None)
-    assert "over 2 seeds" in reading([found])
-
-
-def test_a_rung_without_randomness_has_no_seed_to_miss(tmp_path: Path) -> None:
-    rows = ladder_of(complete_run(tmp_path, "prompt"), complete_run(tmp_path, "rag", WRONG))
-    assert "nothing in these rungs is random" in reading(contrasts(rows))
 
 
 def test_what_was_not_declared_by_all_is_not_tested(tmp_path: Path) -> None:
-    other = {"against": ["rag"], "margin": None}
+    other = {"against": ["rag"], "best_untuned": True, "margin": None}
     rows = ladder_of(
         complete_run(tmp_path, "prompt"), complete_run(tmp_path, "rag", WRONG, contrasts=other)
     )
@@ -81,3 +75,67 @@ def test_the_questions_that_changed_are_written_with_both_answers(tmp_path: Path
         "values": [0.0, 1.0],
         "answers": ["blue", "red"],
     }
+
+
+def on_dev(value: float) -> dict[str, float]:
+    return {"n": 6, "value": value}
+
+
+def test_the_best_untuned_rung_is_chosen_on_dev_and_not_on_eval(tmp_path: Path) -> None:
+    """few_shot is worse on eval, and better on dev over its two seeds."""
+    rows = ladder_of(
+        complete_run(tmp_path, "prompt", dev=on_dev(0.4)),
+        complete_run(tmp_path, "few_shot", WRONG, seed=0, dev=on_dev(0.3)),
+        complete_run(tmp_path, "few_shot", WRONG, seed=1, dev=on_dev(0.6)),
+        complete_run(tmp_path, "lora", RIGHT, seed=0, training=TRAINING),
+    )
+    assert best_untuned(entries(rows)) == {"lora": "few_shot"}
+    pairs = [(c.rung, c.baseline) for c in contrasts(rows)]
+    assert pairs == [("few_shot", "prompt"), ("lora", "prompt"), ("lora", "few_shot")]
+    assert "few_shot, chosen on 6 dev questions (prompt 40.0, few_shot 45.0)" in planned(
+        entries(rows)
+    )
+
+
+def test_without_answers_on_dev_nothing_is_chosen_and_that_is_said(tmp_path: Path) -> None:
+    rows = ladder_of(
+        complete_run(tmp_path, "prompt", dev=on_dev(0.4)),
+        complete_run(tmp_path, "rag", WRONG),
+        complete_run(tmp_path, "lora", RIGHT, training=TRAINING),
+    )
+    assert best_untuned(entries(rows)) == {}
+    assert "which is not known (no answers on dev: rag)" in planned(entries(rows))
+
+
+def test_each_model_has_its_own_best_untuned_rung(tmp_path: Path) -> None:
+    folders = [
+        complete_run(tmp_path, rung, model=model, dev=on_dev(value))
+        for model, rung, value in (
+            ("small", "prompt", 0.1), ("small", "rag", 0.2), ("large", "prompt", 0.9), ("large", "rag", 0.8),
+        )
+    ]  # fmt: skip
+    tuned = [complete_run(tmp_path, "lora", model=m, training=TRAINING) for m in ("small", "large")]
+    found = best_untuned(entries(ladder_of(*folders, *tuned)))
+    assert found == {"lora large": "prompt large", "lora small": "rag small"}
+
+
+def test_controls_are_in_no_declared_contrast(tmp_path: Path) -> None:
+    rows = ladder_of(
+        complete_run(tmp_path, "prompt", dev=on_dev(0.4)),
+        complete_run(tmp_path, "majority", WRONG, control={"kind": "majority", "of": None}),
+        complete_run(tmp_path, "lora", RIGHT, training=TRAINING),
+    )
+    assert [(c.rung, c.baseline) for c in contrasts(rows)] == [("lora", "prompt")]
+
+
+def test_what_older_results_declared_is_still_read(tmp_path: Path) -> None:
+    older = {"against": ["prompt"], "margin": None}
+    rows = ladder_of(
+        complete_run(tmp_path, "prompt", contrasts=older, dev=on_dev(0.4)),
+        complete_run(tmp_path, "rag", WRONG, contrasts=older, dev=on_dev(0.6)),
+        complete_run(tmp_path, "lora", RIGHT, contrasts=older, training=TRAINING),
+    )
+    assert [(c.rung, c.baseline) for c in contrasts(rows)] == [
+        ("rag", "prompt"),
+        ("lora", "prompt"),
+    ]

@@ -14,11 +14,11 @@ from harness.errors import ConfigError, ResultsError
 from harness.evidence.cost import Prices
 from harness.record.results import RunFolder
 from harness.report.__main__ import main
-from harness.report.contrasts import contrasts
 from harness.report.costs import costs, prices_path, read_prices, write_prices
+from harness.report.findings import findings
 from harness.report.ladder import ladders
 from harness.report.page import page
-from harness.report.table import Table
+from harness.report.text import Table
 from tests.record.conftest import TRAINING, complete_run
 
 QUESTIONS = [f"q{i}" for i in range(10)]
@@ -48,8 +48,9 @@ def run(
 def tables(*folders: RunFolder) -> dict[str, Table]:
     """The cost tables of a ladder, by what stands before a comma or colon of their titles."""
     (rows,) = ladders(folders)
-    found = costs(rows, contrasts(rows))
-    return {t.title.replace(":", ",").split(",")[0]: t for t in found}
+    found = findings(rows)
+    made = costs(found.ladder, found.contrasts)
+    return {t.title.replace(":", ",").split(",")[0]: t for t in made}
 
 
 def cells(table: Table, rung: str) -> dict[str, str]:
@@ -70,7 +71,7 @@ def test_answering_is_told_by_question_as_sent_and_as_computed(tmp_path: Path) -
         "GFLOP as sent": "0.31",
         "as computed": "0.09",
     }
-    assert "(Liu et al. 2022)" in made["cost of answering"].note
+    assert "(Liu et al. 2022)" in " ".join(made["cost of answering"].notes)
 
 
 def test_training_is_told_of_tuned_rungs_alone(tmp_path: Path) -> None:
@@ -98,13 +99,13 @@ def test_seeds_are_one_line_and_averaged(tmp_path: Path) -> None:
     assert cells(made["cost of answering"], "lora")["prompt tok"] == "150"
     assert cells(made["cost of training"], "lora")["train s"] == "7"
     assert cells(made["cost of a run"], "lora")["labelled"] == "500"
-    assert "Seeds of a rung are averaged." in made["cost of answering"].note
+    assert "Seeds of a rung are averaged." in " ".join(made["cost of answering"].notes)
 
 
 def test_controls_are_left_out(tmp_path: Path) -> None:
     made = tables(
         run(tmp_path, "prompt"),
-        run(tmp_path, "lora", training=TRAINING, control={"kind": "shuffled"}),
+        run(tmp_path, "lora", training=TRAINING, control={"kind": "shuffled_targets", "of": "lora"}),
     )
     assert [line[0] for line in made["cost of answering"].lines] == ["prompt"]
     assert "cost of training" not in made
@@ -113,7 +114,7 @@ def test_controls_are_left_out(tmp_path: Path) -> None:
 def test_seconds_of_different_machines_are_not_passed_off_as_comparable(tmp_path: Path) -> None:
     other = {"platform": "Linux", "processor": "any", "cores": 64, "device": "cuda"}
     made = tables(run(tmp_path, "prompt"), run(tmp_path, "rag", machine=other))
-    assert "different machines" in made["cost of answering"].note
+    assert "different machines" in " ".join(made["cost of answering"].notes)
 
 
 def test_without_prices_no_money_is_shown(tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_money_by_machine_time(tmp_path: Path) -> None:
     assert table.title == "money, EUR"
     assert list(table.headings) == ["rung", "1,000 answers", "training, indexing"]
     assert table.lines == [["prompt", "500", ""], ["lora", "500", "3.5"]]
-    assert "labelled examples have no price" in table.note
+    assert "labelled examples have no price" in " ".join(table.notes)
 
 
 def test_money_by_tokens_and_by_the_label(tmp_path: Path) -> None:
@@ -204,7 +205,7 @@ def test_money_stands_in_the_report_and_its_page(
     assert main([str(tmp_path)]) == 0
     assert "money, EUR" in capsys.readouterr().out
     (rows,) = ladders(folders)
-    text = page(rows, [])
+    text = page(rows, findings(rows))
     assert "money, EUR" in text and "Answering is paid by machine time" in text
 
 

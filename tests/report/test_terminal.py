@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from harness.evidence.statistics import Interval
-from harness.report.contrasts import contrasts
+from harness.report.findings import findings
 from harness.report.ladder import Row, ladders
 from harness.report.terminal import show
 from tests.record.conftest import ANSWERS, TRAINING, complete_run
@@ -20,7 +20,7 @@ RIGHT = dict.fromkeys(ANSWERS, "red")
 
 def printed(rows: list[Row], width: int = 120) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
-    show(rows, contrasts(rows), console)
+    show(rows, findings(rows), console)
     return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
 
@@ -38,11 +38,12 @@ def test_each_rung_is_a_line_with_n_and_the_primary_metric_with_its_interval(
     tmp_path: Path,
 ) -> None:
     text = printed(rows_of(tmp_path))
-    rungs = ("prompt", "few_shot", "lora")
+    rungs = ("prompt", "few_shot", "lora*")
     cells = [line.split() for line in text.splitlines()]
     lines = {row[0]: row for row in cells if row and row[0] in rungs and row[1] == "4"}
-    assert list(lines) == ["prompt", "few_shot", "lora"]
-    assert lines["prompt"][1:4] == ["4", "75.0", "(30.1–95.4)"]
+    assert list(lines) == ["prompt", "few_shot", "lora*"]
+    assert lines["prompt"][1:5] == ["4", "-", "75.0", "(30.1–95.4)"]
+    assert lines["lora*"][1:3] == ["4", "1"]
 
 
 def test_costs_tell_what_training_took(tmp_path: Path) -> None:
@@ -52,10 +53,10 @@ def test_costs_tell_what_training_took(tmp_path: Path) -> None:
 
 def test_contrasts_say_how_large_how_sure_and_what_could_have_been_seen(tmp_path: Path) -> None:
     text = printed(rows_of(tmp_path))
-    (line,) = [row for row in text.splitlines() if "lora – prompt" in row]
+    (line,) = [row for row in text.splitlines() if "lora* – prompt" in row]
     assert "25.0" in line
     assert "no detectable difference" in line
-    assert "one seed each" in text
+    assert "* one seed: the noise of training or of drawing is not measured" in text
     assert "No detectable difference is not equality." in " ".join(text.split())
 
 
@@ -86,3 +87,17 @@ def test_what_all_runs_were_started_with_stands_above_the_table_once(tmp_path: P
     folders = [complete_run(tmp_path, rung, variant=variant) for rung in ("prompt", "lora")]
     (rows,) = ladders(folders)
     assert printed(rows).count(variant) == 1
+
+
+def test_the_verdict_stands_above_the_tables_a_line_for_each_contrast(tmp_path: Path) -> None:
+    text = printed(rows_of(tmp_path))
+    verdict = "• no detectable difference between lora* and prompt: 25.0"
+    assert text.index(verdict) < text.index("scores, %")
+
+
+def test_a_verdict_against_a_rung_that_failed_a_check_is_blocked(tmp_path: Path) -> None:
+    cut = {"truncated": Interval(0.75, 0.3, 0.95, 4, "wilson")}
+    (rows,) = ladders([complete_run(tmp_path, "prompt", more=cut), complete_run(tmp_path, "lora")])
+    text = " ".join(printed(rows).split())
+    assert "blocked: prompt cut off 75% of its answers" in text
+    assert "✗ prompt cut off 75% of its answers." in text

@@ -1,8 +1,8 @@
-"""A table as text, and how numbers are written in it."""
+"""What a report is made of: numbers as text, and tables of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from harness.evidence.statistics import Interval
@@ -17,8 +17,10 @@ class Table:
     title: str
     headings: Sequence[str]
     lines: Sequence[Sequence[str]]
-    note: str = ""
-    """How to read it; stands below."""
+    prose: Collection[str] = ()
+    """Headings of the columns that hold words and may be broken into lines."""
+    notes: Sequence[str] = ()
+    """What must be read with it, one sentence each."""
 
 
 def with_interval(interval: Interval) -> str:

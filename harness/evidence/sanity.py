@@ -1,0 +1,173 @@
+"""Is a rung's score worth reading? Badges for what commonly goes wrong without an error.
+
+A rung that was cut off, or tuned on nothing, scores low for a reason that has nothing to do with
+the method. A failed badge therefore blocks every verdict against that rung.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.evidence.contrasts import Contrast
+from harness.evidence.statistics import CONFIDENCE, Interval
+
+__all__ = ["Badge", "above", "badges", "blocked", "worst"]
+
+MOST_TRUNCATED = 0.1
+"""Of the answers: beyond it the token budget decides the score, and not the rung."""
+LEAST_STOPPED = 0.9
+"""Of the answers: a rung that does not end its answers has not learned the format, or was told of
+another stop token than the parser knows."""
+LEAST_READABLE = 0.5
+"""Of the answers: below it most questions score zero before their content is looked at."""
+LEAST_EXAMPLES = 100
+"""Different (prompt, completion) pairs: a few dozen are rarely enough to tune on, and copies of
+one example teach nothing new."""
+STILL_FALLING = 0.02
+"""Of dev loss, from the look before the last to the last: more than that and training was stopped
+on the slope. Less is within what one look differs from the next."""
+
+
+@dataclass(frozen=True)
+class Badge:
+    """One check of one rung."""
+
+    name: str
+    passed: bool
+    text: str
+    """What was seen, as it follows the rung's name: "cut off 83% of its answers"."""
+
+
+def badges(
+    manifest: Mapping[str, Any],
+    metrics: Mapping[str, Interval],
+    points: Sequence[Mapping[str, float]],
+    templates: Collection[str],
+) -> list[Badge]:
+    """The badges of one run, most telling first; those whose numbers were recorded.
+
+    `points` are those of its training curve, empty for an untuned rung. `templates` are the hashes
+    of the chat templates of all rungs of its model on this ladder, its own among them.
+    """
+    made = [
+        _truncation(metrics["truncated"].value),
+        _stops(metrics["stopped"].value),
+        _readable(metrics["readable"].value),
+    ]
+    if manifest["training"] is not None:
+        made += _tuned(manifest["training"])
+        made.append(_best_step([point for point in points if "dev_loss" in point]))
+    if manifest["template"] is not None:
+        made.append(_template(templates))
+    return made
+
+
+def above(controls: Mapping[str, Contrast]) -> Badge:
+    """Whether a tuned rung is detectably above its controls: name → rung against control."""
+    text = "is not detectably above "
+    below = [name for name, c in controls.items() if c.p >= 1 - CONFIDENCE or c.delta.value <= 0]
+    if below:
+        return Badge("above controls", False, text + " and ".join(below))
+    return Badge("above controls", True, f"is detectably above {' and '.join(controls)}")
+
+
+def worst(seeds: Sequence[Sequence[Badge]]) -> list[Badge]:
+    """One list for several seeds of a rung: a badge is passed if each seed passed it."""
+    merged = []
+    for name in dict.fromkeys(badge.name for found in seeds for badge in found):
+        each = [badge for found in seeds for badge in found if badge.name == name]
+        failed = [badge for badge in each if not badge.passed]
+        if failed and len(seeds) > 1:
+            text = f"{failed[0].text} ({len(failed)} of {len(seeds)} seeds)"
+            merged.append(replace(failed[0], text=text))
+        else:
+            merged.append(failed[0] if failed else each[0])
+    return merged
+
+
+def blocked(contrast: Contrast, found: Mapping[str, Iterable[Badge]]) -> str:
+    """Why a verdict is not to be acted on, or nothing: it goes against a rung that failed a badge.
+
+    A difference goes against the lower rung; finding none goes against both. `found` has the
+    badges of each rung.
+    """
+    match contrast.verdict:
+        case "better":
+            losers = [contrast.baseline]
+        case "worse":
+            losers = [contrast.rung]
+        case _:
+            losers = [contrast.rung, contrast.baseline]
+    return "; ".join(
+        f"{rung} {_said(failed)}"
+        for rung in losers
+        if (failed := [badge for badge in found.get(rung, ()) if not badge.passed])
+    )
+
+
+def _said(failed: Sequence[Badge]) -> str:
+    """The first of several reasons: the rest often follow from it."""
+    more = len(failed) - 1
+    return failed[0].text + (f" (and {more} more)" if more else "")
+
+
+def _truncation(share: float) -> Badge:
+    return Badge("truncation", share <= MOST_TRUNCATED, f"cut off {_percent(share)} of its answers")
+
+
+def _stops(share: float) -> Badge:
+    text = f"ended {_percent(share)} of its answers by itself"
+    return Badge("stops", share >= LEAST_STOPPED, text)
+
+
+def _readable(share: float) -> Badge:
+    text = f"wrote {_percent(share)} of its answers so that they can be read"
+    return Badge("readable", share >= LEAST_READABLE, text)
+
+
+def _tuned(training: Mapping[str, Any]) -> list[Badge]:
+    """Of a rung that changed weights, as its training recorded it."""
+    effect = training["effect"]
+    text = f"moved the logits by up to {effect:.3g}" if effect > 0 else "left all logits unmoved"
+    made = [Badge("adapter effect", effect > 0, text)]
+    if zero := training.get("zero_step"):
+        text = (
+            f"wrote the base model's text for {zero['identical']} of {zero['questions']} "
+            "questions before training"
+        )
+        made.append(Badge("zero-step", zero["identical"] == zero["questions"], text))
+    if (distinct := training.get("distinct")) is not None:
+        text = f"was tuned on {distinct} different examples"
+        made.append(Badge("training examples", distinct >= LEAST_EXAMPLES, text))
+    return made
+
+
+def _best_step(looks: Sequence[Mapping[str, float]]) -> Badge:
+    """Whether dev was best somewhere between the first and the last look at it."""
+    losses = [look["dev_loss"] for look in looks]
+    if len(looks) < 2:
+        text = f"was looked at on dev {len(looks)} times: whether it trained long enough is unknown"
+        return Badge("best step", True, text.replace("1 times", "once").replace("0 times", "never"))
+    best = losses.index(min(losses))
+    at = f"(look {best + 1} of {len(looks)}, step {looks[best]['step']:.0f})"
+    if best == 0:
+        return Badge("best step", False, f"was best on dev at the first look {at}, then got worse")
+    last, before = losses[-1], losses[-2]
+    if best == len(looks) - 1 and last < (1 - STILL_FALLING) * before:
+        fall = _percent(1 - last / before)
+        text = f"was still learning when training ended: its last look saw dev loss fall by {fall}"
+        return Badge("best step", False, text)
+    return Badge("best step", True, f"was best on dev {at}, where it had levelled off")
+
+
+def _template(templates: Collection[str]) -> Badge:
+    if len(templates) == 1:
+        return Badge("template", True, "was asked with the chat template of all rungs of its model")
+    text = f"was asked with one of {len(templates)} chat templates that its model's rungs used"
+    return Badge("template", False, text)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}".removesuffix(".0") + "%"

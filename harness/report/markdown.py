@@ -1,0 +1,51 @@
+"""The ladder as Markdown: warnings, the verdict, the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from harness.report.entries import footnote
+from harness.report.findings import Findings
+from harness.report.ladder import Row, warnings
+from harness.report.tables import tables
+from harness.report.text import Table
+
+__all__ = ["fitting", "markdown"]
+
+GAP = "\n\n"
+
+
+def markdown(rows: Sequence[Row], found: Findings) -> list[str]:
+    """The report in parts, the most important first."""
+    verdicts = []
+    for v in found.verdicts:
+        blocked = f" **Blocked: {v.blocked}.**" if v.blocked else ""
+        verdicts.append(f"- {'; '.join(filter(None, [v.text, v.detail]))}.{blocked}")
+    return [
+        *(f"**{warning}**" for warning in warnings(rows)),
+        *filter(None, ["\n".join(verdicts), _plain(footnote(found.ladder))]),
+        *(_drawn(table) for table in tables(found)),
+    ]
+
+
+def fitting(parts: Sequence[str], longest: int, rest: str) -> str:
+    """As many whole parts as `longest` characters hold, and `rest` if some are left out."""
+    text = GAP.join(parts)
+    kept = list(parts)
+    while kept and len(text) > longest:
+        kept.pop()
+        text = GAP.join([*kept, rest])
+    return text
+
+
+def _drawn(table: Table) -> str:
+    frame = pd.DataFrame(table.lines, columns=list(table.headings))
+    drawn = frame.to_markdown(index=False, disable_numparse=True)
+    return GAP.join([f"**{table.title}**", drawn, *map(_plain, table.notes)])
+
+
+def _plain(note: str) -> str:
+    """A star in front is the mark of a footnote, and no bullet."""
+    return f"\\{note}" if note.startswith("*") else note

@@ -1,0 +1,147 @@
+"""Badges: what goes wrong without an error, and which verdicts it blocks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.evidence.contrasts import Contrast
+from harness.evidence.sanity import Badge, above, badges, blocked, worst
+from harness.evidence.statistics import Interval
+
+TRAINING = {"effect": 2.5, "distinct": 400, "zero_step": {"questions": 8, "identical": 8}}
+LOOKS = (
+    {"step": 10, "dev_loss": 2.0},
+    {"step": 20, "dev_loss": 1.0},
+    {"step": 30, "dev_loss": 1.1},
+)
+CONTRAST = Contrast(
+    "lora", "prompt", "accuracy", Interval(0.2, 0.1, 0.3, 100, "bootstrap"), 0.01, "permutation",
+    0.1, None, 100, 1, ("a",), (), 0.01,
+)  # fmt: skip
+
+
+def share(value: float) -> Interval:
+    return Interval(value, None, None, 100, "none")
+
+
+def told(
+    looks: Any = LOOKS,
+    templates: Any = ("t",),
+    training: Any = TRAINING,
+    truncated: float = 0.0,
+    stopped: float = 1.0,
+    readable: float = 1.0,
+    **changes: Any,
+) -> dict[str, Badge]:
+    """The badges of a run by name; keyword arguments say what was wrong with it."""
+    metrics = {
+        "truncated": share(truncated),
+        "stopped": share(stopped),
+        "readable": share(readable),
+    }
+    manifest = {"training": training and training | changes, "template": "t"}
+    return {badge.name: badge for badge in badges(manifest, metrics, looks, templates)}
+
+
+def test_a_run_that_went_well_passes_every_badge() -> None:
+    found = told()
+    assert list(found) == [
+        "truncation", "stops", "readable", "adapter effect", "zero-step", "training examples",
+        "best step", "template",
+    ]  # fmt: skip
+    assert all(badge.passed for badge in found.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "text"),
+    [
+        ("truncation", {"truncated": 0.83}, "cut off 83% of its answers"),
+        ("stops", {"stopped": 0.5}, "ended 50% of its answers by itself"),
+        ("readable", {"readable": 0.25}, "wrote 25% of its answers so that they can be read"),
+        ("adapter effect", {"effect": 0.0}, "left all logits unmoved"),
+        ("zero-step", {"zero_step": {"questions": 8, "identical": 7}},
+         "wrote the base model's text for 7 of 8 questions before training"),
+        ("training examples", {"distinct": 99}, "was tuned on 99 different examples"),
+        ("template", {"templates": ("t", "u")},
+         "was asked with one of 2 chat templates that its model's rungs used"),
+        ("best step", {"looks": (LOOKS[1], LOOKS[0])},
+         "was best on dev at the first look (look 1 of 2, step 20), then got worse"),
+        ("best step", {"looks": LOOKS[:2]},
+         "was still learning when training ended: its last look saw dev loss fall by 50%"),
+    ],
+)  # fmt: skip
+def test_each_badge_fails_alone_and_says_what_was_seen(
+    name: str, wrong: dict[str, Any], text: str
+) -> None:
+    failed = [badge for badge in told(**wrong).values() if not badge.passed]
+    assert failed == [Badge(name, False, text)]
+
+
+def test_the_thresholds_themselves_pass() -> None:
+    found = told(truncated=0.1, stopped=0.9, readable=0.5, distinct=100)
+    assert all(badge.passed for badge in found.values())
+
+
+@pytest.mark.parametrize("looks", [(), LOOKS[:1]])
+def test_one_look_cannot_tell_and_passes(looks: Any) -> None:
+    badge = told(looks=looks)["best step"]
+    assert badge.passed and badge.text.endswith("whether it trained long enough is unknown")
+
+
+def test_the_last_look_may_be_the_best_where_dev_has_levelled_off() -> None:
+    flat = (*LOOKS[:2], {"step": 30, "dev_loss": 0.985})
+    assert told(looks=flat)["best step"].passed
+
+
+def test_an_untuned_rung_has_no_badges_of_training() -> None:
+    assert list(told(training=None)) == ["truncation", "stops", "readable", "template"]
+
+
+def test_what_an_older_result_did_not_record_has_no_badge() -> None:
+    found = told(training={"effect": 1.0})
+    assert {"zero-step", "training examples"}.isdisjoint(found)
+
+
+def test_a_tuned_rung_must_be_detectably_above_each_control() -> None:
+    unclear = replace(CONTRAST, p=0.2)
+    below = replace(CONTRAST, delta=Interval(-0.2, -0.3, -0.1, 100, "bootstrap"))
+    assert above({"majority": CONTRAST, "shuffled": CONTRAST}).passed
+    for bad in (unclear, below):
+        found = above({"majority": CONTRAST, "shuffled": bad})
+        assert found == Badge("above controls", False, "is not detectably above shuffled")
+
+
+def test_a_badge_is_passed_if_every_seed_passed_it() -> None:
+    good, bad = Badge("stops", True, "ended all"), Badge("stops", False, "ended none")
+    assert worst([[good], [good]]) == [good]
+    assert worst([[good], [bad], [good]]) == [Badge("stops", False, "ended none (1 of 3 seeds)")]
+    assert worst([[bad]]) == [bad]
+
+
+FAILED = [Badge("truncation", False, "cut off 83% of its answers"), Badge("stops", False, "…")]
+BETTER = CONTRAST
+WORSE = replace(CONTRAST, delta=Interval(-0.2, -0.3, -0.1, 100, "bootstrap"))
+UNDECIDED = replace(CONTRAST, p_adjusted=0.5)
+SAID = "cut off 83% of its answers (and 1 more)"
+
+
+@pytest.mark.parametrize(
+    ("contrast", "rung", "reason"),
+    [
+        (BETTER, "prompt", f"prompt {SAID}"),
+        (BETTER, "lora", ""),
+        (WORSE, "lora", f"lora {SAID}"),
+        (WORSE, "prompt", ""),
+        (UNDECIDED, "lora", f"lora {SAID}"),
+        (UNDECIDED, "prompt", f"prompt {SAID}"),
+    ],
+    ids=["better/loser", "better/winner", "worse/loser", "worse/winner", "open/rung", "open/base"],
+)
+def test_only_verdicts_against_a_failed_rung_are_blocked(
+    contrast: Contrast, rung: str, reason: str
+) -> None:
+    good = [Badge("truncation", True, "cut off 0% of its answers")]
+    assert blocked(contrast, {"lora": good, "prompt": good} | {rung: FAILED}) == reason

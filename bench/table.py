@@ -23,11 +23,11 @@ class Row:
     """The work."""
     unit: str
     """`s` (less is better), or a rate (more is better)."""
-    ours: float
+    ours: float | None
     other: str
     """The other way, and how it was set."""
     theirs: float | None
-    """None if it did not run; `output` then says why."""
+    """None if one did not run; `output` then says why."""
     aim: float | None = None
     """The ratio that is aimed at."""
     output: str = ""
@@ -37,7 +37,7 @@ class Row:
     @property
     def ratio(self) -> float | None:
         """How many times as fast harness is."""
-        if self.theirs is None:
+        if self.ours is None or self.theirs is None:
             return None
         return self.theirs / self.ours if self.unit == "s" else self.ours / self.theirs
 

@@ -40,7 +40,7 @@ def write_target(row: Row) -> str:
 def without_notes(schema: Any) -> Any:
     """A schema without its x- annotations, as a model is shown it."""
     if isinstance(schema, dict):
-        return {k: without_notes(v) for k, v in schema.items() if not k.startswith("x-")}
+        return {k: without_notes(v) for k, v in schema.items() if not k.startswith(("x-", "$"))}
     return [without_notes(v) for v in schema] if isinstance(schema, list) else schema
 
 
@@ -106,7 +106,7 @@ def train(data: Path, model: str, epochs: float, out: Path) -> str:
             num_train_epochs=epochs,
             learning_rate=2e-3,
             lr_scheduler_type="cosine",
-            warmup_ratio=0.05,
+            warmup_steps=0.05,  # below one: a share of all steps
             per_device_train_batch_size=8,
             per_device_eval_batch_size=8,
             train_sampling_strategy="group_by_length",

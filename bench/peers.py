@@ -8,9 +8,9 @@ llama.cpp is optional, as it is compiled where it is installed (about ten minute
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 
+import torch
 from transformers import AutoTokenizer, ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
 
 from harness.models import plain
@@ -116,7 +116,7 @@ def llama_cpp(model: LocalModel, longest: int) -> Answer:
     path = model.spec.weights.resolve()
     if path.suffix != ".gguf":
         raise Unavailable("these weights are no GGUF file")
-    cores = len(os.sched_getaffinity(0))
+    cores = torch.get_num_threads()
     llama = Llama(str(path), n_ctx=longest, n_threads=cores, n_threads_batch=cores, verbose=False)
 
     def answer(prompts: Prompts, budget: int) -> list[str]:

@@ -13,7 +13,7 @@ from bench.table import Row, show
 __all__ = ["main"]
 
 SECTIONS = ("answering", "training", "sweep", "scaling")
-SIZES = {"ours": (64, 8), "questions": (4, 2), "steps": (12, 3), "limit": (12, 4)}
+SIZES = {"ours": (64, 8), "questions": (4, 2), "steps": (12, 2), "limit": (10, 2)}
 """What an option says by itself, and with --quick."""
 
 
@@ -24,7 +24,9 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         "what", nargs="*", help=f"any of {', '.join(SECTIONS)} (all of them if none is named), "
         "and overrides like model.dtype=bfloat16"
     )  # fmt: skip
-    parser.add_argument("--quick", action="store_true", help="little of everything")
+    parser.add_argument(
+        "--quick", action="store_true", help="little of everything; sweep only if it is named"
+    )
     parser.add_argument("--banking77", metavar="FOLDER", help="with train.csv and test.csv")
     helps = {
         "ours": "questions that harness answers",
@@ -40,10 +42,11 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     unknown = [word for word in named if word not in SECTIONS]
     if unknown:
         parser.error(f"{unknown[0]}: is not one of {', '.join(SECTIONS)}")
-    arguments.sections = named or list(SECTIONS)
-    for name, (usual, quick) in SIZES.items():
+    usual = [s for s in SECTIONS if not (arguments.quick and s == "sweep")]
+    arguments.sections = named or usual
+    for name, sizes in SIZES.items():
         if getattr(arguments, name) is None:
-            setattr(arguments, name, quick if arguments.quick else usual)
+            setattr(arguments, name, sizes[arguments.quick])
         if getattr(arguments, name) < 1:
             parser.error(f"--{name} must be at least 1")
     return arguments

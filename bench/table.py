@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -58,7 +59,8 @@ class Row:
 def show(rows: Iterable[Row]) -> None:
     """Print the table, and on which machine it was measured."""
     about = machine()
-    table = Table(caption=f"{about['processor']}, {about['cores']} cores")
+    threads = f"{about['cores']} cores, {torch.get_num_threads()} threads"
+    table = Table(caption=f"{about['processor']}, {threads}")
     for heading in HEADINGS:
         numeric = heading in ("harness", "its own", "ratio", "aim")
         table.add_column(heading, justify="right" if numeric else "left")

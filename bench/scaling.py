@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -50,15 +51,15 @@ DIMENSION, QUERIES, K = 384, 100, 3
 
 def rows(arguments: Namespace) -> Iterator[Row]:
     """The scaling lines; --quick takes the two smallest sizes of each."""
-    fewer = slice(2) if arguments.quick else slice(None)
+    count = 2 if arguments.quick else None
     asked = experiment(["+task=support_json", "rung=prompt", *arguments.overrides])
-    yield from _growth("answering, tiny model", "questions", _questions(asked, QUESTIONS[fewer]))
-    yield from _growth("answering behind a prefix", "tokens", _prefixes(asked, PREFIXES[fewer]))
-    yield from _corpora(CORPORA[fewer])
+    yield from _growth("answering, tiny model", "questions", _questions(asked, QUESTIONS[:count]))
+    yield from _growth("answering behind a prefix", "tokens", _prefixes(asked, PREFIXES[:count]))
+    yield from _corpora(CORPORA[:count])
     if not arguments.quick:
         lora = experiment(["+task=support_json", "rung=lora", *arguments.overrides])
         yield from _growth("training", "examples", _training(lora, EXAMPLES))
-    yield from _growth("compare()", "questions", _comparisons(COMPARED[fewer]))
+    yield from _growth("compare()", "questions", _comparisons(COMPARED[:count]))
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _corpora(sizes: Sequence[int]) -> Iterator[Row]:
         ivf = faiss.IndexIVFFlat(quantizer, DIMENSION, cells, faiss.METRIC_INNER_PRODUCT)
         ivf.cp.niter, ivf.nprobe = 5, max(1, cells // 16)
         ivf.cp.min_points_per_centroid, ivf.cp.max_points_per_centroid = 1, 64
-        others = {f"FAISS IVF, {ivf.nprobe} of {cells} cells": ivf}
+        others: dict[str, Any] = {f"FAISS IVF, {ivf.nprobe} of {cells} cells": ivf}
         if size <= HNSW_LIMIT:
             hnsw = faiss.IndexHNSWFlat(DIMENSION, 32, faiss.METRIC_INNER_PRODUCT)
             hnsw.hnsw.efSearch = 64
@@ -147,17 +148,15 @@ def _corpora(sizes: Sequence[int]) -> Iterator[Row]:
             yield Row(what, "queries/s", ours, name, rate, output=output)
 
 
-def _index(
-    index: object, vectors: np.ndarray, queries: np.ndarray
-) -> tuple[float, float, np.ndarray]:
+def _index(index: Any, vectors: np.ndarray, queries: np.ndarray) -> tuple[float, float, np.ndarray]:
     """Seconds to build, queries per second one by one, and the places that were found."""
     began = time.perf_counter()
-    if not index.is_trained:  # type: ignore[attr-defined]
-        index.train(vectors)  # type: ignore[attr-defined]
-    index.add(vectors)  # type: ignore[attr-defined]
+    if not index.is_trained:
+        index.train(vectors)
+    index.add(vectors)
     built = time.perf_counter() - began
     began = time.perf_counter()
-    found = [index.search(query[None], K)[1][0] for query in queries]  # type: ignore[attr-defined]
+    found = [index.search(query[None], K)[1][0] for query in queries]
     return built, len(queries) / (time.perf_counter() - began), np.array(found)
 
 

@@ -28,8 +28,8 @@ format: $(READY) ## put the code into shape
 ui: $(READY) ## MLflow's UI on this project's store: http://127.0.0.1:5000
 	$(VENV)/bin/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
 
-bench: $(READY) ## answering speed against transformers' generate, same texts
-	$(PY) -m bench.answering
+bench: $(VENV)/.bench ## against lm-eval, TRL, llama.cpp and others; BANKING77=FOLDER adds to it
+	$(PY) -m bench $(if $(BANKING77),--banking77 "$(BANKING77)")
 
 clean: ## remove .venv; results/ and mlflow.db stay
 	rm -rf $(VENV)
@@ -39,4 +39,8 @@ $(READY): constraints.txt pyproject.toml
 		{ echo "harness needs Python 3.11 or later; say: make PYTHON=python3.12 ..."; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --progress-bar on -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/.bench: $(READY)
+	$(PY) -m pip install --quiet --progress-bar on -c constraints.txt -e '.[dev,bench]'
 	@touch $@

@@ -1,109 +1,159 @@
-"""Answering: harness against transformers' `generate`, on the same requests and the same weights.
+"""Answering: harness against what else answers, on the same requests and the same weights.
 
-    python -m bench.answering                             # few_shot of support_json
-    python -m bench.answering +task=banking77 rung.shots.k=16 task.source=FOLDER
+    python -m bench answering --questions 4 --banking77 FOLDER
+    python -m bench answering model=folder model.weights.path=FOLDER
 
-Every row runs in this process, one after the other, and its texts are compared with those of
-`generate` one by one. The slow ways answer the first REFERENCE questions, ours all of QUESTIONS.
+Every way runs in this process, one after the other, and its texts are compared with those of
+transformers' `generate`, one by one. The others answer the first few questions, harness all: an
+eval set is long. Ways that compute a shared prefix once answer SHARING times as many, as they too
+gain by more of them; `--questions` raises both. That harness keeps freed memory
+(`harness.models.memory`) serves all ways alike.
 """
 
 from __future__ import annotations
 
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
-from rich.console import Console
-from rich.table import Table
+from transformers import PreTrainedModel
 
-from harness.models import plain
+from bench.experiment import experiment
+from bench.floors import floors
+from bench.peers import Answer, Unavailable, batches, continuous, llama_cpp, lm_eval
+from bench.table import Row
 from harness.models.decode import Completion
-from harness.models.local import LocalModel, load_model
-from harness.models.memory import keep_freed_memory
-from harness.progress import silence_libraries
+from harness.models.local import LocalModel
 
-CONF = Path(__file__).resolve().parent.parent / "conf"
-QUESTIONS = 128
-REFERENCE = 8
+__all__ = ["rows"]
+
+BATCH = 8
+"""Of padded batches; fewer if fewer questions are asked."""
+SHARING = 3
+UNIT = "questions/s"
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to answer: how many questions it got through in a second, and what it said."""
+class Requests:
+    """What a rung sends."""
 
     name: str
-    questions: int
-    seconds: float
-    texts: dict[int, list[int]]
-
-    @property
-    def rate(self) -> float:
-        return self.questions / self.seconds
+    overrides: tuple[str, ...]
+    aims: Mapping[str, float] = field(default_factory=dict)
+    """By the other way's name."""
 
 
-def requests(overrides: list[str]) -> tuple[LocalModel, list[list[int]], int]:
-    """The model, the prompts that a rung sends for the first questions, and the token budget."""
-    chosen = (
-        overrides if any("task=" in o for o in overrides) else ["+task=support_json", *overrides]
-    )
-    if not any(o.startswith("rung=") for o in chosen):
-        chosen.append("rung=few_shot")
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", overrides=[*chosen, "tracking=none"])
-    OmegaConf.resolve(config)
-    built = {
-        k: instantiate(config[k], _convert_="all") for k in ("task", "rung", "model", "embedder")
-    }
-    task, model = built["task"].limited(QUESTIONS), load_model(built["model"])
-    with tempfile.TemporaryDirectory() as folder:
-        predictor = built["rung"].fit(
-            task.materials, model, built["embedder"], config.seed, Path(folder)
-        )
-        prompts = [model.encode(asked.messages) for asked in predictor.ask(task.questions)]
-    return model, prompts, task.materials.max_new_tokens
+FEW_SHOT = {"lm-eval": 25.0, "llama.cpp": 2.0}
+LONG = {"lm-eval": 3.0}
+REQUESTS = (
+    Requests("support_json prompt", ("+task=support_json", "rung=prompt"), LONG),
+    Requests("support_json few_shot", ("+task=support_json", "rung=few_shot"), FEW_SHOT),
+    Requests("support_json rag", ("+task=support_json", "rung=rag"), LONG),
+    # The untrained weights with the short prompt: as fast as the trained ones.
+    Requests("support_json lora", ("+task=support_json", "rung=lora", "~rung.adapter")),
+)
+BANKING77 = Requests(
+    "banking77 few_shot, 16 shots",
+    ("+task=banking77", "rung=few_shot", "rung.shots.k=16"),
+    FEW_SHOT,
+)
 
 
-def timed(name: str, count: int, answer: Callable[[], Iterable[Completion]]) -> Way:
-    began = time.perf_counter()
-    texts = {c.index: c.tokens for c in answer()}
-    return Way(name, count, time.perf_counter() - began, texts)
+def rows(arguments: Namespace) -> Iterator[Row]:
+    """The answering lines: for every kind of request harness against each other way."""
+    wanted = list(REQUESTS[1:2] if arguments.quick else REQUESTS)
+    if arguments.banking77:
+        source = f"task.source={arguments.banking77}"
+        wanted.append(Requests(BANKING77.name, (*BANKING77.overrides, source), BANKING77.aims))
+    for requests in wanted:
+        asked = experiment([*requests.overrides, *arguments.overrides])
+        prompts = asked.prompts(arguments.ours)
+        budget = asked.task.materials.max_new_tokens
+        yield from _compared(requests, asked.model, prompts, budget, arguments.questions)
 
 
-def main() -> None:
-    silence_libraries()
-    keep_freed_memory()
-    model, prompts, budget = requests(sys.argv[1:])
-    few = prompts[:REFERENCE]
+@dataclass(frozen=True)
+class _Timed:
+    rate: float
+    texts: list[str]
+
+
+def _compared(
+    requests: Requests, model: LocalModel, prompts: list[list[int]], budget: int, few: int
+) -> Iterator[Row]:
     reference = model.fresh(model.model.dtype)
-    pad = model.tokenizer.eos_token_id
-    list(model.answer(prompts[:2], 4))  # nobody pays for what is only set up once
-    list(plain.generate(reference, few[:1], model.stop, 4, 1, pad))
-    ways = [
-        timed("generate, one by one", len(few),
-              lambda: plain.generate(reference, few, model.stop, budget, 1, pad)),
-        timed("generate, padded batches of 8", len(few),
-              lambda: plain.generate(reference, few, model.stop, budget, 8, pad)),
-        timed("harness", len(prompts), lambda: model.answer(prompts, budget)),
-    ]  # fmt: skip
-    tokens = sum(map(len, prompts)) / len(prompts)
-    print(f"{len(prompts)} prompts of {tokens:.0f} tokens, {model.spec.name}, {model.spec.dtype}")
-    table = Table()
-    for heading in ("way", "questions", "seconds", "questions/s", "ratio", "same text"):
-        table.add_column(heading, justify="left" if heading == "way" else "right")
-    for way in ways:
-        same = sum(way.texts[i] == tokens for i, tokens in ways[0].texts.items())
-        table.add_row(
-            way.name, str(way.questions), f"{way.seconds:.1f}", f"{way.rate:.2f}",
-            f"{way.rate / ways[0].rate:.1f}", f"{same}/{len(few)}",
-        )  # fmt: skip
-    Console().print(table)
+    list(model.answer(_short(prompts), 2))  # nobody pays for what is only set up once
+    began = time.perf_counter()
+    done = sorted(model.answer(prompts, budget), key=lambda c: c.index)
+    ours = len(prompts) / (time.perf_counter() - began)
+    texts = [model.decode(c.tokens) for c in done[:few]]
+    what = f"{requests.name} ({_shape(prompts, done)})"
+    expected: list[str] | None = None
+    for key, name, found in _others(model, reference, prompts, few, budget):
+        aim = requests.aims.get(key)
+        if isinstance(found, Unavailable):
+            yield Row(what, UNIT, ours, name, None, aim, f"not run: {found}")
+            continue
+        expected = expected or found.texts  # the first way is one by one: the reference
+        output = f"{_equal(texts, expected)}, other {_equal(found.texts, expected)}"
+        yield Row(what, UNIT, ours, name, found.rate, aim, output)
+    for floor in floors(reference, done):
+        yield Row(what, UNIT, ours, floor.name, len(prompts) / floor.seconds)
 
 
-if __name__ == "__main__":
-    main()
+def _others(
+    model: LocalModel,
+    reference: PreTrainedModel,
+    prompts: list[list[int]],
+    few: int,
+    budget: int,
+) -> Iterator[tuple[str, str, _Timed | Unavailable]]:
+    """Every other way: its key among the aims, its name, and what came of it."""
+    first, more = prompts[:few], prompts[: few * SHARING]
+    size = min(BATCH, few)
+    one = _time(partial(batches, model, reference, 1), first, budget)
+    yield "generate", "generate, one by one", one
+    several = _time(partial(batches, model, reference, size), first, budget)
+    yield "batches", f"generate, padded batches of {size}", several
+    found = _time(partial(continuous, model, reference), more, budget)
+    yield "continuous", f"generate_batch, continuous batching of {len(more)}", found
+    if isinstance(one, _Timed) and isinstance(several, _Timed) and one.rate > several.rate:
+        size = 1
+    found = _time(partial(lm_eval, model, reference, size), first, budget)
+    yield "lm-eval", f"lm-eval, HF backend, batches of {size} (the faster)", found
+    longest = max(map(len, prompts)) + budget
+    found = _time(partial(llama_cpp, model, longest), more, budget)
+    yield "llama.cpp", f"llama.cpp, 4 bits, {len(more)} in a row", found
+
+
+def _time(
+    build: Callable[[], Answer], prompts: Sequence[list[int]], budget: int
+) -> _Timed | Unavailable:
+    """How fast a way is and what it says, or why it cannot be taken; set-up is not counted."""
+    try:
+        answer = build()
+        answer(_short(prompts), 2)
+        began = time.perf_counter()
+        texts = answer(prompts, budget)
+        return _Timed(len(prompts) / (time.perf_counter() - began), texts)
+    except Unavailable as reason:
+        return reason
+
+
+def _short(prompts: Sequence[list[int]]) -> list[list[int]]:
+    """To warm up with: the ends of two prompts, which say nothing about their beginnings."""
+    return [prompt[-32:] for prompt in prompts[:2]]
+
+
+def _shape(prompts: Sequence[list[int]], done: Sequence[Completion]) -> str:
+    mean = sum(map(len, prompts)) / len(prompts)
+    computed = sum(c.computed for c in done) / len(done)
+    return f"{len(prompts)}: {mean:.0f} tokens, {computed:.0f} computed"
+
+
+def _equal(texts: Sequence[str], expected: Sequence[str]) -> str:
+    """How many of the first texts are letter for letter those of `generate`, one by one."""
+    same = sum(a == b for a, b in zip(texts, expected, strict=False))
+    return f"{same}/{len(expected)}"

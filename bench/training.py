@@ -1,0 +1,243 @@
+"""Training: harness against TRL's SFTTrainer and transformers' Trainer, on the same LoRA.
+
+    python -m bench training --steps 12
+    python -m bench training +task=banking77 task.source=FOLDER
+
+Same weights, adapter, first values, examples in the same order, loss on the completions alone,
+schedule and optimizer. Batches are of like length, as harness makes them, which spares the others
+padding. One step warms up; the clock runs from the beginning of the second to the beginning of
+the last, which is not counted.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import get_peft_model
+from torch import nn
+from transformers import (
+    DataCollatorForSeq2Seq,
+    PrinterCallback,
+    Trainer,
+    TrainingArguments,
+    set_seed,
+)
+
+from bench.experiment import Experiment, experiment
+from bench.table import Row
+from harness.ladder.packing import IGNORED, Encoded
+from harness.ladder.rung import Predictor
+from harness.ladder.training import _GroupedByLength  # the order that harness itself trains in
+from harness.models.local import LocalModel
+
+__all__ = ["rows"]
+
+BATCH = 8
+DEV = 2
+"""harness looks at dev at the end, outside of the clock."""
+
+
+def rows(arguments: Namespace) -> Iterator[Row]:
+    """The training lines: harness in both precisions against the others."""
+    overrides = [*arguments.overrides, "rung=lora"]
+    if not any("task=" in o for o in overrides):
+        overrides.insert(0, "+task=support_json")
+    job = _Job.of(experiment(overrides), arguments.steps)
+    single, half = job.harness("float32"), job.harness("bfloat16")
+    what = f"LoRA, {job.counted} steps of {BATCH} examples, {job.tokens / job.counted:.0f} tokens"
+    plain = job.trainer()
+    yield _row(what, "float32", single, "transformers Trainer, padded, float32", plain)
+    try:
+        sft = {dtype: job.sft_trainer(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    except ImportError:
+        reason = "not run: pip install -e '.[bench]'"
+        yield Row(what, "tokens/s", half.rate, "TRL SFTTrainer", None, None, reason)
+        return
+    yield _row(what, "float32", single, "TRL SFTTrainer, float32", sft[torch.float32])
+    yield _row(what, "bfloat16", half, "TRL SFTTrainer, float32", sft[torch.float32], 4.0)
+    yield _row(what, "bfloat16", half, "TRL SFTTrainer, bfloat16", sft[torch.bfloat16], 2.5)
+
+
+@dataclass(frozen=True)
+class _Run:
+    rate: float
+    """Tokens per second."""
+    losses: list[float]
+
+
+def _row(
+    what: str, dtype: str, ours: _Run, other: str, theirs: _Run, aim: float | None = None
+) -> Row:
+    apart = max(abs(a - b) for a, b in zip(ours.losses, theirs.losses, strict=True))
+    output = f"losses {ours.losses[0]:.3f} to {ours.losses[-1]:.3f}, at most {apart:.1g} apart"
+    return Row(f"{what}, {dtype}", "tokens/s", ours.rate, other, theirs.rate, aim, output)
+
+
+class _Clocked(LocalModel):
+    """A model whose copies note when they take in a training batch."""
+
+    def __init__(self, model: LocalModel) -> None:
+        super().__init__(model.spec, model.folder, model.fingerprint)
+        self.starts: list[float] = []
+
+    def fresh(self, dtype: torch.dtype) -> Any:
+        """A copy of the weights; PEFT calls its forward past the hooks, but not its embedding's."""
+        model = super().fresh(dtype)
+        model.get_input_embeddings().register_forward_pre_hook(self._note)
+        return model
+
+    def _note(self, module: nn.Module, inputs: object) -> None:
+        if module.training:
+            self.starts.append(time.perf_counter())
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What each way trains on."""
+
+    experiment: Experiment
+    examples: list[Encoded]
+    """In the order of training."""
+    predictor: Predictor
+    """The rung, with as many train examples as there are steps for."""
+    counted: int
+    """Steps on the clock."""
+
+    @classmethod
+    def of(cls, asked: Experiment, counted: int) -> _Job:
+        whole = asked.task.materials
+        train = whole.train[: (counted + 2) * BATCH]
+        materials = replace(whole, train=train, dev=whole.dev[:DEV])
+        predictor = Predictor(asked.rung, materials, asked.model, asked.embedder, asked.seed, None)
+        model = asked.model
+        encoded = [
+            Encoded(model.encode(m), model.encode_answer(m, target))
+            for m, target in predictor.lessons(train)
+        ]
+        lengths = [len(e.prompt) + len(e.completion) for e in encoded]
+        order = _GroupedByLength(lengths, BATCH, asked.seed)
+        return cls(asked, [encoded[i] for i in order], predictor, len(train) // BATCH - 2)
+
+    @property
+    def steps(self) -> int:
+        return self.counted + 2
+
+    @property
+    def tokens(self) -> int:
+        """Of the examples of the steps on the clock, each with its whole prompt."""
+        counted = self.examples[BATCH : (self.counted + 1) * BATCH]
+        return sum(len(e.prompt) + len(e.completion) for e in counted)
+
+    def harness(self, dtype: str) -> _Run:
+        """What a lora rung does."""
+        adapter = self.experiment.rung.adapter
+        assert adapter is not None
+        settings = replace(adapter.training, dtype=dtype, epochs=1, batch_size=BATCH, accumulate=1)
+        model = _Clocked(self.experiment.model)
+        with tempfile.TemporaryDirectory() as folder:
+            report = (
+                replace(adapter, training=settings)
+                .fit(
+                    model,
+                    self.predictor.lessons,
+                    self.predictor.materials,
+                    self.experiment.seed,
+                    Path(folder),
+                )
+                .report
+            )
+        losses = [point["loss"] for point in report.curve.points if "loss" in point]
+        return self._run(model, losses)
+
+    def trainer(self) -> _Run:
+        """transformers' Trainer with the collator that its examples use."""
+        model, adapted = self._adapted(torch.float32)
+        with tempfile.TemporaryDirectory() as folder:
+            trainer = Trainer(
+                adapted,
+                TrainingArguments(output_dir=folder, **self._settings()),
+                DataCollatorForSeq2Seq(model.tokenizer, label_pad_token_id=IGNORED),
+                self._dataset(),
+            )
+            return self._run(model, _losses(trainer))
+
+    def sft_trainer(self, dtype: torch.dtype) -> _Run:
+        """TRL's SFTTrainer; in bfloat16 with base weights in it and autocast, as harness has it."""
+        from trl import SFTConfig, SFTTrainer
+
+        model, adapted = self._adapted(dtype)
+        with tempfile.TemporaryDirectory() as folder:
+            trainer = SFTTrainer(
+                adapted,
+                SFTConfig(
+                    output_dir=folder,
+                    max_length=None,
+                    gradient_checkpointing=False,  # its default, which trades time for memory
+                    bf16=dtype == torch.bfloat16,
+                    **self._settings(),
+                ),
+                train_dataset=self._dataset(),
+                processing_class=model.tokenizer,
+            )
+            return self._run(model, _losses(trainer))
+
+    def _adapted(self, dtype: torch.dtype) -> tuple[_Clocked, Any]:
+        """A fresh model with an adapter that begins as harness' own does."""
+        model, adapter = _Clocked(self.experiment.model), self.experiment.rung.adapter
+        assert adapter is not None
+        set_seed(self.experiment.seed)
+        return model, get_peft_model(model.fresh(dtype), deepcopy(adapter.config))
+
+    def _settings(self) -> dict[str, Any]:
+        adapter = self.experiment.rung.adapter
+        assert adapter is not None
+        training = adapter.training
+        return {
+            "num_train_epochs": 1,
+            "learning_rate": training.learning_rate,
+            "lr_scheduler_type": training.schedule,
+            "warmup_steps": int(self.steps * training.warmup),
+            "weight_decay": training.weight_decay,
+            "max_grad_norm": training.max_grad_norm,
+            "per_device_train_batch_size": BATCH,
+            "train_sampling_strategy": "sequential",
+            "logging_steps": 1,
+            "save_strategy": "no",
+            "use_cpu": self.experiment.model.device.type == "cpu",
+            "seed": self.experiment.seed,
+            "report_to": "none",
+            "disable_tqdm": True,
+            "dataloader_pin_memory": False,
+        }
+
+    def _dataset(self) -> Dataset:
+        return Dataset.from_list(
+            [
+                {
+                    "input_ids": e.prompt + e.completion,
+                    "labels": [IGNORED] * len(e.prompt) + e.completion,
+                }
+                for e in self.examples
+            ]
+        )
+
+    def _run(self, model: _Clocked, losses: list[float]) -> _Run:
+        assert len(model.starts) == len(losses) == self.steps
+        seconds = model.starts[self.counted + 1] - model.starts[1]
+        return _Run(self.tokens / seconds, losses)
+
+
+def _losses(trainer: Trainer) -> list[float]:
+    """Train; the loss of each step."""
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    return [float(record["loss"]) for record in trainer.state.log_history if "loss" in record]

@@ -43,6 +43,11 @@ UNTOLD = {
 }
 """Overrides that a result tells by itself, or that do not change it."""
 
+OTHER_MODES = {
+    "--multirun", "-m", "--run", "-r", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc",
+}  # fmt: skip
+"""What of Hydra's own goes without a sweep, or asks for one itself."""
+
 _finished: list[tuple[RunFolder, Tracking, str, Prices]] = []
 """What this process has run: folder, where it is mirrored, the sweep, and what it was priced at."""
 
@@ -190,6 +195,9 @@ def _conclude() -> None:
 def main() -> None:
     """Run the sweep, then print the table; exit code 2 for what the user can mend."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hand us the exceptions instead of printing them
+    if not any(word.split("=")[0] in OTHER_MODES for word in sys.argv[1:]):
+        # As hydra.mode in the configuration it would be lost whenever an override is mistaken.
+        sys.argv.append("--multirun")
     failure = None
     try:
         _sweep()

@@ -80,6 +80,7 @@ def test_without_a_task_the_tasks_are_listed(harness: Shell) -> None:
         (["+task=nothing"], ["task/nothing", "banking77", "mine"]),
         (["+task=mine", "rung=nothing"], ["rung/nothing", "few_shot"]),
         (["+task=mine", "sead=1"], ["sead"]),
+        (["+task=mine", "sead=1", "rung=prompt,lora"], ["sead"]),
         (["+task=mine", "limit=0"], ["limit=0", "at least 1"]),
         (["+task=mine", "prices.machine_hour=-1"], ["prices.machine_hour=-1", "from 0 up"]),
         (["+task=mine", "isolation.leaks=maybe"], ["isolation.leaks=maybe", "stop, drop, allow"]),

@@ -143,7 +143,8 @@ class Results(NamedTuple):
     """All complete runs, as tidy tables."""
 
     runs: pd.DataFrame
-    """One row per run, metric and slice ("" is the whole set): value, low, high, n."""
+    """One row per run, metric and slice ("" is the whole set): value, low, high, n; and what the
+    run is a control of, None for the rungs of the ladder."""
     items: pd.DataFrame
     """One row per run and eval example: the prediction and its scores."""
 
@@ -155,7 +156,9 @@ def load_results(root: str | Path) -> Results:
     items: list[pd.DataFrame] = []
     for folder in folders:
         manifest = folder.read("manifest.json")
-        about = {k: manifest[k] for k in ("run", "task", "rung", "model", "seed", "limit")}
+        names = ("run", "task", "rung", "model", "seed", "limit", "primary")
+        about = {name: manifest[name] for name in names}
+        about["control"] = manifest["control"]["kind"] if manifest["control"] else None
         about["eval_sha256"] = manifest["fingerprints"]["eval"]
         numbers = folder.read("metrics.json")
         for tag, part in {"": numbers["all"], **numbers["slices"]}.items():

@@ -137,7 +137,7 @@ def test_runs_are_rows_of_metric_and_slice_with_interval_and_n(tmp_path: Path) -
     complete_run(tmp_path, "prompt")
     complete_run(tmp_path, "lora", answers={f"eval-{i}": "red" for i in range(4)}, seed=3)
     runs = load_results(tmp_path).runs
-    about = ["run", "task", "rung", "model", "seed", "limit", "eval_sha256"]
+    about = ["run", "task", "rung", "model", "seed", "limit", "primary", "control", "eval_sha256"]
     numbers = ["slice", "metric", "value", "low", "high", "n", "method"]
     assert list(runs.columns) == about + numbers
     row = runs.query("rung == 'prompt' and slice == '' and metric == 'accuracy'").iloc[0]

@@ -76,11 +76,11 @@ def _one(config: DictConfig) -> None:
     number = HydraConfig.get().job.get("num", 0)
     loud = f"  LIMIT: only the first {job.task.limit} eval examples" if job.task.limit else ""
     print(f"[{number}] {job.task.name} / {job.rung.name}{loud}", file=sys.stderr)
-    for one in (job, *job.beside()):
-        folder = run(one)
-        if all(folder.path != done.path for done, *_ in _finished):
-            _track(partial(tracking.mirror, folder), folder.path)
-            _finished.append((folder, tracking, job.sweep, prices))
+    folder = run(job)
+    for done in (folder, *map(run, job.beside(folder))):
+        if all(done.path != earlier.path for earlier, *_ in _finished):
+            _track(partial(tracking.mirror, done), done.path)
+            _finished.append((done, tracking, job.sweep, prices))
 
 
 def _assemble(config: DictConfig) -> Job:

@@ -40,7 +40,7 @@ class Job:
     isolation: Isolation
     contrasts: Contrasts
     controls: bool | None
-    """Which controls run beside the rung: all, none or (None) those that ask no model."""
+    """Which controls run beside the rung: all, none or (None) those that train nothing."""
     dev_questions: int
     """How many questions of dev an untuned rung answers: the best of them is chosen there."""
     seed: int
@@ -60,12 +60,13 @@ class Job:
     control: Control | None = None
     """What this job is a control of, if it is one."""
 
-    def beside(self) -> Iterator[Job]:
-        """The jobs of the controls that belong beside this one's rung.
+    def beside(self, folder: RunFolder) -> Iterator[Job]:
+        """The jobs of the controls that belong beside this one, which has left `folder`.
 
         They have the first seed, whatever the rung's: they are there to expose, not to estimate.
         """
-        for control in controls(self.rung, self.task, self.controls):
+        scored = folder.read("metrics.json")["all"][self.task.primary]["value"] > 0
+        for control in controls(self.rung, self.task, self.controls, scored):
             settings = {"control": control.kind}
             if control.of:
                 settings["of"] = self.settings

@@ -364,7 +364,8 @@ def test_an_untuned_rung_answers_dev_too_and_tells_how_well(job: MakeJob, task: 
 
 def test_controls_are_runs_of_their_own_beside_the_rung(job: MakeJob, task: Task) -> None:
     made = job(LORA, controls=True, seed=3)
-    beside = list(made.beside())
+    folder = run(made)
+    beside = list(made.beside(folder))
     folders = {one.rung.name: run(one) for one in beside}
     assert list(folders) == ["majority", "nearest_answer", "lora_shuffled_targets"]
     manifests = {name: folder.read("manifest.json") for name, folder in folders.items()}
@@ -374,6 +375,6 @@ def test_controls_are_runs_of_their_own_beside_the_rung(job: MakeJob, task: Task
     assert manifests["majority"]["control"] == {"kind": "majority", "of": None}
     assert manifests["majority"]["parameters"] == 0
     assert len(folders["majority"].predictions()) == len(task.eval)
-    assert run(made).path != folders["lora_shuffled_targets"].path
+    assert folder.path != folders["lora_shuffled_targets"].path
     # Whatever the rung's seed, the control is the same run.
     assert [one.seed for one in beside] == [0, 0, 0]

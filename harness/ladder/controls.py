@@ -74,10 +74,11 @@ class _Given:
         return [(*self.always, *(self.corpus[i] for i in q.sources)) for q in questions]
 
 
-def controls(rung: Rung, task: Task, wanted: bool | None) -> Iterator[Control]:
+def controls(rung: Rung, task: Task, wanted: bool | None, scored: bool) -> Iterator[Control]:
     """The controls that belong beside a rung on a task.
 
-    `wanted` is True for all, None for those that ask no model, False for none.
+    `wanted` is True for all, False for none, and None for those that train nothing and can tell
+    something: other passages do not change a score of zero, which is what `scored` is about.
     """
     if wanted is False:
         return
@@ -86,13 +87,11 @@ def controls(rung: Rung, task: Task, wanted: bool | None) -> Iterator[Control]:
         stand_ins.append(LinearClassifier())
     for one in stand_ins:
         yield Control(one.kind, Rung(one.kind, rung.instructions, stand_in=one), None)
-    if wanted is None:
-        return
-    if isinstance(rung.retrieval, Retrieval):
+    if isinstance(rung.retrieval, Retrieval) and (wanted or (scored and not rung.adapter)):
         yield _beside(rung, "random_passages", retrieval=RandomPassages(rung.retrieval.k))
         if any(e.sources for e in task.eval):
             yield _beside(rung, "oracle_passages", retrieval=OraclePassages())
-    if rung.adapter:
+    if rung.adapter and wanted:
         yield _beside(rung, "shuffled_targets", adapter=replace(rung.adapter, shuffle_targets=True))
 
 

@@ -66,14 +66,16 @@ class Index:
     def __init__(self, corpus: Sequence[Passage], embedder: Embedder, k: int) -> None:
         import faiss
 
-        began = time.perf_counter()
         self.corpus = corpus
         self.embedder = embedder
         self.k = k
-        vectors = embedder.encode([f"{p.title}\n{p.text}".strip() for p in corpus])
+        texts = [f"{p.title}\n{p.text}".strip() for p in corpus]
+        vectors = embedder.encode(texts)
+        began = time.perf_counter()
         self.faiss: Any = faiss.IndexFlatIP(vectors.shape[1])
         self.faiss.add(vectors)
-        self.seconds = time.perf_counter() - began
+        # A sweep finds its embeddings in the cache; whoever starts anew does not.
+        self.seconds = embedder.seconds(texts) + time.perf_counter() - began
         self.megabytes = vectors.nbytes / 1e6
 
     def search(self, questions: Sequence[Question]) -> list[tuple[Passage, ...]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -33,15 +34,24 @@ class Embedder:
         """Unit vectors of shape [len(texts), dimension]; a dot product is a cosine."""
         if not texts:
             return self.encode([""])[:0]
-        path = cache_folder("embeddings") / f"{self._key(texts)}.npy"
-        if path.exists():
-            return np.asarray(np.load(path), dtype=np.float32)
-        vectors = self._encode(texts)
-        scratch = path.with_suffix(f".{os.getpid()}.tmp")
-        with scratch.open("wb") as file:
-            np.save(file, vectors)
-        scratch.replace(path)
-        return vectors
+        return np.asarray(self._kept(texts)["vectors"], dtype=np.float32)
+
+    def seconds(self, texts: Sequence[str]) -> float:
+        """What embedding these texts took, whenever that was."""
+        return float(self._kept(texts)["seconds"]) if texts else 0.0
+
+    def _kept(self, texts: Sequence[str]) -> Mapping[str, Any]:
+        """`vectors` and `seconds`, from the cache if the texts were ever embedded."""
+        path = cache_folder("embeddings") / f"{self._key(texts)}.npz"
+        if not path.exists():
+            began = time.perf_counter()
+            vectors = self._encode(texts)
+            scratch = path.with_suffix(f".{os.getpid()}.tmp")
+            with scratch.open("wb") as file:
+                np.savez(file, vectors=vectors, seconds=time.perf_counter() - began)
+            scratch.replace(path)
+        with np.load(path) as kept:
+            return dict(kept)
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
         model = _load(self.weights, self.device)

@@ -20,19 +20,31 @@ from tests.conftest import lora, plan
 PROMPT = Rung("prompt", "full")
 RAG = Rung("rag", "full", retrieval=Retrieval(2))
 LORA = Rung("lora", "short", adapter=Adapter(lora(), plan()))
+RAG_LORA = replace(LORA, name="rag_lora", retrieval=Retrieval(2))
 
 
-def kinds(rung: Rung, task: Task, wanted: bool | None) -> list[tuple[str, str | None]]:
-    return [(c.kind, c.of) for c in controls(rung, task, wanted)]
+def kinds(
+    rung: Rung, task: Task, wanted: bool | None, scored: bool = True
+) -> list[tuple[str, str | None]]:
+    return [(c.kind, c.of) for c in controls(rung, task, wanted, scored)]
 
 
 WITHOUT_MODEL = [("majority", None), ("nearest_answer", None)]
 
 
-def test_by_default_only_controls_run_that_ask_no_model(task: Task) -> None:
-    for rung in (PROMPT, RAG, LORA):
+def test_by_default_controls_run_that_train_nothing(task: Task) -> None:
+    for rung in (PROMPT, LORA, RAG_LORA):
         assert kinds(rung, task, None) == WITHOUT_MODEL
-        assert kinds(rung, task, False) == []
+    assert kinds(RAG, task, None) == kinds(RAG, task, True)
+
+
+def test_other_passages_tell_nothing_of_a_rung_that_scores_zero(task: Task) -> None:
+    assert kinds(RAG, task, None, scored=False) == WITHOUT_MODEL
+    assert kinds(RAG, task, True, scored=False) == kinds(RAG, task, True)
+
+
+def test_controls_can_be_switched_off(task: Task) -> None:
+    assert all(kinds(rung, task, False) == [] for rung in (PROMPT, RAG, LORA, RAG_LORA))
 
 
 def test_each_slot_has_controls_of_its_own(task: Task) -> None:
@@ -59,7 +71,7 @@ def rag_controls(
 ) -> dict[str, list[tuple[str, ...]]]:
     """The passages that each control of rag shows for each eval question."""
     shown = {}
-    for control in controls(RAG, task, True):
+    for control in controls(RAG, task, True, scored=True):
         if control.of:
             asked = [e.told if control.rung.told else e.question for e in task.eval]
             fitted = control.rung.fit(task.materials, tiny, letters, 0, tmp_path)

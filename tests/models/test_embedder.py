@@ -78,10 +78,15 @@ def test_other_texts_another_order_or_other_weights_are_another_entry(minilm: Em
     assert minilm._key(["ab", "c"]) == keys[0]
 
 
+def test_what_embedding_took_is_known_of_cached_texts_too(minilm: Embedder) -> None:
+    minilm.encode(TEXTS)
+    assert 0 < minilm.seconds(TEXTS) == minilm.seconds(TEXTS)
+
+
 def test_no_texts_are_no_vectors(minilm: Embedder) -> None:
     assert minilm.encode([]).shape == (0, 384)
 
 
 def test_nothing_half_written_is_left_in_the_cache(minilm: Embedder, cache: Path) -> None:
     minilm.encode(TEXTS)
-    assert [p.suffix for p in (cache / "embeddings").iterdir()] == [".npy"]
+    assert [p.suffix for p in (cache / "embeddings").iterdir()] == [".npz"]

@@ -220,7 +220,7 @@ def test_the_runs_of_these_tests_record_what_a_real_run_records(
     rung = Rung("prompt", "full", None, None, None)
     isolation = Isolation(near_duplicate=0.6, contained=0.9, leaks="stop")
     job = Job(
-        task, rung, tiny_spec, letters, isolation, Contrasts(["prompt"], True, None), controls=False, dev_questions=2, seed=0, batch_size=None, force=False,
+        task, rung, tiny_spec, letters, isolation, Contrasts(["prompt"], True, None), controls=False, dev_questions=0, seed=0, batch_size=None, force=False,
         root=tmp_path / "real", config="", settings={"name": "prompt"}, variant="", sweep="s",
         command="",
     )  # fmt: skip

@@ -105,7 +105,9 @@ def test_seeds_are_one_line_and_averaged(tmp_path: Path) -> None:
 def test_controls_are_left_out(tmp_path: Path) -> None:
     made = tables(
         run(tmp_path, "prompt"),
-        run(tmp_path, "lora", training=TRAINING, control={"kind": "shuffled_targets", "of": "lora"}),
+        run(
+            tmp_path, "lora", training=TRAINING, control={"kind": "shuffled_targets", "of": "lora"}
+        ),
     )
     assert [line[0] for line in made["cost of answering"].lines] == ["prompt"]
     assert "cost of training" not in made

@@ -73,6 +73,10 @@ class Job:
             yield replace(self, rung=control.rung, settings=settings, seed=0, control=control)
 
 
+_forced: set[tuple[str, Path]] = set()
+"""By sweep: jobs that share a run (a control, a rung without a seed) force it once."""
+
+
 def run(job: Job) -> RunFolder:
     """Answer and score the sealed eval set; a finished run is not run again.
 
@@ -81,20 +85,16 @@ def run(job: Job) -> RunFolder:
     """
     task, certificate = job.isolation.seal(job.task)
     fingerprints = task.fingerprints()
-    identity = {
-        "harness": __version__,
-        "task": fingerprints,
-        "model": [job.model.weights.fingerprint(), job.model.dtype],
-        "embedder": job.embedder.weights.fingerprint() if job.rung.embeds else None,
-        "rung": job.settings,
-        "seed": job.seed if job.rung.random else None,
-    }
+    identity = _identity(job, fingerprints)
     folder = RunFolder.of(job.root, task.name, job.rung.name, identity)
-    if folder.complete and not job.force:
+    force = job.force and (job.sweep, folder.path) not in _forced
+    if folder.complete and not force:
         return folder
+    if force:
+        _forced.add((job.sweep, folder.path))
     keep_freed_memory()
     silence_libraries()
-    folder.start(job.config, force=job.force)
+    folder.start(job.config, force=force)
     folder.keep_eval(fingerprints["eval"], task.eval)
     began = time.perf_counter()
     with Monitor() as monitor:
@@ -125,6 +125,18 @@ def run(job: Job) -> RunFolder:
     }
     folder.finish(scores, metrics, scoring.slices(task, scores), manifest, monitor.samples)
     return folder
+
+
+def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
+    """Everything that determines the result."""
+    return {
+        "harness": __version__,
+        "task": fingerprints,
+        "model": [job.model.weights.fingerprint(), job.model.dtype],
+        "embedder": job.embedder.weights.fingerprint() if job.rung.embeds else None,
+        "rung": job.settings,
+        "seed": job.seed if job.rung.random else None,
+    }
 
 
 def _answer(

@@ -161,10 +161,18 @@ def test_a_finished_run_is_not_run_again_unless_it_is_forced(
         with pytest.raises(KeyboardInterrupt):
             run(job(force=True))
     assert not folder.complete
-    again = run(job(force=True))
+    again = run(job(force=True, sweep="later"))
     assert again.path == folder.path
     assert (folder.path / "complete.json").stat().st_mtime_ns > first
     assert not (folder.path / "stray.txt").exists()
+
+
+def test_a_run_that_jobs_of_a_sweep_share_is_forced_once(job: MakeJob) -> None:
+    def finished(seed: int) -> int:
+        folder = run(job(force=True, sweep="now", seed=seed))
+        return (folder.path / "complete.json").stat().st_mtime_ns
+
+    assert finished(seed=0) == finished(seed=1)
 
 
 def test_what_determines_the_result_determines_the_folder(job: MakeJob, task: Task) -> None:

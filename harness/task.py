@@ -96,6 +96,8 @@ class Prediction:
     passages: tuple[str, ...] = ()
     """Ids of what was retrieved for it, best first."""
     error: str | None = None
+    batch: int = 1
+    """How many sequences there was room for side by side; memory decides, never the text."""
 
 
 @dataclass(frozen=True)

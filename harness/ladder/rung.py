@@ -154,6 +154,7 @@ class Predictor:
                 completion_tokens=len(done.tokens),
                 seconds=done.seconds,
                 passages=asked[done.index].passages,
+                batch=done.batch,
             )
 
     def _stand_in(self, stand_in: StandIn, questions: Sequence[Question]) -> Iterator[Prediction]:

@@ -110,6 +110,7 @@ def test_predictions_tell_what_was_sent_computed_and_written(
     for q, prompt in zip(task.questions, prompts, strict=True):
         p = predictions[q.id]
         assert p.prompt_tokens == len(prompt)
+        assert p.batch == len(prompts)
         assert p.completion_tokens == 48 if p.finish == "length" else p.completion_tokens < 48
         assert p.seconds > 0
         assert p.error is None

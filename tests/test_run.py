@@ -20,14 +20,13 @@ from harness.evidence.contrasts import Contrasts
 from harness.evidence.isolation import Isolation
 from harness.ladder.adapter import Adapter
 from harness.ladder.retrieval import Retrieval
-from harness.ladder.rung import Rung
+from harness.ladder.rung import Predictor, Rung
 from harness.ladder.shots import FixedShots
-from harness.models.decode import Completion
 from harness.models.local import LocalModel, Message, ModelSpec
 from harness.models.weights import Folder, digest
 from harness.record.results import RunFolder, load_results
 from harness.run import Job, run
-from harness.task import Task
+from harness.task import Prediction, Task
 from tests.conftest import ROOT, LetterEmbedder, lora, plan
 
 PROMPT = Rung("prompt", "full", None, None, None)
@@ -81,15 +80,15 @@ def scores(folder: RunFolder) -> list[str]:
 
 def stop_after(count: int, patch: pytest.MonkeyPatch) -> None:
     """The user presses Ctrl-C when so many questions are answered."""
-    answer = LocalModel.answer
+    answer = Predictor.__call__
 
-    def interrupted(model: LocalModel, *args: Any, **kwargs: Any) -> Iterator[Completion]:
-        for number, completion in enumerate(answer(model, *args, **kwargs)):
+    def interrupted(predictor: Predictor, *args: Any, **kwargs: Any) -> Iterator[Prediction]:
+        for number, prediction in enumerate(answer(predictor, *args, **kwargs)):
             if number == count:
                 raise KeyboardInterrupt
-            yield completion
+            yield prediction
 
-    patch.setattr(LocalModel, "answer", interrupted)
+    patch.setattr(Predictor, "__call__", interrupted)
 
 
 def fail_at(words: Sequence[str], patch: pytest.MonkeyPatch) -> None:

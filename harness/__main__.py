@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,10 +77,21 @@ def _one(config: DictConfig) -> None:
     loud = f"  LIMIT: only the first {job.task.limit} eval examples" if job.task.limit else ""
     print(f"[{number}] {job.task.name} / {job.rung.name}{loud}", file=sys.stderr)
     folder = run(job)
-    for done in (folder, *map(run, job.beside(folder))):
+    for done in (folder, *_controls(job, folder)):
         if all(done.path != earlier.path for earlier, *_ in _finished):
             _track(partial(tracking.mirror, done), done.path)
             _finished.append((done, tracking, job.sweep, prices))
+
+
+def _controls(job: Job, folder: RunFolder) -> Iterator[RunFolder]:
+    """The controls beside a job; one that cannot be had is no reason to lose the rung."""
+    from harness.run import run
+
+    for control in job.beside(folder):
+        try:
+            yield run(control)
+        except HarnessError as error:
+            print(f"warning: control {control.rung.name} is left out: {error}", file=sys.stderr)
 
 
 def _assemble(config: DictConfig) -> Job:

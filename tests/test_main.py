@@ -65,7 +65,7 @@ def test_help_says_what_one_can_do(harness: Shell) -> None:
     assert "python -m harness +task=support_json" in done.stdout
     for group in (
         "task: banking77, halueval_qa, mine, support_json",
-        "rung: few_shot, lora, prompt, rag",
+        "rung: constrained, constrained_few_shot, constrained_lora, few_shot, lora, prompt, rag",
     ):
         assert group in done.stdout
 
@@ -117,7 +117,9 @@ def test_a_sweep_leaves_results_a_table_and_a_mirror(harness: Shell, tmp_path: P
     assert (tmp_path / "mlflow.db").exists()
     marks = sorted((tmp_path / "results" / "mine").rglob("complete.json"))
     stamps = [mark.stat().st_mtime_ns for mark in marks]
-    assert len(marks) == 3
+    assert [mark.parent.parent.name for mark in marks] == [
+        "few_shot", "lora", "majority", "nearest_answer", "prompt",
+    ]  # fmt: skip
 
     again = harness(*sweep, "limit=6")
     assert [mark.stat().st_mtime_ns for mark in marks] == stamps, "a finished run ran again"
@@ -132,6 +134,14 @@ def test_a_sweep_leaves_results_a_table_and_a_mirror(harness: Shell, tmp_path: P
     assert [mark.stat().st_mtime_ns for mark in marks] == stamps, "a price made a run run again"
     assert "money, USD" in priced.stdout
     assert "money, USD" in harness("results/mine", module="harness.report").stdout
+
+
+def test_a_control_that_cannot_be_had_loses_nothing(harness: Shell) -> None:
+    gone = ["embedder.weights.sha256=gone", "embedder.weights.path=gone", "tracking=none"]
+    done = harness("+task=mine", "rung=prompt", *harness.model, *gone)  # type: ignore[attr-defined]
+    assert done.returncode == 0, done.stderr
+    assert "warning: control nearest_answer is left out: " in done.stderr
+    assert "majority" in done.stdout
 
 
 def test_an_internal_fault_keeps_its_traceback(harness: Shell, tmp_path: Path) -> None:
@@ -150,7 +160,8 @@ def test_results_that_are_not_there_are_one_line(harness: Shell) -> None:
 def test_the_command_that_a_run_records_finds_the_same_run_again(
     harness: Shell, tmp_path: Path
 ) -> None:
-    done = harness("+task=mine", "rung=prompt", *harness.model, "tracking=none")  # type: ignore[attr-defined]
+    alone = ["controls=false", "tracking=none"]
+    done = harness("+task=mine", "rung=prompt", *harness.model, *alone)  # type: ignore[attr-defined]
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "mlflow.db").exists()
     (manifest,) = (tmp_path / "results").rglob("manifest.json")

@@ -326,5 +326,7 @@ def _amount(value: float | None) -> str:
 
 
 def _short(value: float) -> str:
-    """A number in three figures at least: 0.0123, 4.56, 789, 12,346."""
+    """A number in three figures at least: 0.0123, 4.56, 789, 12,346; or <0.001."""
+    if 0 < value < 0.001:
+        return "<0.001"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -158,7 +158,8 @@ def load_results(root: str | Path) -> Results:
         manifest = folder.read("manifest.json")
         names = ("run", "task", "rung", "model", "seed", "limit", "primary")
         about = {name: manifest[name] for name in names}
-        about["control"] = manifest["control"]["kind"] if manifest["control"] else None
+        control = manifest.get("control")  # older results do not say
+        about["control"] = control["kind"] if control else None
         about["eval_sha256"] = manifest["fingerprints"]["eval"]
         numbers = folder.read("metrics.json")
         for tag, part in {"": numbers["all"], **numbers["slices"]}.items():

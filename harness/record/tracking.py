@@ -188,7 +188,8 @@ def _log_run(
     }
     if manifest.get("control"):  # older results do not say
         tags["control"] = manifest["control"]["kind"]
-    name = " ".join(filter(None, [manifest["rung"], manifest["variant"]]))
+    seed = "" if manifest["seed"] is None else f"seed={manifest['seed']}"
+    name = " ".join(filter(None, [manifest["rung"], manifest["variant"], seed]))
     began, ended = _times(folder)
     run_id = client.create_run(experiment, began, tags, run_name=name).info.run_id
     _log_params(client, run_id, manifest)

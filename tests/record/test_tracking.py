@@ -108,7 +108,7 @@ def test_a_sweep_is_a_parent_run_with_one_child_for_each_run(mirrored: Mirrored)
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert child.info.status == parent.info.status == "FINISHED"
     names = [child.info.run_name for child in (mirrored.lora, mirrored.prompt)]
-    assert names == ["lora rung.adapter.config.r=4", "prompt"]
+    assert names == ["lora rung.adapter.config.r=4 seed=7", "prompt"]
 
 
 def test_tags_tell_what_was_run_on_which_eval_set(mirrored: Mirrored) -> None:

@@ -103,8 +103,7 @@ def run(job: Job) -> RunFolder:
         predictor = job.rung.fit(task.materials, model, job.embedder, job.seed, folder.path)
         fitted = time.perf_counter() - began
         dev = _on_dev(job, task, folder, predictor)
-        asked = [e.told if job.rung.told else e.question for e in task.eval]
-        predictions = _answer(folder, predictor, asked, job.batch_size)
+        predictions = _answer(folder, predictor, job.rung.questions(task.eval), job.batch_size)
     scores = scoring.score(task, predictions)
     metrics = scoring.metrics(task, predictions, scores)
     if predictor.index:
@@ -167,7 +166,7 @@ def _on_dev(job: Job, task: Task, folder: RunFolder, predictor: Predictor) -> di
     examples = task.materials.dev[: job.dev_questions]
     if not (examples and job.contrasts.best_untuned) or job.control or job.rung.adapter:
         return None
-    asked = [e.question for e in examples]
+    asked = job.rung.questions(examples)
     predictions = _answer(folder, predictor, asked, job.batch_size, "dev_predictions.jsonl")
     dev = replace(task, eval=examples, metrics=())
     value = scoring.metrics(dev, predictions, scoring.score(dev, predictions))[dev.primary].value

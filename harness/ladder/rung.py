@@ -64,6 +64,10 @@ class Rung:
         """Whether it is told which passages hold the answer, as one control is."""
         return self.retrieval is not None and self.retrieval.told
 
+    def questions(self, examples: Sequence[Example]) -> list[Question]:
+        """Examples as it may see them: without targets and, but for that control, sources."""
+        return [e.told if self.told else e.question for e in examples]
+
     def labelled(self, materials: Materials) -> int:
         """How many labelled examples it needs."""
         if self.adapter:
@@ -131,7 +135,7 @@ class Predictor:
 
     def lessons(self, examples: Sequence[Example]) -> list[tuple[list[Message], str]]:
         """What an adapter learns from: the very messages it will be asked with, and the targets."""
-        asked = self.ask([e.told if self.rung.told else e.question for e in examples])
+        asked = self.ask(self.rung.questions(examples))
         return [(a.messages, e.target) for a, e in zip(asked, examples, strict=True)]
 
     def __call__(

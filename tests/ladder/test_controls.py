@@ -73,7 +73,7 @@ def rag_controls(
     shown = {}
     for control in controls(RAG, task, True, scored=True):
         if control.of:
-            asked = [e.told if control.rung.told else e.question for e in task.eval]
+            asked = control.rung.questions(task.eval)
             fitted = control.rung.fit(task.materials, tiny, letters, 0, tmp_path)
             shown[control.kind] = [a.passages for a in fitted.ask(asked)]
     return shown

@@ -31,6 +31,8 @@ EFFECT_PROMPTS = 2
 
 ZERO_STEP_PROMPTS = 8
 """How many dev questions an untrained adapter must answer as the base model does."""
+ZERO_STEP_TOKENS = 16
+"""And how many tokens of each answer are compared."""
 
 Lessons = Callable[[Sequence[Example]], list[tuple[list[Message], str]]]
 
@@ -125,7 +127,7 @@ class Adapter:
         adapted = get_peft_model(base, deepcopy(self.config))
         examples = _encode(model, self._taught(lessons(materials.train), seed))
         dev = _encode(model, lessons(materials.dev))
-        zero_step = self._zero_step(model, adapted, dev, materials.max_new_tokens, folder)
+        zero_step = self._zero_step(model, adapted, dev, folder)
         pad = model.tokenizer.pad_token_id or model.tokenizer.eos_token_id
         autocast = dtype == torch.bfloat16
         # Under autocast PEFT's own casts of each layer's input would be work done twice.
@@ -150,7 +152,6 @@ class Adapter:
         model: LocalModel,
         untrained: PeftModel,
         dev: Sequence[Encoded],
-        max_new_tokens: int,
         folder: Path,
     ) -> dict[str, int] | None:
         """Whether all that training does not do leaves the base model as it is: the same adapter
@@ -160,7 +161,7 @@ class Adapter:
         untrained.save_pretrained(folder / "untrained", safe_serialization=True)
         prompts = [e.prompt for e in dev[:ZERO_STEP_PROMPTS]]
         texts = [
-            {done.index: done.tokens for done in answering.answer(prompts, max_new_tokens)}
+            {done.index: done.tokens for done in answering.answer(prompts, ZERO_STEP_TOKENS)}
             for answering in (model, _answering(model, folder / "untrained", "untrained"))
         ]
         shutil.rmtree(folder / "untrained")

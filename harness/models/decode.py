@@ -40,6 +40,10 @@ PREFILL_ROWS = 1024
 """New prompts are taken in by so many tokens at a time, which bounds the memory of a step."""
 
 
+MOST_SLOTS = {"cpu": 128, "cuda": 256}
+"""More at a time use the cores no better."""
+
+
 class Constraint(Protocol):
     """What one answer may look like, token by token."""
 
@@ -118,7 +122,7 @@ def generate(
     while todo:
         indices = sorted(todo)
         longest = max(len(prompts[i]) for i in indices) + max_new_tokens
-        batch = min(batch_size or _batch_size(model, longest), len(indices))
+        batch = min(batch_size or _batch_size(model, longest, len(indices)), len(indices))
         work = prefix_tree.build([prompts[i] for i in indices], MIN_SAVING, MIN_LENGTH)
         queue = [
             _Sequence(indices[i], prompts[indices[i]], node, constraint() if constraint else None)
@@ -163,9 +167,10 @@ class _Batch:
     def run(self) -> Iterator[Completion]:
         while self.queue or self.active:
             # Refilling single slots would cost a small, inefficient pass each.
-            if self.queue and len(self.free) * 4 >= self.slots:
-                yield from self._advance(self._admit())
-            elif self.active:
+            if len(self.free) * 4 >= self.slots:
+                while self.queue and self.free:
+                    yield from self._advance(self._admit())
+            if self.active:
                 yield from self._advance(self.active)
 
     def _admit(self) -> list[_Sequence]:
@@ -291,17 +296,23 @@ def _cache_shape(model: PreTrainedModel) -> tuple[int, int, int]:
     return config.num_hidden_layers, getattr(config, "num_key_value_heads", None) or heads, dim
 
 
-def _batch_size(model: PreTrainedModel, longest: int) -> int:
-    """Slots whose keys and values fit into half of the free memory, at most 64 (256 on a GPU)."""
+def _batch_size(model: PreTrainedModel, longest: int, prompts: int) -> int:
+    """Slots whose keys and values fit into half of the free memory, at most MOST_SLOTS.
+
+    Prompts that need several turns are spread evenly: answers to one task often end together.
+    """
     layers, heads, dim = _cache_shape(model)
     weight: Tensor = model.get_input_embeddings().weight
     per_slot = 2 * layers * heads * dim * longest * weight.element_size()
     if weight.device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(weight.device)
-        return max(1, min(256, int(free // 2 // per_slot)))
-    import psutil
+    else:
+        import psutil
 
-    return max(1, min(64, int(psutil.virtual_memory().available // 2 // per_slot)))
+        free = psutil.virtual_memory().available
+    slots = max(1, min(MOST_SLOTS[weight.device.type], free // 2 // per_slot))
+    turns = -(-prompts // slots)
+    return -(-prompts // turns)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from harness.models import attention, decode
-from harness.models.decode import generate
+from harness.models.decode import Completion, generate
 from harness.models.packed import pack
 from harness.models.prefix_tree import build
 
@@ -142,6 +143,31 @@ def test_running_out_of_memory_halves_the_batch_and_loses_nothing(
     assert asked == [8, 4, 2]
     assert {c.index: c.tokens for c in done} == expected
     assert {c.batch for c in done} == {2}
+
+
+def test_slots_are_filled_before_answering_goes_on(
+    model: LlamaForCausalLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small passes use the cores badly: however little one pass takes in, none stays empty."""
+    steps: list[int] = []
+    advance = decode._Batch._advance
+
+    def spy(self: decode._Batch, sequences: list[decode._Sequence]) -> Iterator[Completion]:
+        steps.append(len(sequences))
+        return advance(self, sequences)
+
+    monkeypatch.setattr(decode, "PREFILL_ROWS", 50)
+    monkeypatch.setattr(decode._Batch, "_advance", spy)
+    prompts = [[2 + i] * 20 for i in range(10)]
+    list(generate(model, prompts, stop=frozenset(), max_new_tokens=3, batch_size=5))
+    assert steps == [3, 2, 5, 5] * 2
+
+
+def test_turns_are_of_equal_size(model: LlamaForCausalLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(decode.MOST_SLOTS, "cpu", 8)
+    prompts = [[2 + i] for i in range(9)]
+    done = list(generate(model, prompts, stop=frozenset(), max_new_tokens=2))
+    assert {c.batch for c in done} == {5}
 
 
 class Countdown:

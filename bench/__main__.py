@@ -12,8 +12,8 @@ from bench.table import Row, show
 
 __all__ = ["main"]
 
-SECTIONS = ("answering", "training", "sweep", "scaling")
-SIZES = {"ours": (64, 8), "questions": (4, 2), "steps": (12, 2), "limit": (10, 2)}
+SECTIONS = ("answering", "precision", "training", "sweep", "scaling")
+SIZES = {"ours": (128, 8), "questions": (4, 2), "steps": (12, 2), "limit": (10, 2)}
 """What an option says by itself, and with --quick."""
 
 

@@ -1,0 +1,91 @@
+"""Precision: what bfloat16 and int8 weights buy over float32, and which answers they change.
+
+    python -m bench precision --ours 128
+
+The few_shot requests of support_json, each precision in two batch sizes: an answer should not
+depend on what was asked beside it. int8 is PyTorch's dynamic quantization of all linear layers.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import warnings
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from bench.experiment import Experiment, experiment
+from bench.table import Row
+from harness.evidence import scoring
+from harness.models.local import LocalModel
+
+__all__ = ["rows"]
+
+SMALL = 32
+"""Sequences side by side in the second round; in the first as many as fit."""
+
+
+def rows(arguments: Namespace) -> Iterator[Row]:
+    """The precision lines: each against float32."""
+    asked = experiment(["+task=support_json", "rung=few_shot", *arguments.overrides])
+    asked = replace(asked, task=asked.task.limited(arguments.ours))
+    single = _answered(asked, _in(asked.model, "float32"))
+    others = {"bfloat16": _in(asked.model, "bfloat16"), "int8": _quantized(asked.model)}
+    measured = {"float32": single} | {n: _answered(asked, m) for n, m in others.items()}
+    for name, found in measured.items():
+        count = len(found.texts)
+        output = (
+            f"{count - _equal(found, single)} of {count} texts changed, {asked.task.primary} "
+            f"{100 * found.score:.1f}; {count - found.steady} depend on the batch size"
+        )
+        what = f"support_json few_shot ({count}) in {name}"
+        yield Row(what, "questions/s", found.rate, "float32", single.rate, output=output)
+
+
+@dataclass(frozen=True)
+class _Answered:
+    rate: float
+    texts: dict[str, str]
+    score: float
+    """The task's primary metric."""
+    steady: int
+    """Texts that were the same in small batches."""
+
+
+def _answered(asked: Experiment, model: LocalModel) -> _Answered:
+    with tempfile.TemporaryDirectory() as folder:
+        predictor = asked.rung.fit(
+            asked.task.materials, model, asked.embedder, asked.seed, Path(folder)
+        )
+    questions = asked.task.questions
+    list(predictor(questions[:2]))  # nobody pays for what is only set up once
+    began = time.perf_counter()
+    predictions = list(predictor(questions))
+    rate = len(questions) / (time.perf_counter() - began)
+    texts = {p.id: p.text for p in predictions}
+    scores = scoring.score(asked.task, predictions)
+    score = scoring.metrics(asked.task, predictions, scores)[asked.task.primary].value
+    steady = sum(texts[p.id] == p.text for p in predictor(questions, SMALL))
+    return _Answered(rate, texts, score, steady)
+
+
+def _in(model: LocalModel, dtype: str) -> LocalModel:
+    return LocalModel(replace(model.spec, dtype=dtype), model.folder, model.fingerprint)
+
+
+def _quantized(model: LocalModel) -> LocalModel:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its successor, torchao, would be one more dependency
+        weights = torch.ao.quantization.quantize_dynamic(
+            model.fresh(torch.float32), {nn.Linear}, dtype=torch.qint8
+        )
+    return model.with_weights(weights, f"{model.fingerprint} in int8")
+
+
+def _equal(found: _Answered, expected: _Answered) -> int:
+    return sum(found.texts[i] == text for i, text in expected.texts.items())

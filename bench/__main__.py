@@ -13,7 +13,7 @@ from bench.table import Row, show
 __all__ = ["main"]
 
 SECTIONS = ("answering", "precision", "training", "sweep", "scaling")
-SIZES = {"ours": (128, 8), "questions": (4, 2), "steps": (12, 2), "limit": (10, 2)}
+SIZES = {"ours": (128, 8), "questions": (4, 2), "steps": (12, 2), "limit": (32, 2)}
 """What an option says by itself, and with --quick."""
 
 

@@ -26,6 +26,8 @@ __all__ = ["rows"]
 TASK = "support_json"
 RUNGS = ("prompt", "few_shot", "rag", "lora")
 EPOCHS = 0.2
+SAME_WORK = ("dev_questions=0", "controls=false")
+"""Without what harness does beyond the afternoon's ladder."""
 AIM = 8.0
 ROOT = CONF.parent
 
@@ -41,7 +43,7 @@ def rows(arguments: Namespace) -> Iterator[Row]:
         limit = str(arguments.limit)
         mine = _seconds(
             *("harness", f"+task={TASK}", f"limit={limit}", "force=true", "tracking=none"),
-            *(f"results={ours}", f"training.epochs={EPOCHS}", *arguments.overrides),
+            *(f"results={ours}", f"training.epochs={EPOCHS}", *SAME_WORK, *arguments.overrides),
         )
         words = (
             *("bench.afternoon", "--data", ROOT / "tasks" / TASK, "--out", theirs),

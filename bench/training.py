@@ -5,8 +5,8 @@
 
 Same weights, adapter, first values, examples in the same order, loss on the completions alone,
 schedule and optimizer. Batches are of like length, as harness makes them, which spares the others
-padding. One step warms up; the clock runs from the beginning of the second to the beginning of
-the last, which is not counted.
+padding. SFTTrainer runs as it comes, with activation checkpointing, and without. One step warms up;
+the clock runs from the beginning of the second to the beginning of the last, which is not counted.
 """
 
 from __future__ import annotations
@@ -56,15 +56,19 @@ def rows(arguments: Namespace) -> Iterator[Row]:
     what = f"LoRA, {job.counted} steps of {BATCH} examples, {job.tokens / job.counted:.0f} tokens"
     plain = job.trainer()
     yield _row(what, "float32", single, "transformers Trainer, padded, float32", plain)
-    try:
-        sft = {dtype: job.sft_trainer(dtype) for dtype in (torch.float32, torch.bfloat16)}
-    except ImportError:
-        reason = "not run: pip install -e '.[bench]'"
-        yield Row(what, "tokens/s", half.rate, "TRL SFTTrainer", None, None, reason)
-        return
-    yield _row(what, "float32", single, "TRL SFTTrainer, float32", sft[torch.float32])
-    yield _row(what, "bfloat16", half, "TRL SFTTrainer, float32", sft[torch.float32], 4.0)
-    yield _row(what, "bfloat16", half, "TRL SFTTrainer, bfloat16", sft[torch.bfloat16], 2.5)
+    for dtype, aim in ((torch.float32, 4.0), (torch.bfloat16, 2.5)):
+        for checkpointing in (True, False):
+            name = f"TRL SFTTrainer, {str(dtype).removeprefix('torch.')}, "
+            name += "as it comes" if checkpointing else "no activation checkpointing"
+            try:
+                sft = job.sft_trainer(dtype, checkpointing)
+            except ImportError:
+                reason = "not run: pip install -e '.[bench]'"
+                yield Row(what, "tokens/s", half.rate, name, None, aim, reason)
+                continue
+            if dtype == torch.float32:
+                yield _row(what, "float32", single, name, sft)
+            yield _row(what, "bfloat16", half, name, sft, aim)
 
 
 @dataclass(frozen=True)
@@ -170,8 +174,11 @@ class _Job:
             )
             return self._run(model, _losses(trainer))
 
-    def sft_trainer(self, dtype: torch.dtype) -> _Run:
-        """TRL's SFTTrainer; in bfloat16 with base weights in it and autocast, as harness has it."""
+    def sft_trainer(self, dtype: torch.dtype, checkpointing: bool) -> _Run:
+        """TRL's SFTTrainer; in bfloat16 with base weights in it and autocast, as harness has it.
+
+        Activation checkpointing is its default, and trades time for memory.
+        """
         from trl import SFTConfig, SFTTrainer
 
         model, adapted = self._adapted(dtype)
@@ -181,7 +188,7 @@ class _Job:
                 SFTConfig(
                     output_dir=folder,
                     max_length=None,
-                    gradient_checkpointing=False,  # its default, which trades time for memory
+                    gradient_checkpointing=checkpointing,
                     bf16=dtype == torch.bfloat16,
                     **self._settings(),
                 ),

@@ -27,7 +27,7 @@ def test_the_command_line_tells_sections_from_overrides() -> None:
     assert (given.sections, given.overrides) == (["training"], ["model.dtype=bfloat16"])
     assert (given.steps, given.questions) == (5, 4)
     assert parse([]).sections == list(SECTIONS)
-    assert parse(["--quick"]).sections == ["answering", "training", "scaling"]
+    assert parse(["--quick"]).sections == ["answering", "precision", "training", "scaling"]
     assert parse(["--quick"]).questions == 2
 
 

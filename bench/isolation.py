@@ -215,8 +215,16 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
-def show_scale(sizes: Sequence[int]) -> None:
+def costs(sizes: Sequence[int]) -> Iterator[Cost]:
     """Each size in a fresh process, so that its peak is its own."""
+    context = multiprocessing.get_context("spawn")
+    for size in sizes:
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            yield pool.submit(cost, size).result()
+
+
+def show_scale(sizes: Sequence[int]) -> None:
+    """A table of what each size costs."""
     table = _table(
         "train lines",
         "seconds",
@@ -227,12 +235,9 @@ def show_scale(sizes: Sequence[int]) -> None:
         "found",
         "extra",
     )
-    context = multiprocessing.get_context("spawn")
-    for size in sizes:
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            c = pool.submit(cost, size).result()
+    for c in costs(sizes):
         measured = (c.seconds, c.processor, c.loaded_mb, c.peak_mb, c.over, c.found, c.extra)
-        table.add_row(f"{size:,}", *(f"{value:,.0f}" for value in measured))
+        table.add_row(f"{c.lines:,}", *(f"{value:,.0f}" for value in measured))
     print(f"{SEALED:,} eval inputs of 15 to 30 words; {PLANTED:,} of the lines are edited copies")
     Console(width=WIDTH).print(table)
 

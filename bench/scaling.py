@@ -8,6 +8,7 @@
 - corpus: random unit vectors, the hardest case for an approximate index; a query is a stored vector
   and as much noise again. Flat is what harness searches
 - training: tokens per second of the real model with more examples
+- isolation: a certificate for 3,000 eval inputs against ever more training lines
 - statistics: one paired comparison of graded values in groups of two
 """
 
@@ -29,6 +30,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from bench.experiment import Experiment, experiment
+from bench.isolation import SIZES, costs
 from bench.table import Row
 from harness.evidence.contrasts import compare
 from harness.ladder.rung import Predictor
@@ -59,6 +61,7 @@ def rows(arguments: Namespace) -> Iterator[Row]:
     if not arguments.quick:
         lora = experiment(["+task=support_json", "rung=lora", *arguments.overrides])
         yield from _growth("training", "examples", _training(lora, EXAMPLES))
+    yield from _growth("isolation", "training lines", _sealings(SIZES[:count]))
     yield from _growth("compare()", "questions", _comparisons(COMPARED[:count]))
 
 
@@ -178,6 +181,12 @@ def _training(asked: Experiment, sizes: Sequence[int]) -> Iterator[_Measured]:
             ).report
         curve = done.curve
         yield _Measured(size, curve.tokens / curve.seconds, "tokens/s", f"{curve.seconds:.0f} s")
+
+
+def _sealings(sizes: Sequence[int]) -> Iterator[_Measured]:
+    for c in costs(sizes):
+        note = f"{c.seconds:.0f} s, {c.peak_mb:,.0f} MB, {c.found} of {c.over} planted copies found"
+        yield _Measured(c.lines, c.lines / c.seconds, "lines/s", note)
 
 
 def _comparisons(sizes: Sequence[int]) -> Iterator[_Measured]:

@@ -112,7 +112,9 @@ def llama_cpp(model: LocalModel, longest: int) -> Answer:
     try:
         from llama_cpp import Llama
     except ImportError as error:
-        raise Unavailable("pip install llama-cpp-python") from error
+        raise Unavailable(
+            "pip install llama-cpp-python, which compiles it: C++ compiler and CMake"
+        ) from error
     path = model.spec.weights.resolve()
     if path.suffix != ".gguf":
         raise Unavailable("these weights are no GGUF file")

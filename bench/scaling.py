@@ -14,25 +14,22 @@
 
 from __future__ import annotations
 
-import resource
 import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from bench.experiment import Experiment, experiment
 from bench.isolation import SIZES, costs
 from bench.table import Row
-from harness.evidence.contrasts import compare
+from harness.evidence.contrasts import Side, compare
 from harness.ladder.rung import Predictor
 from harness.models.decode import generate
 
@@ -68,8 +65,7 @@ def rows(arguments: Namespace) -> Iterator[Row]:
 @dataclass(frozen=True)
 class _Measured:
     size: int
-    rate: float | None
-    """None if it could not be done; the note says why."""
+    rate: float
     unit: str
     note: str = ""
 
@@ -185,7 +181,7 @@ def _training(asked: Experiment, sizes: Sequence[int]) -> Iterator[_Measured]:
 
 def _sealings(sizes: Sequence[int]) -> Iterator[_Measured]:
     for c in costs(sizes):
-        note = f"{c.seconds:.0f} s, {c.peak_mb:,.0f} MB, {c.found} of {c.over} planted copies found"
+        note = f"{c.seconds:.0f} s, {c.found} of {c.over} planted copies found"
         yield _Measured(c.lines, c.lines / c.seconds, "lines/s", note)
 
 
@@ -193,25 +189,11 @@ def _comparisons(sizes: Sequence[int]) -> Iterator[_Measured]:
     rng = np.random.default_rng(0)
     for size in sizes:
         groups = {f"q{i}": f"g{i // 2}" for i in range(size)}
-        ours, theirs = (dict(zip(groups, rng.integers(0, 8, size) / 7, strict=True)) for _ in "ab")
+        ours, theirs = (
+            Side(name, [dict(zip(groups, rng.integers(0, 8, size) / 7, strict=True))], random=False)
+            for name in "ab"
+        )
         began = time.perf_counter()
-        try:
-            with _memory_bounded():
-                found = compare("a", "b", "fields", [ours], [theirs], groups)
-        except MemoryError:
-            yield _Measured(size, None, "questions/s", "not done: half of the free memory ran out")
-            continue
+        found = compare(ours, theirs, "fields", groups)
         seconds = time.perf_counter() - began
         yield _Measured(size, size / seconds, "questions/s", f"{seconds:.2g} s, {found.test}")
-
-
-@contextmanager
-def _memory_bounded() -> Iterator[None]:
-    """Raises MemoryError where otherwise the kernel would end some process on this machine."""
-    before, hard = resource.getrlimit(resource.RLIMIT_AS)
-    room = psutil.virtual_memory().available // 2
-    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + room, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (before, hard))

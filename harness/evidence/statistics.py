@@ -28,6 +28,8 @@ __all__ = [
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
+LARGEST = 10_000_000
+"""Values that are drawn at a time: 80 MB."""
 ROUNDING = 1e-12
 """The mean of equal numbers may be off by this; smaller differences are none."""
 
@@ -164,6 +166,7 @@ def bootstrapped(values: Values, labels: Labels, seed: int) -> Bounds:
         vectorized=True,
         confidence_level=CONFIDENCE,
         n_resamples=RESAMPLES,
+        batch=max(1, LARGEST // len(sums)),
         method="BCa",
         rng=np.random.default_rng(seed),
     ).confidence_interval

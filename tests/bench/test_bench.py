@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench import afternoon, peers
+from bench import afternoon, peers, scaling
 from bench.__main__ import SECTIONS, parse
 from bench.experiment import CONF, experiment
 from bench.floors import floors
@@ -84,3 +84,9 @@ def test_the_afternoon_scores_fields() -> None:
     doc = {"target": afternoon.write_target({"target": target})}
     assert afternoon.score(doc, ['Sure: {"a": 1, "b": null}']) == {"fields": 2 / 7}
     assert afternoon.score(doc, ["no object"]) == {"fields": 0.0}
+
+
+def test_comparisons_are_timed_as_the_report_makes_them() -> None:
+    small, large = scaling._comparisons((10, 20))
+    assert (small.size, large.size) == (10, 20)
+    assert "permutation" in small.note

@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from harness.ladder.rung import Rung
+from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
 from harness.models.local import LocalModel, load_model
 from harness.task import Task
@@ -31,14 +31,17 @@ class Experiment:
     embedder: Embedder
     seed: int
 
+    def predictor(self) -> Predictor:
+        """The rung, ready to answer; it must not train."""
+        with tempfile.TemporaryDirectory() as folder:
+            return self.rung.fit(
+                self.task.materials, self.model, self.embedder, self.seed, Path(folder)
+            )
+
     def prompts(self, count: int) -> list[list[int]]:
         """Token ids of what the rung asks for the first `count` questions; it must not train."""
-        task = self.task.limited(count)
-        with tempfile.TemporaryDirectory() as folder:
-            predictor = self.rung.fit(
-                task.materials, self.model, self.embedder, self.seed, Path(folder)
-            )
-        return [self.model.encode(asked.messages) for asked in predictor.ask(task.questions)]
+        asked = self.predictor().ask(self.task.limited(count).questions)
+        return [self.model.encode(a.messages) for a in asked]
 
 
 def experiment(overrides: list[str]) -> Experiment:

@@ -8,13 +8,11 @@ depend on what was asked beside it. int8 is PyTorch's dynamic quantization of al
 
 from __future__ import annotations
 
-import tempfile
 import time
 import warnings
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -34,14 +32,16 @@ def rows(arguments: Namespace) -> Iterator[Row]:
     """The precision lines: each against float32."""
     asked = experiment(["+task=support_json", "rung=few_shot", *arguments.overrides])
     asked = replace(asked, task=asked.task.limited(arguments.ours))
-    single = _answered(asked, _in(asked.model, "float32"))
-    others = {"bfloat16": _in(asked.model, "bfloat16"), "int8": _quantized(asked.model)}
-    measured = {"float32": single} | {n: _answered(asked, m) for n, m in others.items()}
+    models = {name: _in(asked.model, name) for name in ("float32", "bfloat16")}
+    models["int8"] = _quantized(asked.model)
+    measured = {name: _answered(replace(asked, model=model)) for name, model in models.items()}
+    single = measured["float32"]
     for name, found in measured.items():
         count = len(found.texts)
         output = (
-            f"{count - _equal(found, single)} of {count} texts changed, {asked.task.primary} "
-            f"{100 * found.score:.1f}; {count - found.steady} depend on the batch size"
+            f"{_changed(found.texts, single.texts)} of {count} texts changed, {asked.task.primary} "
+            f"{100 * found.score:.1f}; {_changed(found.beside_fewer, found.texts)} depend on the "
+            "batch size"
         )
         what = f"support_json few_shot ({count}) in {name}"
         yield Row(what, "questions/s", found.rate, "float32", single.rate, output=output)
@@ -53,16 +53,12 @@ class _Answered:
     texts: dict[str, str]
     score: float
     """The task's primary metric."""
-    steady: int
-    """Texts that were the same in small batches."""
+    beside_fewer: dict[str, str]
+    """The texts when answered in small batches."""
 
 
-def _answered(asked: Experiment, model: LocalModel) -> _Answered:
-    with tempfile.TemporaryDirectory() as folder:
-        predictor = asked.rung.fit(
-            asked.task.materials, model, asked.embedder, asked.seed, Path(folder)
-        )
-    questions = asked.task.questions
+def _answered(asked: Experiment) -> _Answered:
+    predictor, questions = asked.predictor(), asked.task.questions
     list(predictor(questions[:2]))  # nobody pays for what is only set up once
     began = time.perf_counter()
     predictions = list(predictor(questions))
@@ -70,8 +66,8 @@ def _answered(asked: Experiment, model: LocalModel) -> _Answered:
     texts = {p.id: p.text for p in predictions}
     scores = scoring.score(asked.task, predictions)
     score = scoring.metrics(asked.task, predictions, scores)[asked.task.primary].value
-    steady = sum(texts[p.id] == p.text for p in predictor(questions, SMALL))
-    return _Answered(rate, texts, score, steady)
+    beside_fewer = {p.id: p.text for p in predictor(questions, SMALL)}
+    return _Answered(rate, texts, score, beside_fewer)
 
 
 def _in(model: LocalModel, dtype: str) -> LocalModel:
@@ -87,5 +83,5 @@ def _quantized(model: LocalModel) -> LocalModel:
     return model.with_weights(weights, f"{model.fingerprint} in int8")
 
 
-def _equal(found: _Answered, expected: _Answered) -> int:
-    return sum(found.texts[i] == text for i, text in expected.texts.items())
+def _changed(texts: dict[str, str], expected: dict[str, str]) -> int:
+    return sum(texts[i] != text for i, text in expected.items())

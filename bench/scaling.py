@@ -26,8 +26,8 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from bench import isolation
 from bench.experiment import Experiment, experiment
-from bench.isolation import SIZES, costs
 from bench.table import Row
 from harness.evidence.contrasts import Side, compare
 from harness.ladder.rung import Predictor
@@ -58,7 +58,7 @@ def rows(arguments: Namespace) -> Iterator[Row]:
     if not arguments.quick:
         lora = experiment(["+task=support_json", "rung=lora", *arguments.overrides])
         yield from _growth("training", "examples", _training(lora, EXAMPLES))
-    yield from _growth("isolation", "training lines", _sealings(SIZES[:count]))
+    yield from _growth("isolation", "training lines", _sealings(isolation.SIZES[:count]))
     yield from _growth("compare()", "questions", _comparisons(COMPARED[:count]))
 
 
@@ -180,7 +180,7 @@ def _training(asked: Experiment, sizes: Sequence[int]) -> Iterator[_Measured]:
 
 
 def _sealings(sizes: Sequence[int]) -> Iterator[_Measured]:
-    for c in costs(sizes):
+    for c in isolation.costs(sizes):
         note = f"{c.seconds:.0f} s, {c.found} of {c.over} planted copies found"
         yield _Measured(c.lines, c.lines / c.seconds, "lines/s", note)
 

@@ -17,6 +17,8 @@ from argparse import Namespace
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +39,13 @@ from bench.table import Row
 from harness.ladder.packing import IGNORED, Encoded
 from harness.ladder.rung import Predictor
 from harness.ladder.training import _GroupedByLength  # the order that harness itself trains in
-from harness.models.local import LocalModel
+from harness.models.local import LocalModel, dtype_of
 
 __all__ = ["rows"]
 
 BATCH = 8
+AIMS = {"float32": 4.0, "bfloat16": 2.5}
+"""By SFTTrainer's precision: the ratio that is aimed at for harness in bfloat16."""
 DEV = 2
 """harness looks at dev at the end, outside of the clock."""
 
@@ -56,19 +60,17 @@ def rows(arguments: Namespace) -> Iterator[Row]:
     what = f"LoRA, {job.counted} steps of {BATCH} examples, {job.tokens / job.counted:.0f} tokens"
     plain = job.trainer()
     yield _row(what, "float32", single, "transformers Trainer, padded, float32", plain)
-    for dtype, aim in ((torch.float32, 4.0), (torch.bfloat16, 2.5)):
-        for checkpointing in (True, False):
-            name = f"TRL SFTTrainer, {str(dtype).removeprefix('torch.')}, "
-            name += "as it comes" if checkpointing else "no activation checkpointing"
-            try:
-                sft = job.sft_trainer(dtype, checkpointing)
-            except ImportError:
-                reason = "not run: pip install -e '.[bench]'"
-                yield Row(what, "tokens/s", half.rate, name, None, aim, reason)
-                continue
-            if dtype == torch.float32:
-                yield _row(what, "float32", single, name, sft)
-            yield _row(what, "bfloat16", half, name, sft, aim)
+    if find_spec("trl") is None:
+        reason = "not run: pip install -e '.[bench]'"
+        yield Row(what, "tokens/s", half.rate, "TRL SFTTrainer", None, None, reason)
+        return
+    for (dtype, aim), checkpointing in product(AIMS.items(), (True, False)):
+        sft = job.sft_trainer(dtype_of(dtype), checkpointing)
+        how = "as it comes" if checkpointing else "no activation checkpointing"
+        name = f"TRL SFTTrainer, {dtype}, {how}"
+        if dtype == "float32":
+            yield _row(what, dtype, single, name, sft)
+        yield _row(what, "bfloat16", half, name, sft, aim)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ __all__ = [
     "TrackingError",
     "TrainingError",
     "WeightsError",
+    "first_line",
 ]
 
 
@@ -55,3 +56,9 @@ class ResultsError(HarnessError):
 
 class TrackingError(HarnessError):
     """The tracking store or server cannot be used."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception of somebody else's says, in one line: some say nothing, some a page."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else repr(error)

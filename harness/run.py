@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from operator import itemgetter
@@ -193,6 +194,7 @@ def _surely(
         raise  # the user's to mend, and the same for every question
     except Exception as error:  # noqa: BLE001 - whatever it is must not lose the other questions
         fault = error
+        traceback.print_exc()  # it may be ours, even if every question can be answered alone
         print(f"answering failed ({error!r}); trying one question at a time", file=sys.stderr)
     failed: list[Prediction] = []
     answered = answered or len(left) < len(questions)
@@ -200,6 +202,8 @@ def _surely(
         try:
             yield from predictor([question], 1)
             answered = True
+        except HarnessError:
+            raise
         except Exception as error:  # noqa: BLE001 - the question counts as failed, never dropped
             failed.append(Prediction(question.id, "", "error", 0, 0, 0, 0.0, (), repr(error)))
     if not answered:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import TaskError
+from harness.errors import TaskError, first_line
 
 __all__ = ["Row", "read_file", "read_split"]
 
@@ -115,9 +115,8 @@ def _read_dataset(source: str, split: str, revision: str | None) -> list[Row] | 
     try:
         loaded = datasets.load_dataset(source, revision=revision)
     except Exception as error:  # the hub client raises a dozen unrelated kinds
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TaskError(
-            f"cannot load dataset '{source}' ({reason}); "
+            f"cannot load dataset '{source}' ({first_line(error)}); "
             "give a hub id that can be reached or a folder: task.source=FOLDER"
         ) from error
     if split not in loaded:

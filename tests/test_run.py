@@ -22,6 +22,7 @@ from harness.ladder.adapter import Adapter
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Predictor, Rung
 from harness.ladder.shots import FixedShots
+from harness.models.decode import Completion
 from harness.models.local import LocalModel, Message, ModelSpec
 from harness.models.weights import Folder, digest
 from harness.record.results import RunFolder, load_results
@@ -296,6 +297,35 @@ def test_if_no_question_can_be_answered_the_fault_is_ours(
     with pytest.raises(ValueError, match="cannot be encoded"):
         run(job())
     assert not list(job().root.rglob("complete.json"))
+
+
+def test_a_fault_in_a_batch_keeps_its_traceback(
+    job: MakeJob, task: Task, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fail_at([task.eval[2].input], monkeypatch)
+    run(job())
+    said = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in said
+    assert "in broken" in said
+
+
+def test_a_users_mistake_in_one_question_is_not_counted_as_a_failed_answer(
+    job: MakeJob, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = LocalModel.answer
+
+    def broken(
+        model: LocalModel, prompts: Sequence[Sequence[int]], *rest: object
+    ) -> Iterator[Completion]:
+        if len(prompts) > 1:
+            raise ValueError("a batch cannot be answered")
+        raise ConfigError("model: cannot answer; choose another")
+
+    monkeypatch.setattr(LocalModel, "answer", broken)
+    with pytest.raises(ConfigError, match="choose another"):
+        run(job())
+    monkeypatch.setattr(LocalModel, "answer", answer)
+    assert len(run(job()).predictions()) == len(task.eval)
 
 
 def test_a_mistake_in_the_configuration_is_not_tried_on_every_question(

@@ -17,7 +17,7 @@ import datasets
 import evaluate
 
 from harness.answer import Answer, Json, Label
-from harness.errors import TaskError
+from harness.errors import TaskError, first_line
 from harness.evidence.statistics import Interval, mean_interval, resampled
 from harness.task import Example, Prediction, Score, Task
 
@@ -241,7 +241,7 @@ def _hub_metric(name: str, texts: Sequence[str], targets: Sequence[str]) -> dict
         values = evaluate.load(name).compute(predictions=texts, references=targets)
     except Exception as error:  # the hub client and foreign metrics raise anything
         raise TaskError(
-            f"metric '{name}' cannot be computed ({error}); take it out of task.metrics"
+            f"metric '{name}' cannot be computed ({first_line(error)}); take it out of task.metrics"
         ) from error
     numbers = {k: v for k, v in values.items() if isinstance(v, (int, float))}
     return {

@@ -39,9 +39,8 @@ bits of a result; smaller steps are filled up."""
 PREFILL_ROWS = 1024
 """New prompts are taken in by so many tokens at a time, which bounds the memory of a step."""
 
-
-MOST_SLOTS = {"cpu": 128, "cuda": 256}
-"""More at a time use the cores no better."""
+MOST_SLOTS, MOST_SLOTS_ON_GPU = 128, 256
+"""Each slot costs memory; on two cores more of them gain a tenth at most."""
 
 
 class Constraint(Protocol):
@@ -297,7 +296,7 @@ def _cache_shape(model: PreTrainedModel) -> tuple[int, int, int]:
 
 
 def _batch_size(model: PreTrainedModel, longest: int, prompts: int) -> int:
-    """Slots whose keys and values fit into half of the free memory, at most MOST_SLOTS.
+    """Slots whose keys and values fit into half of the free memory, and no more than pay.
 
     Prompts that need several turns are spread evenly: answers to one task often end together.
     """
@@ -305,12 +304,14 @@ def _batch_size(model: PreTrainedModel, longest: int, prompts: int) -> int:
     weight: Tensor = model.get_input_embeddings().weight
     per_slot = 2 * layers * heads * dim * longest * weight.element_size()
     if weight.device.type == "cuda":
+        most = MOST_SLOTS_ON_GPU
         free, _ = torch.cuda.mem_get_info(weight.device)
     else:
         import psutil
 
+        most = MOST_SLOTS
         free = psutil.virtual_memory().available
-    slots = max(1, min(MOST_SLOTS[weight.device.type], free // 2 // per_slot))
+    slots = max(1, min(most, free // 2 // per_slot))
     turns = -(-prompts // slots)
     return -(-prompts // turns)
 

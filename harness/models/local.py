@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from harness.errors import ConfigError, WeightsError
@@ -162,7 +163,7 @@ class LocalModel:
     def _text(self, messages: Sequence[Message], *, open_turn: bool) -> str:
         try:
             return self._template(messages, open_turn)
-        except Exception:  # Gemma's and Mistral's templates raise jinja2 errors at a system turn
+        except TemplateError:  # Gemma's and Mistral's templates refuse a system turn
             if messages[0]["role"] != "system":
                 raise
             first, second, *rest = messages

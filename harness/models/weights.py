@@ -22,7 +22,7 @@ from typing import Protocol, runtime_checkable
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from harness.errors import WeightsError
+from harness.errors import WeightsError, first_line
 
 __all__ = ["Folder", "Hub", "Weights", "Wheel", "cache_folder", "digest", "exclusive"]
 
@@ -64,10 +64,10 @@ class Hub:
                 "and run `hf auth login`"
             ) from error
         except Exception as error:  # the hub client raises a dozen unrelated kinds
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
             raise WeightsError(
-                f"{self.repo}@{self.revision}: cannot be fetched from the hub ({reason}); "
-                "check the name and the network, or choose a model that is on this disk"
+                f"{self.repo}@{self.revision}: cannot be fetched from the hub "
+                f"({first_line(error)}); check the name and the network, or choose a model "
+                "that is on this disk"
             ) from error
 
     def fingerprint(self) -> str:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 from filelock import FileLock
 
-from harness.errors import HarnessError, TrackingError
+from harness.errors import HarnessError, TrackingError, first_line
 from harness.record.results import COMPLETE, RunFolder, find_runs
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Mlflow:
             with lock:
                 yield MlflowClient(tracking_uri=self.uri)
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            reason = str(error).strip().splitlines()[0][:200]
+            reason = first_line(error)[:200]
             raise TrackingError(
                 f"tracking at {self.uri} failed ({reason}); start the server, mend tracking.uri, "
                 "or say tracking=none"

@@ -164,7 +164,7 @@ def test_slots_are_filled_before_answering_goes_on(
 
 
 def test_turns_are_of_equal_size(model: LlamaForCausalLM, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(decode.MOST_SLOTS, "cpu", 8)
+    monkeypatch.setattr(decode, "MOST_SLOTS", 8)
     prompts = [[2 + i] for i in range(9)]
     done = list(generate(model, prompts, stop=frozenset(), max_new_tokens=2))
     assert {c.batch for c in done} == {5}

@@ -47,6 +47,15 @@ def test_a_template_without_a_system_turn_gets_the_system_text_in_front(
     assert model.tokenizer.decode(model.encode(ASK)) == "[JSON.\n\nred]"
 
 
+def test_a_template_that_breaks_is_not_taken_for_one_that_refuses_a_system_turn(
+    tiny_spec: ModelSpec, tiny_folder: Path
+) -> None:
+    model = LocalModel(tiny_spec, tiny_folder, "x")
+    model.tokenizer.chat_template = "{{ 1 + messages[0]['content'] }}"
+    with pytest.raises(TypeError, match="unsupported operand"):
+        model.encode(ASK)
+
+
 def test_a_model_without_a_chat_template_is_refused(tiny_spec: ModelSpec, tmp_path: Path) -> None:
     from transformers import AutoTokenizer, LlamaForCausalLM
 

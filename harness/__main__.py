@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +19,14 @@ from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.errors import ConfigError, HarnessError
+from harness.errors import ConfigError, HarnessError, RungUnavailableError
 
 if TYPE_CHECKING:
     from harness.evidence.cost import Prices
     from harness.record.results import RunFolder
     from harness.record.tracking import Tracking
     from harness.run import Job
+    from harness.trials import Candidate
 
 __all__ = ["main"]
 
@@ -40,6 +43,7 @@ UNTOLD = {
     "results",
     "controls",
     "dev_questions",
+    "trials",
 }
 """Overrides that a result tells by itself, or that do not change it."""
 
@@ -50,6 +54,10 @@ OTHER_MODES = {
 
 _finished: list[tuple[RunFolder, Tracking, str, Prices]] = []
 """What this process has run: folder, where it is mirrored, the sweep, and what it was priced at."""
+
+
+_left_out: list[str] = []
+"""Rungs that a task cannot have, and why."""
 
 
 class _Stop(BaseException):
@@ -76,7 +84,12 @@ def _one(config: DictConfig) -> None:
     number = HydraConfig.get().job.get("num", 0)
     loud = f"  LIMIT: only the first {job.task.limit} eval examples" if job.task.limit else ""
     print(f"[{number}] {job.task.name} / {job.rung.name}{loud}", file=sys.stderr)
-    folder = run(job)
+    try:
+        folder = run(job)
+    except RungUnavailableError as error:
+        _left_out.append(f"{job.rung.name} is left out of {job.task.name}: {error}")
+        print(f"warning: {_left_out[-1]}", file=sys.stderr)
+        return
     for done in (folder, *_controls(job, folder)):
         if all(done.path != earlier.path for earlier, *_ in _finished):
             _track(partial(tracking.mirror, done), done.path)
@@ -96,13 +109,17 @@ def _controls(job: Job, folder: RunFolder) -> Iterator[RunFolder]:
 
 def _assemble(config: DictConfig) -> Job:
     """The typed objects below the configuration; nothing deeper sees a DictConfig."""
+    resolved = OmegaConf.to_yaml(config, resolve=True)
+    OmegaConf.set_struct(config, False)
+    chosen = config.task.pop("rungs", None) or {}
     task = _build(config.task).limited(config.limit)  # mistakes in data show before torch loads
     from harness.run import Job
 
     overrides = list(HydraConfig.get().overrides.task)
     return Job(
         task=task,
-        rung=_build(config.rung),
+        candidates=_candidates(config, chosen.get(config.rung.name) or {}),
+        decoding=config.decoding,
         model=_build(config.model),
         embedder=_build(config.embedder),
         isolation=_build(config.isolation),
@@ -113,12 +130,54 @@ def _assemble(config: DictConfig) -> Job:
         batch_size=config.batch_size,
         force=config.force,
         root=Path(config.results).resolve(),
-        config=OmegaConf.to_yaml(config, resolve=True),
-        settings=OmegaConf.to_container(config.rung, resolve=True),
+        config=resolved,
         variant=" ".join(o for o in overrides if not _told(o)),
         sweep=_sweep_name(),
         command=shlex.join(["python", "-m", "harness", *_config_dirs(), *overrides]),
     )
+
+
+def _candidates(config: DictConfig, chosen: Mapping[str, Any]) -> list[Candidate]:
+    """The settings that the rung tries: first those chosen for the task (`task.rungs`), then the
+    rung's own, then those that its YAML names under `candidates`; equal ones once.
+
+    What was typed on the command line holds for all of them. Raises ConfigError if there are
+    fewer than `trials`.
+    """
+    from harness.trials import Candidate
+
+    keys = (o.lstrip("+~").split("=", 1)[0] for o in HydraConfig.get().overrides.task)
+    typed = [key for key in keys if "." in key]  # the others choose whole files
+    found: dict[str, Candidate] = {}
+    for changes in (chosen, {}, *(config.rung.pop("candidates", None) or [])):
+        settled = {k: v for k, v in changes.items() if not _typed(k, typed)}
+        rung = _changed(config, settled).rung
+        settings = OmegaConf.to_container(rung, resolve=True)
+        words = " ".join(f"{k}={'null' if v is None else v}" for k, v in settled.items())
+        key = json.dumps(settings, sort_keys=True)
+        if key not in found:
+            found[key] = Candidate(_build(rung), settings, words)
+    trials = config.trials
+    if isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= len(found):
+        raise ConfigError(
+            f"trials={trials}: must be from 1 to the {len(found)} settings that rung "
+            f"{config.rung.name} has; add to its candidates"
+        )
+    return list(found.values())[:trials]
+
+
+def _typed(key: str, typed: Sequence[str]) -> bool:
+    """Whether the command line has set a key, something below it or something above it."""
+    return any(f"{key}.".startswith(f"{t}.") or f"{t}.".startswith(f"{key}.") for t in typed)
+
+
+def _changed(config: DictConfig, changes: Mapping[str, Any]) -> DictConfig:
+    """A copy of the configuration with other values: dotted key → value."""
+    copy = deepcopy(config)
+    OmegaConf.set_struct(copy, False)
+    for key, value in changes.items():
+        OmegaConf.update(copy, key, value)
+    return copy
 
 
 def _build(config: DictConfig) -> Any:

@@ -2,6 +2,7 @@
 
     HarnessError
     ├── ConfigError     the command line or a YAML asks for what cannot be
+    │   └── RungUnavailableError   the task lacks what a rung needs: the others of a sweep run
     ├── TaskError       a task's data, schema or instructions
     │   └── LeakError   eval stands in what a rung learns from
     ├── WeightsError    weights that cannot be had, or are not what they should be
@@ -18,6 +19,7 @@ __all__ = [
     "HarnessError",
     "LeakError",
     "ResultsError",
+    "RungUnavailableError",
     "TaskError",
     "TrackingError",
     "TrainingError",
@@ -32,6 +34,10 @@ class HarnessError(Exception):
 
 class ConfigError(HarnessError):
     """The command line or a YAML asks for what cannot be."""
+
+
+class RungUnavailableError(ConfigError):
+    """A task lacks what a rung needs, such as a corpus; a sweep goes on with the other rungs."""
 
 
 class TaskError(HarnessError):

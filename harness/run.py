@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from harness import __version__
+from harness.answer import Json, Label
 from harness.errors import ConfigError, HarnessError
 from harness.evidence import scoring
-from harness.evidence.contrasts import Contrasts
+from harness.evidence.contrasts import Contrasts, Side, compare
 from harness.evidence.cost import Monitor
 from harness.evidence.isolation import Certificate, Isolation
+from harness.ladder.constraint import Constrain
 from harness.ladder.controls import Control, controls
 from harness.ladder.rung import Predictor, Rung
+from harness.models.decode import Constraint
 from harness.models.embedder import Embedder
 from harness.models.local import LocalModel, ModelSpec, load_model
 from harness.models.memory import keep_freed_memory
 from harness.progress import Progress, silence_libraries
 from harness.record import provenance
 from harness.record.results import PREDICTIONS, RunFolder
-from harness.task import Prediction, Question, Task
+from harness.task import Example, Prediction, Question, Task
+from harness.trials import Candidate, Trial, best
 
 __all__ = ["Job", "run"]
+
+
+DEV = "dev_predictions.jsonl"
+"""Answers to dev questions under the ladder's decoding."""
+DEV_FREE = "dev_free_predictions.jsonl"
+"""Answers to the same questions without the constraint."""
+WHAT = {PREDICTIONS: "", DEV: " dev", DEV_FREE: " dev without constraint"}
+TRIALS = "trials"
+"""Folder beside the rungs' folders: what candidates did on dev, shared by the seeds of a rung."""
 
 
 @dataclass(frozen=True)
@@ -35,23 +50,25 @@ class Job:
     """What is to be run; all that the command line decided."""
 
     task: Task
-    rung: Rung
+    candidates: Sequence[Candidate]
+    """Ways to set the rung; of several the one that is best on dev answers eval."""
+    decoding: str
+    """`constrained` (where the answer format has a grammar) or `free`."""
     model: ModelSpec
     embedder: Embedder
     isolation: Isolation
     contrasts: Contrasts
     controls: bool | None
-    """Which controls run beside the rung: all, none or (None) those that train nothing."""
+    """Which controls run beside the rung: all, none or (None) those without a language model."""
     dev_questions: int
-    """How many questions of dev an untuned rung answers: the best of them is chosen there."""
+    """How many questions of dev a rung answers: settings and the best untuned rung are chosen
+    there."""
     seed: int
     batch_size: int | None
     force: bool
     root: Path
     config: str
     """The resolved configuration as YAML."""
-    settings: Any
-    """The rung's part of it, as plain data; it determines the result."""
     variant: str
     """What the command line changed beside task, rung, model and seed; for people."""
     sweep: str
@@ -61,17 +78,65 @@ class Job:
     control: Control | None = None
     """What this job is a control of, if it is one."""
 
+    def __post_init__(self) -> None:
+        if self.decoding not in ("constrained", "free"):
+            raise ConfigError(f"decoding={self.decoding}: is not one of constrained, free")
+        if len(self.candidates) > 1 and not (self.dev_questions and self.task.materials.dev):
+            raise ConfigError("trials: settings are chosen on dev; set dev_questions above 0")
+
+    @property
+    def rung(self) -> Rung:
+        """The rung as its first candidate has it."""
+        return self.candidates[0].rung
+
     def beside(self, folder: RunFolder) -> Iterator[Job]:
         """The jobs of the controls that belong beside this one, which has left `folder`.
 
         They have the first seed, whatever the rung's: they are there to expose, not to estimate.
         """
-        scored = folder.read("metrics.json")["all"][self.task.primary]["value"] > 0
-        for control in controls(self.rung, self.task, self.controls, scored):
+        chosen = self.candidates[folder.read("manifest.json")["chosen"]]
+        for control in controls(chosen.rung, self.task, self.controls):
             settings = {"control": control.kind}
             if control.of:
-                settings["of"] = self.settings
-            yield replace(self, rung=control.rung, settings=settings, seed=0, control=control)
+                settings["of"] = chosen.settings
+            candidate = Candidate(control.rung, settings, "")
+            yield replace(self, candidates=(candidate,), seed=0, control=control)
+
+
+@dataclass(frozen=True)
+class _Conditions:
+    """What is the same for all candidates and rungs: model, parser, budget, decoding."""
+
+    job: Job
+    task: Task
+    """With the token budget that this model needs."""
+    model: LocalModel
+    constraint: Callable[[], Constraint] | None
+
+    def fit(self, candidate: Candidate, seed: int, folder: Path) -> Predictor:
+        return candidate.rung.fit(
+            self.task.materials, self.model, self.job.embedder, seed, folder, self.constraint
+        )
+
+    @property
+    def dev(self) -> tuple[Example, ...]:
+        """The questions of dev that every rung answers."""
+        return self.task.materials.dev[: self.job.dev_questions]
+
+    def on_dev(
+        self, predictor: Predictor, folder: RunFolder, kept: str = DEV
+    ) -> tuple[float, dict[str, float], list[Prediction]]:
+        """The primary metric over dev, its value for each question, and the answers."""
+        asked = predictor.rung.questions(self.dev)
+        predictions = _answer(folder, predictor, asked, self.job.batch_size, kept)
+        task = replace(self.task, eval=self.dev, metrics=())
+        scores = scoring.score(task, predictions)
+        value = scoring.metrics(task, predictions, scores)[task.primary].value
+        return (
+            value,
+            {s.id: s.values[task.primary] for s in scores if task.primary in s.values},
+            predictions,
+        )
 
 
 _forced: set[tuple[str, Path]] = set()
@@ -82,8 +147,12 @@ def run(job: Job) -> RunFolder:
     """Answer and score the sealed eval set; a finished run is not run again.
 
     An interrupted run goes on where it stopped: training from its last checkpoint, answering from
-    its last prediction. Raises HarnessError for what the user can mend.
+    its last prediction. Raises HarnessError for what the user can fix, of it
+    RungUnavailableError if
+    the task lacks what the rung needs.
     """
+    for candidate in job.candidates:
+        candidate.rung.check(job.task.materials)
     task, certificate = job.isolation.seal(job.task)
     fingerprints = task.fingerprints()
     identity = _identity(job, fingerprints)
@@ -99,24 +168,30 @@ def run(job: Job) -> RunFolder:
     folder.keep_eval(fingerprints["eval"], task.eval)
     began = time.perf_counter()
     with Monitor() as monitor:
-        model = load_model(job.model)
-        _check_budget(task, model)
-        predictor = job.rung.fit(task.materials, model, job.embedder, job.seed, folder.path)
-        fitted = time.perf_counter() - began
-        dev = _on_dev(job, task, folder, predictor)
-        predictions = _answer(folder, predictor, job.rung.questions(task.eval), job.batch_size)
+        conditions = _conditions(job, task)
+        chosen, trials = _choose(conditions, identity, folder)
+        fitting = time.perf_counter()
+        predictor = conditions.fit(job.candidates[chosen], job.seed, folder.path)
+        fitted = time.perf_counter() - fitting
+        dev = _dev(conditions, predictor, folder)
+        asked = predictor.rung.questions(task.eval)
+        predictions = _answer(folder, predictor, asked, job.batch_size)
+    task = conditions.task
     scores = scoring.score(task, predictions)
     metrics = scoring.metrics(task, predictions, scores)
     if predictor.index:
         metrics |= scoring.retrieval(task, predictions)
-    manifest = _manifest(job, task, certificate, predictor) | {
+    manifest = _manifest(job, conditions, certificate, predictor) | {
         "run": folder.path.relative_to(job.root).as_posix(),
         "identity": identity,
         "fingerprints": fingerprints,
         "seed": identity["seed"],
         "n": len(predictions),
-        "dev": dev,
+        **dev,
+        "chosen": chosen,
+        "trials": [trial.record() for trial in trials],
         "seconds": {
+            "trials": sum(trial.seconds for trial in trials),
             "fit": fitted,
             "answer": sum(p.seconds for p in predictions),
             "total": time.perf_counter() - began,
@@ -129,14 +204,111 @@ def run(job: Job) -> RunFolder:
 
 def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
     """Everything that determines the result."""
+    several = [candidate.settings for candidate in job.candidates]
     return {
         "harness": __version__,
         "task": fingerprints,
         "model": [job.model.weights.fingerprint(), job.model.dtype],
-        "embedder": job.embedder.weights.fingerprint() if job.rung.embeds else None,
-        "rung": job.settings,
-        "seed": job.seed if job.rung.random else None,
-    }
+        "embedder": job.embedder.weights.fingerprint()
+        if any(candidate.rung.embeds for candidate in job.candidates)
+        else None,
+        "rung": several[0],
+        "decoding": None if job.rung.stand_in else job.decoding,
+        "seed": job.seed if any(candidate.rung.random for candidate in job.candidates) else None,
+    } | ({"trials": several, "dev_questions": job.dev_questions} if len(several) > 1 else {})
+
+
+def _conditions(job: Job, task: Task) -> _Conditions:
+    model = load_model(job.model)
+    answer = task.materials.answer
+    constrained = (
+        job.decoding == "constrained"
+        and isinstance(answer, (Json, Label))
+        and job.rung.stand_in is None
+    )
+    _check_budget(task, model)
+    constraint = Constrain(jump_forward=True).compile(answer, model) if constrained else None
+    return _Conditions(job, task, model, constraint)
+
+
+def _choose(
+    conditions: _Conditions, identity: dict[str, Any], folder: RunFolder
+) -> tuple[int, list[Trial]]:
+    """The place of the candidate to run, and what each of several did on dev.
+
+    Trials have the first seed and are shared by all seeds of a rung. What training left of the
+    chosen candidate is taken over by the run of that seed.
+    """
+    job = conditions.job
+    if len(job.candidates) == 1:
+        return 0, []
+    root = RunFolder.of(
+        job.root / job.task.name, TRIALS, job.rung.name, identity | {"seed": None}
+    ).path
+    folders = [RunFolder(root / str(place)) for place in range(len(job.candidates))]
+    chosen, trials = best(job.candidates, lambda place: _try(conditions, place, folders[place]))
+    if identity["seed"] in (0, None):
+        for kept in ("training.json", "adapter", DEV):
+            _take_over(folders[chosen].path / kept, folder.path / kept)
+    return chosen, trials
+
+
+def _try(conditions: _Conditions, place: int, folder: RunFolder) -> Trial:
+    """One candidate on dev; what was finished is read from disk."""
+    done = folder.path / "trial.json"
+    if not done.exists():
+        candidate = conditions.job.candidates[place]
+        print(
+            f"{candidate.rung.name}: trial {place + 1} of {len(conditions.job.candidates)}"
+            f"  {candidate.words}",
+            file=sys.stderr,
+        )
+        folder.path.mkdir(parents=True, exist_ok=True)
+        began = time.perf_counter()
+        predictor = conditions.fit(candidate, 0, folder.path)
+        value, _, predictions = conditions.on_dev(predictor, folder)
+        trial = Trial.of(candidate, value, predictions, time.perf_counter() - began)
+        scratch = done.with_suffix(".part")
+        scratch.write_text(json.dumps(trial.record(), indent=1))
+        scratch.replace(done)
+    return Trial(**json.loads(done.read_text()))
+
+
+def _take_over(source: Path, target: Path) -> None:
+    """Copy a file or folder of a trial, whole or not at all."""
+    if not source.exists() or target.exists():
+        return
+    scratch = target.with_name(target.name + ".part")
+    if source.is_dir():
+        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.copytree(source, scratch)
+    else:
+        shutil.copy(source, scratch)
+    scratch.replace(target)
+
+
+def _dev(conditions: _Conditions, predictor: Predictor, folder: RunFolder) -> dict[str, Any]:
+    """`dev`: the primary metric on the first questions of dev; `dev_free`: the same without the
+    constraint, of the bare prompt and of tuned rungs, which shows whether format comes from the
+    grammar or from tuning."""
+    job = conditions.job
+    if job.control or not conditions.dev:
+        return {"dev": None, "dev_free": None}
+    n = len(conditions.dev)
+    value, each, _ = conditions.on_dev(predictor, folder)
+    dev = {"n": n, "value": value}
+    rung = predictor.rung
+    bare = not (rung.shots or rung.retrieval)
+    if predictor.constraint is None or not (rung.adapter or bare):
+        return {"dev": dev, "dev_free": None}
+    free, each_free, _ = conditions.on_dev(replace(predictor, constraint=None), folder, DEV_FREE)
+    found: dict[str, Any] = {"n": n, "value": free}
+    if each:
+        sides = Side(rung.name, [each], False), Side("free", [each_free], False)
+        groups = {e.id: e.group for e in conditions.dev}
+        contrast = compare(*sides, conditions.task.primary, groups)
+        found |= {"difference": asdict(contrast.delta), "p": contrast.p}
+    return {"dev": dev, "dev_free": found}
 
 
 def _answer(
@@ -150,28 +322,13 @@ def _answer(
     done = folder.predictions(kept)
     answered = {p.id for p in done}
     rest = [q for q in questions if q.id not in answered]
-    what = f"{predictor.rung.name}: answering{'' if kept == PREDICTIONS else ' dev'}"
+    what = f"{predictor.rung.name}: answering{WHAT[kept]}"
     with Progress(what, len(questions), unit="question") as progress:
         progress.update(len(done))
         for prediction in folder.append(_surely(predictor, rest, batch_size, bool(done)), kept):
             done.append(prediction)
             progress.advance()
     return done
-
-
-def _on_dev(job: Job, task: Task, folder: RunFolder, predictor: Predictor) -> dict[str, Any] | None:
-    """The primary metric on the first questions of dev: there the best untuned rung is chosen.
-
-    None for tuned rungs, which have seen dev, and for controls.
-    """
-    examples = task.materials.dev[: job.dev_questions]
-    if not (examples and job.contrasts.best_untuned) or job.control or job.rung.adapter:
-        return None
-    asked = job.rung.questions(examples)
-    predictions = _answer(folder, predictor, asked, job.batch_size, "dev_predictions.jsonl")
-    dev = replace(task, eval=examples, metrics=())
-    value = scoring.metrics(dev, predictions, scoring.score(dev, predictions))[dev.primary].value
-    return {"n": len(examples), "value": value}
 
 
 def _surely(
@@ -225,11 +382,12 @@ def _check_budget(task: Task, model: LocalModel) -> None:
 
 
 def _manifest(
-    job: Job, task: Task, certificate: Certificate, predictor: Predictor
+    job: Job, conditions: _Conditions, certificate: Certificate, predictor: Predictor
 ) -> dict[str, Any]:
     """What the run was, where everything in it comes from, and what fitting took."""
+    task = conditions.task
     adapted, index, model = predictor.adapted, predictor.index, predictor.model
-    embedder = job.embedder if job.rung.embeds else None
+    embedder = job.embedder if predictor.rung.embeds else None
     return {
         "task": task.name,
         "rung": job.rung.name,
@@ -239,6 +397,8 @@ def _manifest(
         "sweep": job.sweep,
         "command": job.command,
         "primary": task.primary,
+        "decoding": "free" if predictor.constraint is None else "constrained",
+        "max_new_tokens": task.materials.max_new_tokens,
         "limit": task.limit,
         "contrasts": asdict(job.contrasts),
         "isolation": certificate.record(),
@@ -250,7 +410,7 @@ def _manifest(
         "gated": job.model.gated,
         "template": None if job.rung.stand_in else model.template,
         "parameters": 0 if job.rung.stand_in else model.parameters,
-        "labelled": job.rung.labelled(task.materials),
+        "labelled": predictor.rung.labelled(task.materials),
         "training": adapted.report.record() if adapted else None,
         "index": {"seconds": index.seconds, "megabytes": index.megabytes} if index else None,
         "versions": provenance.versions(),

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from harness.answer import Json
+from harness.ladder.shots import Shots
 from harness.ladder.training import Training
 from harness.load import load_task
 from harness.models.embedder import Embedder
@@ -196,6 +197,7 @@ def plan(**changes: object) -> Training:
     """How the tiny model is trained in tests; keyword arguments replace single settings."""
     settings: dict[str, object] = {
         "learning_rate": 1e-2,
+        "rate_scale": 1.0,
         "epochs": 3,
         "batch_size": 4,
         "accumulate": 1,
@@ -209,6 +211,16 @@ def plan(**changes: object) -> Training:
         "activation_checkpointing": False,
     }
     return Training(**(settings | changes))  # type: ignore[arg-type]
+
+
+def fixed(k: int) -> Shots:
+    """The same k worked examples for all questions."""
+    return Shots(k, "fixed", 0.0, "nearest_last")
+
+
+def similar(k: int, diversity: float = 0.0, order: str = "nearest_last") -> Shots:
+    """The k worked examples most like each question."""
+    return Shots(k, "similar", diversity, order)  # type: ignore[arg-type]
 
 
 def lora(**changes: object) -> LoraConfig:

@@ -17,7 +17,12 @@ CONF = ROOT / "conf"
 OPTIONS = sorted(
     (path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name != "task"
 )
+RUNGS = sorted(path.stem for path in (CONF / "rung").glob("*.yaml"))
 TASKS = sorted(path.stem for path in (CONF / "task").glob("*.yaml"))
+
+
+BESIDE = ("candidates", "rungs")
+"""What the command line reads itself: settings to try, and those chosen for a task."""
 
 
 def composed(*overrides: str) -> dict[str, Any]:
@@ -39,7 +44,7 @@ def targets(node: Any) -> Iterator[dict[str, Any]]:
 
 def assert_fits(node: Any) -> None:
     for described in targets(node):
-        arguments = {k: v for k, v in described.items() if k != "_target_"}
+        arguments = {k: v for k, v in described.items() if k not in ("_target_", *BESIDE)}
         inspect.signature(get_object(described["_target_"])).bind(**arguments)
 
 
@@ -73,17 +78,27 @@ def test_an_option_is_called_what_its_file_is_called() -> None:
     [
         ("prompt", set()),
         ("few_shot", {"shots"}),
-        ("rag", {"retrieval"}),
+        ("rag", {"retrieval", "shots"}),
         ("lora", {"adapter"}),
-        ("rag_few_shot", {"retrieval", "shots"}),
         ("rag_lora", {"retrieval", "adapter"}),
-        ("constrained", {"constraint"}),
-        ("constrained_few_shot", {"constraint", "shots"}),
-        ("constrained_lora", {"constraint", "adapter"}),
     ],
 )
 def test_a_rung_fills_its_own_slots_and_no_other(rung: str, slots: set[str]) -> None:
-    assert set(composed(f"rung={rung}")["rung"]) - {"_target_", "name", "instructions"} == slots
+    filled = {k for k, v in composed(f"rung={rung}")["rung"].items() if v is not None}
+    assert filled - {"_target_", "name", "instructions", "role", "candidates"} == slots
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+def test_every_rung_has_as_many_settings_to_try(rung: str) -> None:
+    assert len(composed(f"rung={rung}")["rung"]["candidates"]) == 3
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+def test_candidates_change_what_the_configuration_has(rung: str) -> None:
+    config = OmegaConf.create(composed(f"rung={rung}"))
+    for changes in config.rung.candidates:
+        for key in changes:
+            assert OmegaConf.select(config, key, default="?") != "?", key
 
 
 def test_every_model_says_under_which_licence_it_comes() -> None:

@@ -26,6 +26,7 @@ from harness.models.local import LocalModel, load_model
 from harness.record.results import RunFolder
 from harness.run import Job, run
 from harness.task import Task
+from harness.trials import Candidate
 from tests.conftest import BANKING77, ROOT
 
 RUNGS = ("prompt", "few_shot", "rag", "lora")
@@ -65,12 +66,16 @@ def support(in_root: None) -> Task:
 def job(support: Task, model: LocalModel, tmp_path_factory: pytest.TempPathFactory) -> Any:
     root = tmp_path_factory.mktemp("ladder") / "results"
 
-    def make(rung: str, task: Task = support, **changes: Any) -> Job:
-        config = configured(f"rung={rung}", "training.epochs=2")
-        settings = OmegaConf.to_container(config.rung, resolve=True)
+    def make(name: str, task: Task = support, decoding: str = "constrained", **changes: Any) -> Job:
+        config = configured(f"rung={name}", "training.epochs=2")
+        rung = config.rung
+        OmegaConf.set_struct(rung, False)
+        del rung["candidates"]
+        settings = OmegaConf.to_container(rung, resolve=True)
         made = Job(
             task=task,
-            rung=instantiate(config.rung, _convert_="all"),
+            candidates=(Candidate(instantiate(rung, _convert_="all"), settings, ""),),
+            decoding=decoding,
             model=model.spec,
             embedder=instantiate(config.embedder, _convert_="all"),
             isolation=instantiate(config.isolation, _convert_="all"),
@@ -82,7 +87,6 @@ def job(support: Task, model: LocalModel, tmp_path_factory: pytest.TempPathFacto
             force=False,
             root=root,
             config=OmegaConf.to_yaml(config),
-            settings=settings,
             variant="",
             sweep="test",
             command="",

@@ -21,31 +21,36 @@ from harness.evidence.isolation import Isolation
 from harness.ladder.adapter import Adapter
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Predictor, Rung
-from harness.ladder.shots import FixedShots
 from harness.models.decode import Completion
 from harness.models.local import LocalModel, Message, ModelSpec
 from harness.models.weights import Folder, digest
 from harness.record.results import RunFolder, load_results
 from harness.run import Job, run
 from harness.task import Prediction, Task
-from tests.conftest import ROOT, LetterEmbedder, lora, plan
+from harness.trials import Candidate
+from tests.conftest import ROOT, LetterEmbedder, fixed, lora, plan
 
-PROMPT = Rung("prompt", "full", None, None, None)
+PROMPT = Rung("prompt", "full")
 RAG = replace(PROMPT, name="rag", retrieval=Retrieval(2))
-LORA = Rung("lora", "short", None, None, Adapter(lora(), plan()))
+LORA = Rung("lora", "short", adapter=Adapter(lora(), plan()))
 
 MakeJob = Callable[..., Job]
+
+
+def candidate(rung: Rung, words: str = "") -> Candidate:
+    return Candidate(rung, {"name": rung.name, "adapter": repr(rung.adapter), "is": words}, words)
 
 
 def job_of(task: Task, model: ModelSpec, root: Path, rung: Rung = PROMPT, **changes: Any) -> Job:
     """A job as the command line would assemble it."""
     job = Job(
         task=task,
-        rung=rung,
+        candidates=(candidate(rung),),
+        decoding="free",
         model=model,
         embedder=LetterEmbedder(),
         isolation=Isolation(near_duplicate=0.6, contained=0.9, leaks="stop"),
-        contrasts=Contrasts(["prompt"], True, None),
+        contrasts=Contrasts(["prompt"], True, [], None),
         controls=False,
         dev_questions=0,
         seed=0,
@@ -53,7 +58,6 @@ def job_of(task: Task, model: ModelSpec, root: Path, rung: Rung = PROMPT, **chan
         force=False,
         root=root,
         config="rung: …\n",
-        settings={"name": rung.name, "adapter": repr(rung.adapter)},
         variant="",
         sweep="",
         command="python -m harness",
@@ -180,7 +184,7 @@ def test_what_determines_the_result_determines_the_folder(job: MakeJob, task: Ta
     folder = run(job()).path
     assert run(job(seed=1, sweep="later", variant="x=1", batch_size=2)).path == folder
     assert run(job(task=task.limited(3))).path != folder
-    shots = replace(PROMPT, shots=FixedShots(1))
+    shots = replace(PROMPT, shots=fixed(1))
     assert run(job(shots)).path != run(job(shots, seed=1)).path
 
 
@@ -332,7 +336,7 @@ def test_a_mistake_in_the_configuration_is_not_tried_on_every_question(
     job: MakeJob, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ConfigError, match=r"shots\.k=17"):
-        run(job(replace(PROMPT, shots=FixedShots(17))))
+        run(job(replace(PROMPT, shots=fixed(17))))
     assert "one question at a time" not in capsys.readouterr().err
 
 

@@ -46,14 +46,22 @@ class Contrasts:
     """Rungs that every other rung is compared with."""
     best_untuned: bool
     """Whether every tuned rung is compared with the untuned rung that is best on dev."""
+    pairs: Sequence[Sequence[str]]
+    """Two rungs each, the second the baseline of the first; pairs of which a rung did not run are
+    left out."""
     margin: float | None
     """Differences smaller than this would not matter; without it nothing is called equivalent."""
 
     def __post_init__(self) -> None:
         if self.margin is not None and not 0 < self.margin < 1:
             raise ConfigError(f"contrasts.margin={self.margin}: must be between 0 and 1, or null")
+        if isinstance(self.against, str):
+            raise ConfigError(f"contrasts.against={self.against}: give a list: [{self.against}]")
+        for pair in self.pairs:
+            if isinstance(pair, str) or len(pair) != 2:
+                raise ConfigError(f"contrasts.pairs: {pair} is not a pair: [[rag_lora, lora]]")
 
-    def pairs(self, rungs: Mapping[str, str], best: Mapping[str, str]) -> list[tuple[str, str]]:
+    def declared(self, rungs: Mapping[str, str], best: Mapping[str, str]) -> list[tuple[str, str]]:
         """(key, key of the baseline) of every declared contrast.
 
         `rungs` has the rung of each key; `best` the best untuned rung for each tuned key, by key,
@@ -68,6 +76,10 @@ class Contrasts:
         if self.best_untuned:
             for pair in best.items():
                 found.setdefault(frozenset(pair), pair)
+        for name, against in self.pairs:
+            for key in (k for k, rung in rungs.items() if rung == name):
+                for baseline in (k for k, rung in rungs.items() if rung == against):
+                    found.setdefault(frozenset((key, baseline)), (key, baseline))
         return list(found.values())
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from harness.evidence.contrasts import Contrast
 from harness.evidence.statistics import CONFIDENCE, Interval
 
-__all__ = ["Badge", "above", "badges", "blocked", "worst"]
+__all__ = ["Badge", "above", "badges", "blocked", "effort", "worst"]
 
 MOST_TRUNCATED = 0.1
 """Of the answers: beyond it the token budget decides the score, and not the rung."""
@@ -61,7 +61,15 @@ def badges(
         made.append(_best_step([point for point in points if "dev_loss" in point]))
     if manifest["template"] is not None:
         made.append(_template(templates))
+    if manifest["training"] is not None and (manifest["dev_free"] or {}).get("p") is not None:
+        made.append(_constraint(manifest["dev_free"]))
     return made
+
+
+def effort(trials: int, most: int) -> Badge:
+    """Whether a rung tried as many settings on dev as the rung that tried most."""
+    text = f"tried {trials} {'setting' if trials == 1 else 'settings'} on dev"
+    return Badge("effort", trials == most, text + (f", others {most}" if trials != most else ""))
 
 
 def above(controls: Mapping[str, Contrast]) -> Badge:
@@ -160,6 +168,14 @@ def _best_step(looks: Sequence[Mapping[str, float]]) -> Badge:
         text = f"was still learning when training ended: its last look saw dev loss fall by {fall}"
         return Badge("best step", False, text)
     return Badge("best step", True, f"was best on dev {at}, where it had levelled off")
+
+
+def _constraint(free: Mapping[str, Any]) -> Badge:
+    """Whether a tuned rung loses nothing by the grammar that it answers under, on dev."""
+    points = _percent(abs(free["difference"]["value"]))
+    loses = free["p"] < 1 - CONFIDENCE and free["difference"]["value"] < 0
+    text = f"scored {points} lower on dev under the constraint than without it"
+    return Badge("constraint", not loses, text if loses else "loses nothing by the constraint")
 
 
 def _template(templates: Collection[str]) -> Badge:

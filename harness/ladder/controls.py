@@ -19,7 +19,7 @@ from harness.ladder.retrieval import Retrieval, Search
 from harness.ladder.rung import Rung
 from harness.ladder.stand_ins import LinearClassifier, Majority, NearestAnswer, StandIn
 from harness.models.embedder import Embedder
-from harness.task import Passage, Question, Task
+from harness.task import Example, Passage, Question, Task
 
 __all__ = ["Control", "OraclePassages", "RandomPassages", "controls"]
 
@@ -45,6 +45,9 @@ class RandomPassages:
     embeds: ClassVar[bool] = False
     told: ClassVar[bool] = False
 
+    def check(self, corpus: Sequence[Passage]) -> None:
+        """The rung that it is a control of has been checked."""
+
     def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Search:
         drawn = tuple(random.Random(0).sample(list(corpus), self.k))
         return _Given({}, drawn)
@@ -56,6 +59,9 @@ class OraclePassages:
 
     embeds: ClassVar[bool] = False
     told: ClassVar[bool] = True
+
+    def check(self, corpus: Sequence[Passage]) -> None:
+        """The rung that it is a control of has been checked."""
 
     def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Search:
         return _Given({p.id: p for p in corpus}, ())
@@ -73,12 +79,15 @@ class _Given:
     def search(self, questions: Sequence[Question]) -> list[tuple[Passage, ...]]:
         return [(*self.always, *(self.corpus[i] for i in q.sources)) for q in questions]
 
+    def illustrate(self, examples: Sequence[Example]) -> list[tuple[Passage, ...]]:
+        return self.search([e.told for e in examples])
 
-def controls(rung: Rung, task: Task, wanted: bool | None, scored: bool) -> Iterator[Control]:
+
+def controls(rung: Rung, task: Task, wanted: bool | None) -> Iterator[Control]:
     """The controls that belong beside a rung on a task.
 
-    `wanted` is True for all, False for none, and None for those that train nothing and can tell
-    something: other passages do not change a score of zero, which is what `scored` is about.
+    `wanted` is True for all, False for none, and None for those that need no language model: the
+    others cost as much as the rung that they are a control of.
     """
     if wanted is False:
         return
@@ -87,11 +96,13 @@ def controls(rung: Rung, task: Task, wanted: bool | None, scored: bool) -> Itera
         stand_ins.append(LinearClassifier())
     for one in stand_ins:
         yield Control(one.kind, Rung(one.kind, rung.instructions, stand_in=one), None)
-    if isinstance(rung.retrieval, Retrieval) and (wanted or (scored and not rung.adapter)):
+    if not wanted:
+        return
+    if isinstance(rung.retrieval, Retrieval):
         yield _beside(rung, "random_passages", retrieval=RandomPassages(rung.retrieval.k))
         if any(e.sources for e in task.eval):
             yield _beside(rung, "oracle_passages", retrieval=OraclePassages())
-    if rung.adapter and wanted:
+    if rung.adapter:
         yield _beside(rung, "shuffled_targets", adapter=replace(rung.adapter, shuffle_targets=True))
 
 

@@ -14,24 +14,28 @@ def render(
     instructions: str,
     question: str,
     input: str,
-    shots: Sequence[Example] = (),
+    shots: Sequence[tuple[Example, Sequence[Passage]]] = (),
     passages: Sequence[Passage] = (),
+    role: str = "system",
 ) -> list[Message]:
     """The conversation up to the model's turn.
 
-    `question` is how an input is put, with {input} in its place. What many questions share comes
-    first (instructions, shots, passages), so that it can be computed once. An adapter trains on
-    exactly these messages; there is no second template.
+    `question` is how an input is put, with {input} in its place. Each shot comes with the passages
+    that it shows. `role` says in whose turn the instructions stand: `system`, or `user`, above the
+    first thing that the user says. What many questions share comes first, so that it can be
+    computed once. An adapter trains on exactly these messages; there is no second template.
     """
-    messages: list[Message] = [{"role": "system", "content": instructions}]
-    for shot in shots:
-        messages.append({"role": "user", "content": _put(question, shot.input)})
+    messages: list[Message] = []
+    for shot, shown in shots:
+        messages.append({"role": "user", "content": _put(question, shot.input, shown)})
         messages.append({"role": "assistant", "content": shot.target})
-    asked = _put(question, input)
-    if passages:
-        asked = "\n\n".join([*map(str, passages), asked])
-    return [*messages, {"role": "user", "content": asked}]
+    messages.append({"role": "user", "content": _put(question, input, passages)})
+    if role == "system":
+        return [{"role": "system", "content": instructions}, *messages]
+    first = {"role": "user", "content": f"{instructions}\n\n{messages[0]['content']}"}
+    return [first, *messages[1:]]
 
 
-def _put(question: str, input: str) -> str:
-    return question.replace("{input}", input)
+def _put(question: str, input: str, passages: Sequence[Passage]) -> str:
+    """One user turn: passages, then the question."""
+    return "\n\n".join([*map(str, passages), question.replace("{input}", input)])

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, RungUnavailableError
 from harness.models.embedder import Embedder
-from harness.task import Passage, Question
+from harness.task import Example, Passage, Question
 
 __all__ = ["Index", "Lookup", "Retrieval", "Search", "in_order"]
 
@@ -19,14 +19,17 @@ class Search(Protocol):
 
     @property
     def seconds(self) -> float:
-        """What making it took."""
+        """Seconds to build it."""
 
     @property
     def megabytes(self) -> float:
-        """What it takes up."""
+        """Size of its vectors."""
 
     def search(self, questions: Sequence[Question]) -> list[tuple[Passage, ...]]:
         """The passages of each question, best first."""
+
+    def illustrate(self, examples: Sequence[Example]) -> list[tuple[Passage, ...]]:
+        """The passages that each worked example shows, as many as a question gets."""
 
 
 class Lookup(Protocol):
@@ -37,8 +40,11 @@ class Lookup(Protocol):
     told: ClassVar[bool]
     """Whether it is told which passages hold the answer: a control, not a rung."""
 
+    def check(self, corpus: Sequence[Passage]) -> None:
+        """Raise RungUnavailableError without a corpus, ConfigError for one that is too small."""
+
     def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Search:
-        """Make a corpus searchable. Raises ConfigError with the mend."""
+        """Make a corpus searchable."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +55,20 @@ class Retrieval:
     told: ClassVar[bool] = False
     k: int
 
-    def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Index:
-        """Embed and index a corpus; embeddings are cached by content."""
+    def __post_init__(self) -> None:
+        if isinstance(self.k, bool) or not isinstance(self.k, int) or self.k < 1:
+            raise ConfigError(f"rung.retrieval.k={self.k}: must be a whole number from 1 up")
+
+    def check(self, corpus: Sequence[Passage]) -> None:
         if not corpus:
-            raise ConfigError("this rung retrieves, but the task has no corpus.jsonl; add one")
-        if not 1 <= self.k <= len(corpus):
+            raise RungUnavailableError("it retrieves, but the task has no corpus.jsonl; add one")
+        if self.k > len(corpus):
             raise ConfigError(
                 f"rung.retrieval.k={self.k}: must be from 1 to the {len(corpus)} passages"
             )
+
+    def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Index:
+        """Embed and index a corpus; embeddings are cached by content."""
         return Index(corpus, embedder, self.k)
 
 
@@ -83,6 +95,25 @@ class Index:
         asked = self.embedder.encode([q.input for q in questions])
         _, ids = self.faiss.search(asked, self.k)
         return [tuple(self.corpus[i] for i in row) for row in ids]
+
+    def illustrate(self, examples: Sequence[Example]) -> list[tuple[Passage, ...]]:
+        """What the same search finds for each worked example, with the passages that hold its
+        answer among it: in place of the last ones where the search missed them.
+
+        An example whose answer cannot be found in what it shows would teach to ignore passages.
+        """
+        known = {passage.id: passage for passage in self.corpus}
+        shown = []
+        for example, found in zip(
+            examples, self.search([e.question for e in examples]), strict=True
+        ):
+            governing = [known[i] for i in example.sources][: self.k]
+            rest = [p for p in found if p not in governing]
+            # Best first, as found; a governing passage that was missed stands at the end.
+            kept = {p.id for p in [*governing, *rest[: self.k - len(governing)]]}
+            missed = [p for p in governing if p not in found]
+            shown.append((*(p for p in found if p.id in kept), *missed))
+        return shown
 
 
 def in_order(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.ladder.adapter import Adapted, Adapter
-from harness.ladder.constraint import Constrain
 from harness.ladder.prompt import render
 from harness.ladder.retrieval import Lookup, Search, in_order
 from harness.ladder.shots import Shots
@@ -37,17 +36,21 @@ class Rung:
 
     name: str
     instructions: str
-    """Which variant the prompt says: `full` or `short`."""
+    """Which variant the prompt says: `full`, `short`, or another of the task's."""
+    role: str = "system"
+    """Whose turn the instructions stand in: `system` or `user`."""
     shots: Shots | None = None
-    """Which worked examples it shows."""
+    """Which worked examples it shows; where it retrieves, with their passages."""
     retrieval: Lookup | None = None
     """What it looks up."""
     adapter: Adapter | None = None
     """Which weights it changes."""
     stand_in: StandIn | None = None
     """What answers in the model's place: a control."""
-    constraint: Constrain | None = None
-    """What it can write at all."""
+
+    def __post_init__(self) -> None:
+        if self.role not in ("system", "user"):
+            raise ConfigError(f"rung.role={self.role}: is not one of system, user")
 
     @property
     def random(self) -> bool:
@@ -74,7 +77,17 @@ class Rung:
             return len(materials.train) + len(materials.dev)
         if self.stand_in:
             return len(materials.train)
-        return self.shots.pool(materials.train) if self.shots else 0
+        return self.shots.labelled(materials.train) if self.shots else 0
+
+    def check(self, materials: Materials) -> None:
+        """Raise what is known before a model is loaded: RungUnavailableError, ConfigError."""
+        if self.instructions not in materials.instructions:
+            known = ", ".join(materials.instructions)
+            raise ConfigError(f"rung.instructions={self.instructions}: is not one of {known}")
+        if self.retrieval:
+            self.retrieval.check(materials.corpus)
+        if self.shots:
+            self.shots.check(materials.train)
 
     def fit(
         self,
@@ -83,16 +96,15 @@ class Rung:
         embedder: Embedder,
         seed: int,
         folder: Path,
+        constraint: Callable[[], Constraint] | None = None,
     ) -> Predictor:
         """Prepare to answer: index, train. `folder` keeps the adapter and training's checkpoints.
 
-        Sees train, dev and the corpus; eval is out of its reach.
+        Sees train, dev and the corpus; eval is out of its reach. `constraint` begins a new one for
+        a question; None decodes freely.
         """
-        if self.instructions not in materials.instructions:
-            known = ", ".join(materials.instructions)
-            raise ConfigError(f"rung.instructions={self.instructions}: is not one of {known}")
+        self.check(materials)
         index = self.retrieval.index(materials.corpus, embedder) if self.retrieval else None
-        constraint = self.constraint.compile(materials.answer, model) if self.constraint else None
         predictor = Predictor(self, materials, model, embedder, seed, index, constraint)
         if self.adapter is None:
             return predictor
@@ -111,7 +123,6 @@ class Predictor:
     seed: int
     index: Search | None
     constraint: Callable[[], Constraint] | None = None
-    """Begins a new constraint for a question."""
     adapted: Adapted | None = None
 
     def ask(self, questions: Sequence[Question]) -> list[Asked]:
@@ -123,15 +134,30 @@ class Predictor:
             shots = rung.shots.choose(m.train, questions, self.seed, self.embedder)
         if self.index:
             passages = self.index.search(questions)
+        illustrated = self._illustrated({e.id: e for s in shots for e in s})
         return [
             Asked(
-                render(m.instructions[rung.instructions], m.question, q.input, s, shown),
+                render(
+                    m.instructions[rung.instructions],
+                    m.question,
+                    q.input,
+                    [(e, illustrated[e.id]) for e in s],
+                    shown,
+                    rung.role,
+                ),
                 tuple(passage.id for passage in p),
             )
             for q, s, p, shown in zip(
                 questions, shots, passages, in_order(m.corpus, passages), strict=True
             )
         ]
+
+    def _illustrated(self, shots: Mapping[str, Example]) -> dict[str, tuple[Passage, ...]]:
+        """The passages that each worked example shows, by the example's id."""
+        if not self.index or not shots:
+            return dict.fromkeys(shots, ())
+        shown = in_order(self.materials.corpus, self.index.illustrate(list(shots.values())))
+        return dict(zip(shots, shown, strict=True))
 
     def lessons(self, examples: Sequence[Example]) -> list[tuple[list[Message], str]]:
         """What an adapter learns from: the very messages it will be asked with, and the targets."""

@@ -5,44 +5,76 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import ClassVar, Protocol
+from typing import Literal, get_args
+
+import numpy as np
 
 from harness.errors import ConfigError
-from harness.models.embedder import Embedder
+from harness.models.embedder import Embedder, Vectors
 from harness.task import Example, Question
 
-__all__ = ["FixedShots", "NearestShots", "Shots"]
+__all__ = ["Shots"]
 
+Choice = Literal["similar", "fixed"]
+Order = Literal["nearest_last", "shared"]
 
-class Shots(Protocol):
-    """A way to choose worked examples out of train."""
-
-    random: ClassVar[bool]
-    """Whether the seed makes a difference."""
-    embeds: ClassVar[bool]
-    """Whether an embedder takes part."""
-
-    def choose(
-        self,
-        train: Sequence[Example],
-        questions: Sequence[Question],
-        seed: int,
-        embedder: Embedder,
-    ) -> list[tuple[Example, ...]]:
-        """The shots of each question. An example is never among its own shots."""
-
-    def pool(self, train: Sequence[Example]) -> int:
-        """How many labelled examples must be there to choose from."""
+POOL = 8
+"""Times k: the nearest examples among which diversity chooses."""
 
 
 @dataclass(frozen=True)
-class FixedShots:
-    """The same k examples for everybody, drawn by seed: a prefix that is computed once."""
+class Shots:
+    """k worked examples out of train for each question.
 
-    random: ClassVar[bool] = True
-    embeds: ClassVar[bool] = False
+    >>> Shots(k=4, choice="similar", diversity=0.0, order="nearest_last").random
+    False
+    """
+
     k: int
+    choice: Choice
+    """`similar`: the examples whose inputs are most like the question (Liu et al. 2022, "What Makes
+    Good In-Context Examples for GPT-3?", arXiv:2101.06804). `fixed`: the same for all questions,
+    drawn by seed: a prefix that is computed once."""
+    diversity: float
+    """Of similar examples, from 0 to 1: the weight of being unlike those chosen already (maximal
+    marginal relevance, Carbonell and Goldstein 1998); 0 takes the nearest."""
+    order: Order
+    """Of similar examples. `nearest_last`: the nearest stands next to the question. `shared`: those
+    that are near to many inputs come first, so that prompts have more in common; it depends on
+    train alone, so that no prompt depends on the other questions."""
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("choice", self.choice, get_args(Choice)),
+            ("order", self.order, get_args(Order)),
+        ):
+            if value not in known:
+                raise ConfigError(f"rung.shots.{name}={value}: is not one of {', '.join(known)}")
+        if isinstance(self.k, bool) or not isinstance(self.k, int) or self.k < 1:
+            raise ConfigError(f"rung.shots.k={self.k}: must be a whole number from 1 up")
+        if not isinstance(self.diversity, (int, float)) or not 0 <= self.diversity <= 1:
+            raise ConfigError(f"rung.shots.diversity={self.diversity}: must be from 0 to 1")
+
+    @property
+    def random(self) -> bool:
+        """Whether the seed makes a difference."""
+        return self.choice == "fixed"
+
+    @property
+    def embeds(self) -> bool:
+        """Whether an embedder takes part."""
+        return self.choice == "similar"
+
+    def labelled(self, train: Sequence[Example]) -> int:
+        """Labelled examples that must be there to choose from."""
+        return self.k if self.choice == "fixed" else len(train)
+
+    def check(self, train: Sequence[Example]) -> None:
+        """Raise ConfigError if train has fewer than k examples."""
+        if self.k > len(train):
+            raise ConfigError(
+                f"rung.shots.k={self.k}: must be from 1 to the {len(train)} train examples"
+            )
 
     def choose(
         self,
@@ -51,44 +83,40 @@ class FixedShots:
         seed: int,
         embedder: Embedder,
     ) -> list[tuple[Example, ...]]:
-        _check(self.k, train)
-        # One to spare, for questions that are shots themselves.
-        drawn = random.Random(seed).sample(list(train), min(self.k + 1, len(train)))
-        return [tuple([e for e in drawn if e.id != q.id][: self.k]) for q in questions]
+        """The shots of each question, first to last. An example is never among its own shots."""
+        if self.choice == "fixed":
+            # One to spare, for questions that are shots themselves.
+            drawn = random.Random(seed).sample(list(train), min(self.k + 1, len(train)))
+            return [tuple([e for e in drawn if e.id != q.id][: self.k]) for q in questions]
+        return self._similar(train, questions, embedder)
 
-    def pool(self, train: Sequence[Example]) -> int:
-        return self.k
-
-
-@dataclass(frozen=True)
-class NearestShots:
-    """For each question the k examples whose inputs are most like it, the nearest last."""
-
-    random: ClassVar[bool] = False
-    embeds: ClassVar[bool] = True
-    k: int
-
-    def choose(
-        self,
-        train: Sequence[Example],
-        questions: Sequence[Question],
-        seed: int,
-        embedder: Embedder,
+    def _similar(
+        self, train: Sequence[Example], questions: Sequence[Question], embedder: Embedder
     ) -> list[tuple[Example, ...]]:
-        _check(self.k, train)
         pool = embedder.encode([e.input for e in train])
         asked = embedder.encode([q.input for q in questions])
+        central = pool @ pool.mean(0)
         chosen: list[tuple[Example, ...]] = []
-        for q, scores in zip(questions, asked @ pool.T, strict=True):
-            ranked = (train[i] for i in (-scores).argsort(kind="stable"))
-            best = list(islice((e for e in ranked if e.id != q.id), self.k))
-            chosen.append(tuple(reversed(best)))
+        for question, relevance in zip(questions, asked @ pool.T, strict=True):
+            ranked = [
+                int(i) for i in (-relevance).argsort(kind="stable") if train[i].id != question.id
+            ]
+            best = self._diverse(ranked[: self.k * POOL], relevance, pool)
+            if self.order == "shared":
+                best.sort(key=lambda i: (-central[i], i))
+            else:
+                best.reverse()
+            chosen.append(tuple(train[i] for i in best))
         return chosen
 
-    def pool(self, train: Sequence[Example]) -> int:
-        return len(train)
-
-
-def _check(k: int, train: Sequence[Example]) -> None:
-    if not 1 <= k <= len(train):
-        raise ConfigError(f"rung.shots.k={k}: must be from 1 to the {len(train)} train examples")
+    def _diverse(self, ranked: list[int], relevance: Vectors, pool: Vectors) -> list[int]:
+        """Up to k of the ranked examples, nearest first, by maximal marginal relevance."""
+        if self.diversity == 0:
+            return ranked[: self.k]
+        chosen = ranked[:1]
+        rest = ranked[1:]
+        while rest and len(chosen) < self.k:
+            repeated = (pool[rest] @ pool[chosen].T).max(1)
+            marginal = (1 - self.diversity) * relevance[rest] - self.diversity * repeated
+            chosen.append(rest.pop(int(np.argmax(marginal))))
+        return sorted(chosen, key=ranked.index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,34 @@ def contrasts(rows: Sequence[Row]) -> list[Contrast]:
     if declared is None or not all(row.values for row in rows):
         return []
     rungs = {key: entry.manifest["rung"] for key, entry in ladder.items()}
-    pairs = declared.pairs(rungs, best_untuned(list(ladder.values())))
+    pairs = declared.declared(rungs, best_untuned(list(ladder.values())))
+    pairs += _decodings(ladder)
     return adjusted(
         [
             against(ladder[rung], ladder[baseline], declared.margin)
             for rung, baseline in pairs
-            if ladder[rung].manifest["model"] == ladder[baseline].manifest["model"]
+            if _comparable(ladder[rung], ladder[baseline])
         ]
     )
+
+
+def _decodings(ladder: Mapping[str, Entry]) -> list[tuple[str, str]]:
+    """Each rung constrained against the same rung free, where a sweep ran both."""
+    return [
+        (key, other)
+        for key, entry in ladder.items()
+        for other, free in ladder.items()
+        if entry.manifest["rung"] == free.manifest["rung"]
+        and (entry.manifest["decoding"], free.manifest["decoding"]) == ("constrained", "free")
+    ]
+
+
+def _comparable(entry: Entry, other: Entry) -> bool:
+    """Whether two rungs answered under the same conditions; one rung may be compared with itself
+    under another decoding."""
+    ours, theirs = entry.manifest, other.manifest
+    alike = ours["decoding"] == theirs["decoding"] or ours["rung"] == theirs["rung"]
+    return bool(ours["model"] == theirs["model"] and alike)
 
 
 def against(entry: Entry, baseline: Entry, margin: float | None = None) -> Contrast:
@@ -82,6 +102,8 @@ def planned(ladder: Sequence[Entry]) -> str:
     if declared is None:
         return "The runs declared different contrasts: none is tested."
     said = [f"every rung against {name}" for name in declared.against]
+    here = {entry.manifest["rung"] for entry in ladder}
+    said += [" against ".join(pair) for pair in declared.pairs if here >= set(pair)]
     tuned = [entry for entry in ladder if entry.tuned]
     if declared.best_untuned and tuned:
         chosen = best_untuned(ladder)
@@ -102,9 +124,12 @@ def _choice(entry: Entry, ladder: Sequence[Entry], best: str | None) -> str:
 
 
 def _rivals(entry: Entry, ladder: Sequence[Entry]) -> list[Entry]:
-    """The untuned rungs of the same model."""
-    model = entry.manifest["model"]
-    return [e for e in ladder if not e.tuned and e.manifest["model"] == model]
+    """The untuned rungs of the same model and decoding."""
+    return [
+        e
+        for e in ladder
+        if not e.tuned and all(e.manifest[k] == entry.manifest[k] for k in ("model", "decoding"))
+    ]
 
 
 def reading(found: Sequence[Contrast]) -> str:
@@ -160,5 +185,5 @@ def _declared(ladder: Sequence[Entry]) -> Contrasts | None:
     said = [row.manifest["contrasts"] for entry in ladder for row in entry.rows]
     if not said or any(one != said[0] for one in said):
         return None
-    # Older results were declared before there was a choice on dev.
-    return Contrasts(**{"best_untuned": False} | said[0])
+    # Older results were declared before there was a choice on dev, and before there were pairs.
+    return Contrasts(**{"best_untuned": False, "pairs": []} | said[0])

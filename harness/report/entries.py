@@ -62,6 +62,15 @@ class Entry:
             return None
         return Interval(fmean(d["value"] for d in found), None, None, found[0]["n"], "none")
 
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """What each setting did on dev; one, the first, where only that was tried, and none where
+        dev was not answered."""
+        if recorded := self.manifest["trials"]:
+            return list(recorded)
+        dev = self.manifest["dev"]
+        return [{"settings": "", **dev}] if dev else []
+
     def metric(self, name: str) -> Interval | None:
         """A metric over the whole set; None if it was not measured."""
         found = [row.metrics for row in self.rows if name in row.metrics]

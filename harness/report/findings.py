@@ -106,7 +106,10 @@ def _badges(entry: Entry, ladder: Sequence[Entry], controls: Sequence[Held]) -> 
         for one in controls
         if _judges(one, entry)
     }
-    return [*made, sanity.above(judges)] if judges else made
+    if judges:
+        made.append(sanity.above(judges))
+    most = max(len(e.trials) for e in ladder)
+    return [*made, sanity.effort(len(entry.trials), most)] if most else made
 
 
 def _judges(one: Held, entry: Entry) -> bool:

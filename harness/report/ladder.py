@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ORDER", "Row", "ladder", "ladders", "place", "warnings"]
 
-ORDER = (
-    "prompt", "few_shot", "rag", "rag_few_shot", "constrained", "constrained_few_shot",
-    "lora", "constrained_lora", "rag_lora",
-)  # fmt: skip
+ORDER = ("prompt", "few_shot", "rag", "lora", "rag_lora")
 """From the cheapest change to the deepest; rungs that are not named here follow by name."""
-ONCE: dict[str, Any] = {"control": None, "dev": None, "template": None}
+ONCE: dict[str, Any] = {
+    "control": None, "dev": None, "dev_free": None, "template": None, "decoding": "free",
+    "trials": [],
+}  # fmt: skip
 """What manifests of older results do not say."""
 
 

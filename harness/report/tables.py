@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
+from harness.evidence.statistics import Interval
 from harness.report.costs import costs
 from harness.report.entries import Entry, footnote
 from harness.report.findings import Findings
@@ -35,7 +36,8 @@ def sections(found: Findings) -> dict[str, list[Table]]:
         "ladder": [*_scores(ladder), *_seeds(everything), *_answers(ladder)],
         "contrasts": _contrasts(found),
         "slices": _slices(ladder),
-        "controls": _controls(found),
+        "controls": [*_controls(found), *_decodings(ladder)],
+        "effort": _trials(ladder),
         "cost": costs(ladder, found.contrasts),
         "badges": _badges(found),
     }
@@ -159,6 +161,52 @@ def _controls(found: Findings) -> list[Table]:
             notes=[note, *filter(None, [footnote(marked)])],
         )
     ]
+
+
+def _decodings(ladder: Sequence[Entry]) -> list[Table]:
+    """What rungs score on dev with and without the constraint: format by grammar or by tuning?"""
+    both = [(e, free) for e in ladder if (free := e.manifest["dev_free"])]
+    if not both:
+        return []
+    lines = []
+    for entry, free in both:
+        difference = Interval(**free["difference"]) if "difference" in free else None
+        lines.append(
+            [
+                entry.label,
+                str(free["n"]),
+                percent(entry.manifest["dev"]["value"]),
+                percent(free["value"]),
+                with_interval(difference) if difference else "",
+            ]
+        )
+    headings = ["rung", "n", "constrained", "free", "constrained – free"]
+    title = f"format by grammar or by tuning? {ladder[0].manifest['primary']} on dev, %"
+    return [Table(title, headings, lines)]
+
+
+def _trials(ladder: Sequence[Entry]) -> list[Table]:
+    """How many settings each rung tried on dev, and how far apart they were."""
+    tried = [entry for entry in ladder if entry.trials]
+    if not tried:
+        return []
+    lines = []
+    for entry in tried:
+        values = [trial["value"] for trial in entry.trials]
+        best = max(entry.trials, key=lambda trial: float(trial["value"]))
+        lines.append(
+            [
+                entry.label,
+                str(len(values)),
+                percent(min(values)),
+                percent(max(values)),
+                best["settings"] or "as in its YAML",
+            ]
+        )
+    headings = ["rung", "trials", "worst", "best", "best settings"]
+    n = tried[0].trials[0]["n"]
+    title = f"effort: {ladder[0].manifest['primary']} on {n} dev questions, %"
+    return [Table(title, headings, lines, prose=["best settings"])]
 
 
 def _answers(ladder: Sequence[Entry]) -> list[Table]:

@@ -258,7 +258,7 @@ def test_a_worse_rung_is_called_worse() -> None:
 
 def test_every_other_rung_is_compared_with_each_declared_baseline_once() -> None:
     rungs = {name: name for name in ("prompt", "few_shot", "rag", "lora")}
-    pairs = Contrasts(["prompt", "rag"], False, None).pairs(rungs, {"lora": "few_shot"})
+    pairs = Contrasts(["prompt", "rag"], False, [], None).declared(rungs, {"lora": "few_shot"})
     assert pairs == [
         ("few_shot", "prompt"),
         ("rag", "prompt"),
@@ -266,20 +266,23 @@ def test_every_other_rung_is_compared_with_each_declared_baseline_once() -> None
         ("few_shot", "rag"),
         ("lora", "rag"),
     ]
-    assert Contrasts(["nothing"], False, None).pairs(rungs, {}) == []
+    assert Contrasts(["nothing"], False, [], None).declared(rungs, {}) == []
 
 
 def test_a_tuned_rung_is_compared_with_the_best_untuned_one_and_with_none_twice() -> None:
     rungs = {name: name for name in ("prompt", "few_shot", "lora")}
-    declared = Contrasts(["prompt"], True, None)
-    assert declared.pairs(rungs, {"lora": "few_shot"}) == [
+    declared = Contrasts(["prompt"], True, [], None)
+    assert declared.declared(rungs, {"lora": "few_shot"}) == [
         ("few_shot", "prompt"),
         ("lora", "prompt"),
         ("lora", "few_shot"),
     ]
-    assert declared.pairs(rungs, {"lora": "prompt"}) == [("few_shot", "prompt"), ("lora", "prompt")]
+    assert declared.declared(rungs, {"lora": "prompt"}) == [
+        ("few_shot", "prompt"),
+        ("lora", "prompt"),
+    ]
 
 
 def test_a_margin_that_is_no_share_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"contrasts\.margin=2: must be between 0 and 1"):
-        Contrasts(["prompt"], True, 2)
+        Contrasts(["prompt"], True, [], 2)

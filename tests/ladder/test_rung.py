@@ -12,13 +12,12 @@ from harness.errors import ConfigError
 from harness.ladder.adapter import Adapter
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Predictor, Rung
-from harness.ladder.shots import FixedShots, NearestShots
 from harness.models.embedder import Embedder
 from harness.models.local import LocalModel, Message
 from harness.task import Task
-from tests.conftest import lora, plan
+from tests.conftest import fixed, lora, plan, similar
 
-PROMPT = Rung("prompt", "full", None, None, None)
+PROMPT = Rung("prompt", "full")
 ADAPTER = Adapter(lora(), plan(epochs=1, evaluations_per_epoch=1))
 
 Fit = Callable[..., Predictor]
@@ -46,8 +45,8 @@ def test_the_bare_prompt_says_the_instructions_and_the_question(fit: Fit, task: 
 
 def test_each_slot_adds_its_part_and_leaves_the_others_alone(fit: Fit, task: Task) -> None:
     questions = task.questions
-    both = fit(instructions="short", shots=FixedShots(2), retrieval=Retrieval(2)).ask(questions)
-    shown = fit(shots=FixedShots(2)).ask(questions)
+    both = fit(instructions="short", shots=fixed(2), retrieval=Retrieval(2)).ask(questions)
+    shown = fit(shots=fixed(2)).ask(questions)
     found = fit(retrieval=Retrieval(2)).ask(questions)
     for combined, shots, passages in zip(both, shown, found, strict=True):
         system, *turns, asked = combined.messages
@@ -85,7 +84,7 @@ def test_an_adapter_learns_from_the_very_messages_that_it_is_asked_with(
         return encode_answer(model, messages, answer)
 
     monkeypatch.setattr(LocalModel, "encode_answer", spy)
-    slots = {"instructions": "short", "shots": NearestShots(2), "retrieval": Retrieval(1)}
+    slots = {"instructions": "short", "shots": similar(2), "retrieval": Retrieval(1)}
     rung = fit(**slots, adapter=ADAPTER)
     examples = task.materials.train + task.materials.dev
     asked = rung.ask([e.question for e in examples])
@@ -101,7 +100,7 @@ def test_an_adapter_learns_from_the_very_messages_that_it_is_asked_with(
 def test_predictions_tell_what_was_sent_computed_and_written(
     fit: Fit, task: Task, tiny: LocalModel
 ) -> None:
-    rung = fit(shots=FixedShots(2))
+    rung = fit(shots=fixed(2))
     prompts = [tiny.encode(a.messages) for a in rung.ask(task.questions)]
     predictions = {p.id: p for p in rung(task.questions)}
     shared = min(len(p) for p in prompts)
@@ -123,12 +122,12 @@ def test_predictions_tell_what_was_sent_computed_and_written(
     ("slots", "random", "embeds"),
     [
         ({}, False, False),
-        ({"shots": FixedShots(2)}, True, False),
-        ({"shots": NearestShots(2)}, False, True),
+        ({"shots": fixed(2)}, True, False),
+        ({"shots": similar(2)}, False, True),
         ({"retrieval": Retrieval(2)}, False, True),
         ({"adapter": ADAPTER}, True, False),
-        ({"shots": FixedShots(2), "retrieval": Retrieval(2)}, True, True),
-        ({"shots": NearestShots(2), "adapter": ADAPTER}, True, True),
+        ({"shots": fixed(2), "retrieval": Retrieval(2)}, True, True),
+        ({"shots": similar(2), "adapter": ADAPTER}, True, True),
     ],
 )
 def test_a_rung_knows_whether_the_seed_and_the_embedder_matter(
@@ -158,4 +157,4 @@ def test_retrieval_without_a_corpus_is_refused(
 
 def test_more_shots_than_train_has_are_refused(fit: Fit, task: Task) -> None:
     with pytest.raises(ConfigError, match=r"shots\.k=17: must be from 1 to the 16 train examples"):
-        list(fit(shots=FixedShots(17))(task.questions))
+        list(fit(shots=fixed(17))(task.questions))

@@ -18,6 +18,7 @@ from harness.models.local import ModelSpec
 from harness.record.results import RunFolder, find_runs, load_results
 from harness.run import Job, run
 from harness.task import Score, Task
+from harness.trials import Candidate
 from tests.record.conftest import MANIFEST, complete_run, prediction
 
 IDENTITY = {"task": {"eval": "e1", "train": "t1"}, "model": ["w1", "float32"], "seed": None}
@@ -217,11 +218,12 @@ def test_a_broken_line_of_predictions_is_named_with_the_mend(
 def test_the_runs_of_these_tests_record_what_a_real_run_records(
     tmp_path: Path, task: Task, tiny_spec: ModelSpec, letters: Embedder
 ) -> None:
-    rung = Rung("prompt", "full", None, None, None)
+    rung = Rung("prompt", "full")
     isolation = Isolation(near_duplicate=0.6, contained=0.9, leaks="stop")
     job = Job(
-        task, rung, tiny_spec, letters, isolation, Contrasts(["prompt"], True, None), controls=False, dev_questions=0, seed=0, batch_size=None, force=False,
-        root=tmp_path / "real", config="", settings={"name": "prompt"}, variant="", sweep="s",
+        task, [Candidate(rung, {"name": "prompt"}, "")], "free", tiny_spec, letters, isolation,
+        Contrasts(["prompt"], True, [], None), controls=False, dev_questions=0, seed=0, batch_size=None, force=False,
+        root=tmp_path / "real", config="", variant="", sweep="s",
         command="",
     )  # fmt: skip
     real, ours = run(job), complete_run(tmp_path / "ours")

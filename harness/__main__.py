@@ -249,17 +249,18 @@ def _conclude() -> None:
     from harness.report.page import write_page
     from harness.report.terminal import show
 
-    folder, tracking, sweep, prices = _finished[-1]
-    task_folder = folder.path.parent.parent
-    write_prices(task_folder, prices)
-    ours = {f.read("manifest.json")["fingerprints"]["eval"] for f, *_ in _finished}
-    for rows in ladders(find_runs(task_folder)):
-        if rows[0].manifest["fingerprints"]["eval"] in ours:
-            found = findings(rows)
-            show(rows, found)
-            write_changes(rows, found.contrasts)
-            print(f"report: {write_page(rows, found)}")
-            _track(partial(tracking.conclude, sweep, rows, found), task_folder)
+    for task_folder in dict.fromkeys(done.path.parent.parent for done, *_ in _finished):
+        own = [told for told in _finished if told[0].path.parent.parent == task_folder]
+        _, tracking, sweep, prices = own[-1]
+        write_prices(task_folder, prices)
+        ours = {done.read("manifest.json")["fingerprints"]["eval"] for done, *_ in own}
+        for rows in ladders(find_runs(task_folder)):
+            if rows[0].manifest["fingerprints"]["eval"] in ours:
+                found = findings(rows)
+                show(rows, found)
+                write_changes(rows, found.contrasts)
+                print(f"report: {write_page(rows, found)}")
+                _track(partial(tracking.conclude, sweep, rows, found), task_folder)
 
 
 def main() -> None:

@@ -47,6 +47,7 @@ def load_task(
     Passages that stand in the rows themselves become the corpus, each text once; a passage is then
     the group of the examples that came with it, unless they name another.
     """
+    _check_question(name, question)
     folder_path = Path(folder)
     if not folder_path.is_dir():
         raise TaskError(f"task {name}: no folder {folder}; mend task.folder")
@@ -139,17 +140,28 @@ def _example(
         target = answer.write(values["target"])
     except ValueError as error:
         raise TaskError(f"{row.where}: {error}; mend the line or the answer format") from error
-    identity = str(values.get("id") or fallback_id)
+    identity = _name(values, "id", row.where) or fallback_id
     passage = _passage_id(values["passage"]) if values.get("passage") else None
     return Example(
         id=identity,
         input=values["input"],
         target=target,
-        group=str(values.get("group") or passage or identity),
+        group=_name(values, "group", row.where) or passage or identity,
         sources=(passage,) if passage else _sources(values.get("sources"), row.where),
         tags=_tags(values.get("tags"), row.where),
         where=row.where,
     )
+
+
+def _name(values: Mapping[str, Any], field: str, where: str) -> str | None:
+    """An id or a group as text; None where the row has none: no such column, null or ""."""
+    value = values.get(field)
+    if value is None or value == "":
+        return None
+    # A float, or true, has several spellings: which rows share it would be a guess.
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TaskError(f"{where}: {field} is {value!r}; fix: give text or a whole number")
+    return str(value)
 
 
 def _pick(row: Row, columns: Mapping[str, str | Sequence[str]] | None) -> dict[str, Any]:
@@ -246,6 +258,15 @@ def _instructions(folder: Path, variant: str, answer: Answer) -> str:
     if not text:
         raise TaskError(f"{path}: is empty; write the {variant} instructions there")
     return answer.describe(text)
+
+
+def _check_question(name: str, question: object) -> None:
+    """Without its place in the question no input would ever reach a model."""
+    if not isinstance(question, str) or "{input}" not in question:
+        raise TaskError(
+            f"task {name}: question={question!r}: has no {{input}}; "
+            "fix task.question: say {input}, in small letters, where the input goes"
+        )
 
 
 def _check_ids(examples: Sequence[Example]) -> None:

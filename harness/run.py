@@ -28,7 +28,7 @@ from harness.models.embedder import Embedder
 from harness.models.local import LocalModel, ModelSpec, load_model
 from harness.models.memory import keep_freed_memory
 from harness.progress import Progress, silence_libraries
-from harness.record import provenance
+from harness.record import ledger, provenance
 from harness.record.results import PREDICTIONS, RunFolder
 from harness.task import Example, Prediction, Question, Task
 from harness.trials import Candidate, Trial, best
@@ -199,6 +199,7 @@ def run(job: Job) -> RunFolder:
         "peak_memory_mb": monitor.peak_memory_mb,
     }
     folder.finish(scores, metrics, scoring.slices(task, scores), manifest, monitor.samples)
+    ledger.record(folder.path.parents[1], manifest)
     return folder
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from harness.answer import Label, Text
-from harness.errors import ConfigError, TaskError
+from harness.errors import ConfigError, LeakError, TaskError
+from harness.evidence.isolation import Isolation
 from harness.load import load_task
 from harness.models.weights import Folder
 from harness.task import Task
@@ -154,6 +155,11 @@ def _row(**changes: object) -> str:
         (_row(sources=["P9"]), "train.jsonl:2: source 'P9' is not in the corpus"),
         (_row(sources=9), "train.jsonl:2: sources is 9"),
         (_row(tags="odd"), "train.jsonl:2: tags is 'odd'"),
+        (_row(id=1.0), "train.jsonl:2: id is 1.0; fix: give text or a whole number"),
+        (_row(id=False), "train.jsonl:2: id is False; fix"),
+        (_row(group=True), "train.jsonl:2: group is True; fix"),
+        (_row(group=["a"]), r"train.jsonl:2: group is \['a'\]; fix"),
+        (_row(group={}), "train.jsonl:2: group is {}; fix"),
     ],
 )
 def test_a_bad_line_is_named_with_its_mend(
@@ -162,6 +168,37 @@ def test_a_bad_line_is_named_with_its_mend(
     _spoil(task_folder, "train", 2, text)
     with pytest.raises(TaskError, match=complaint):
         load()
+
+
+@pytest.mark.parametrize(("field", "kind"), [("id", "the same id"), ("group", "the same group")])
+@pytest.mark.parametrize(("ours", "theirs"), [(0, 0), (0, "0"), (7, "7")])
+def test_a_number_is_an_id_or_group_like_any_other_and_zero_is_a_number(
+    task_folder: Path, load: Load, field: str, kind: str, ours: object, theirs: object
+) -> None:
+    _spoil(task_folder, "train", 1, json.dumps(example("train", 0) | {field: ours}))
+    _spoil(task_folder, "eval", 1, json.dumps(example("eval", 0) | {field: theirs}))
+    task = load()
+    assert getattr(task.eval[0], field) == str(theirs)
+    with pytest.raises(LeakError, match=rf"eval.jsonl:1 and .*train.jsonl:1 .*{kind}"):
+        Isolation(near_duplicate=0.6, contained=0.9, leaks="stop").seal(task)
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_null_and_empty_are_no_id_and_no_group(
+    task_folder: Path, load: Load, nothing: object
+) -> None:
+    _spoil(task_folder, "train", 16, _row(id=nothing, group=nothing))
+    last = load().materials.train[-1]
+    assert (last.id, last.group) == ("train-16", "train-16")
+
+
+@pytest.mark.parametrize("question", ["Ticket:", "Ticket: {Input}", "", None])
+def test_a_question_without_a_place_for_the_input_is_refused(load: Load, question: object) -> None:
+    with pytest.raises(TaskError) as caught:
+        load(question=question)
+    line = str(caught.value)
+    assert line.startswith(f"task tickets: question={question!r}: has no {{input}}; fix")
+    assert "\n" not in line
 
 
 def test_bad_files_are_named_with_their_mend(task_folder: Path, load: Load) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 ROOT = Path(__file__).resolve().parent.parent
 Shell = Callable[..., subprocess.CompletedProcess[str]]
@@ -134,6 +135,22 @@ def test_a_sweep_leaves_results_a_table_and_a_mirror(harness: Shell, tmp_path: P
     assert [mark.stat().st_mtime_ns for mark in marks] == stamps, "a price made a run run again"
     assert "money, USD" in priced.stdout
     assert "money, USD" in harness("results/mine", module="harness.report").stdout
+
+
+def test_every_task_of_a_sweep_is_reported_and_mirrored(harness: Shell, tmp_path: Path) -> None:
+    tasks = tmp_path / "conf" / "task"
+    mine = (tasks / "mine.yaml").read_text()
+    (tasks / "yours.yaml").write_text(mine.replace("name: mine", "name: yours"))
+    done = harness("+task=mine,yours", "rung=prompt", "controls=false", *harness.model)  # type: ignore[attr-defined]
+    assert done.returncode == 0, done.stderr
+    reports = [line for line in done.stdout.splitlines() if line.startswith("report: ")]
+    assert [Path(line.removeprefix("report: ")).parent.name for line in reports] == [
+        "mine", "yours",
+    ]  # fmt: skip
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    told = {e.name: client.search_runs([e.experiment_id]) for e in client.search_experiments()}
+    kinds = {name: len(runs) for name, runs in told.items() if runs}
+    assert kinds == {"mine": 2, "yours": 2}, "a run, and the sweep with the report"
 
 
 def test_a_control_that_cannot_be_had_loses_nothing(harness: Shell) -> None:

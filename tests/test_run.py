@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from harness.ladder.rung import Predictor, Rung
 from harness.models.decode import Completion
 from harness.models.local import LocalModel, Message, ModelSpec
 from harness.models.weights import Folder, digest
+from harness.record.ledger import ledger_path, read
 from harness.record.results import RunFolder, load_results
 from harness.run import Job, run
 from harness.task import Prediction, Task
@@ -419,3 +421,17 @@ def test_controls_are_runs_of_their_own_beside_the_rung(job: MakeJob, task: Task
     assert folder.path != folders["lora_shuffled_targets"].path
     # Whatever the rung's seed, the control is the same run.
     assert [one.seed for one in beside] == [0, 0, 0]
+
+
+def test_every_configuration_that_was_judged_is_in_the_ledger_and_stays_there(
+    job: MakeJob,
+) -> None:
+    made = job(controls=None)
+    folder = run(made)
+    assert all(run(control).complete for control in made.beside(folder))
+    shutil.rmtree(folder.path)
+    run(made)
+    run(job(seed=1))
+    run(job(RAG))
+    path = ledger_path(folder.path.parents[1], made.task.fingerprints()["eval"])
+    assert [one.rung for one in read(path)] == ["prompt", "rag"]

@@ -101,16 +101,26 @@ class Isolation:
     """How near is too near, and what then."""
 
     near_duplicate: float
-    """Jaccard similarity from which two inputs count as the same."""
+    """Jaccard similarity, above 0 and at most 1, from which two inputs count as the same."""
     contained: float
-    """Share of an eval input that may stand in another text."""
+    """Share of an eval input, above 0 and at most 1, that may not stand in another text."""
     leaks: str
     """stop; drop (take the other line out and go on); allow (go on, and say so everywhere)"""
 
-    def seal(self, task: Task) -> tuple[Task, Certificate]:
-        """Check a task before anything runs. Raises LeakError that names both lines."""
+    def __post_init__(self) -> None:
+        for name in ("near_duplicate", "contained"):
+            value = getattr(self, name)
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (number and 0 < value <= 1):  # NaN is in no range
+                raise ConfigError(
+                    f"isolation.{name}={value}: must be a number above 0 and at most 1; to go on "
+                    "in spite of leaks, set isolation.leaks=allow"
+                )
         if self.leaks not in ("stop", "drop", "allow"):
             raise ConfigError(f"isolation.leaks={self.leaks}: is not one of stop, drop, allow")
+
+    def seal(self, task: Task) -> tuple[Task, Certificate]:
+        """Check a task before anything runs. Raises LeakError that names both lines."""
         m = task.materials
         splits: dict[str, Sequence[Example | Passage]] = {
             "train": m.train, "dev": m.dev, "corpus": m.corpus
@@ -165,8 +175,7 @@ class Isolation:
         self, sealed: Sequence[Example], rows: Sequence[Example | Passage]
     ) -> Iterator[tuple[Example, Example | Passage, Pair, bool]]:
         """All pairs over a threshold and, of every chunk, the most similar one."""
-        # Above 1 a threshold is switched off; equal texts are found all the same.
-        table = _Table([e.input for e in sealed], min(self.near_duplicate, 1.0), self.contained)
+        table = _Table([e.input for e in sealed], self.near_duplicate, self.contained)
         for chunk in _chunks(rows):
             for i, j, similarity, containment in table.matches([_text(row) for row in chunk]):
                 pair = _pair(sealed[j], chunk[i], similarity, containment)

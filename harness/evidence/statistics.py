@@ -18,6 +18,8 @@ __all__ = [
     "Interval",
     "StandardError",
     "bootstrapped",
+    "expected_maximum",
+    "expected_optimism",
     "group_labels",
     "group_sums",
     "mean_interval",
@@ -171,6 +173,38 @@ def bootstrapped(values: Values, labels: Labels, seed: int) -> Bounds:
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return float(found.low), float(found.high)
+
+
+def expected_maximum(n: int) -> float:
+    """The largest of n independent standard normal draws, on average, in standard deviations.
+
+    The integral over its distribution function, which is the normal one to the power of n (Harter
+    1961, "Expected Values of Normal Order Statistics", Biometrika 48). Raises ValueError for n < 1.
+    """
+    if n < 1:
+        raise ValueError(f"no largest of {n} draws")
+    from scipy.integrate import quad
+    from scipy.special import log_ndtr
+
+    end = 12.0  # beyond it lies less than 1e-32 of the distribution
+    above = quad(lambda x: -np.expm1(n * log_ndtr(x)), 0.0, end)[0]
+    below = quad(lambda x: np.exp(n * log_ndtr(x)), -end, 0.0)[0]
+    return float(above - below)
+
+
+def expected_optimism(candidates: int, best: Interval) -> float | None:
+    """How much better than it is the best of equally good candidates looks, on average.
+
+    In the unit of the metric: the expected maximum times the standard error, which is read off the
+    interval of the one that came out best. An upper estimate: candidates that are right on the same
+    questions are lucky together. None without an interval.
+    """
+    if best.low is None or best.high is None:
+        return None
+    from scipy.stats import norm
+
+    error = (best.high - best.low) / (2 * float(norm.ppf((1 + CONFIDENCE) / 2)))
+    return expected_maximum(candidates) * error
 
 
 def _effective(mean: float, error: StandardError, labels: Labels, over: str) -> Interval:

@@ -120,10 +120,15 @@ class RunFolder:
             raise self._unreadable(name, error) from error
 
     def table(self, name: str) -> pd.DataFrame:
-        """A JSON Lines file of the run. Raises ResultsError if it cannot be read."""
+        """A JSON Lines file of the run, every value as it was written.
+
+        Raises ResultsError if it cannot be read.
+        """
         try:
-            return pd.read_json(self.path / name, lines=True, dtype={"id": str, "text": str})
-        except (OSError, ValueError) as error:
+            # pandas.read_json would guess numbers: the groups "1" and "01" would become one.
+            lines = (self.path / name).read_bytes().splitlines()
+            return pd.DataFrame.from_records([dict(json.loads(line)) for line in lines])
+        except (OSError, ValueError, TypeError) as error:
             raise self._unreadable(name, error) from error
 
     def _prediction(self, where: str, line: bytes) -> Prediction:

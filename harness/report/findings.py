@@ -9,6 +9,8 @@ from typing import Any
 from harness.evidence import sanity
 from harness.evidence.contrasts import Contrast
 from harness.evidence.sanity import Badge
+from harness.evidence.statistics import expected_optimism
+from harness.record.ledger import configuration, ledger_path, read
 from harness.report.contrasts import against, contrasts, planned, reading
 from harness.report.controls import Held, held
 from harness.report.entries import Entry, entries
@@ -52,6 +54,8 @@ class Findings:
     """The declared family."""
     badges: Mapping[str, Sequence[Badge]]
     """Of each rung, by its key."""
+    judged: int
+    """How many configurations this eval set has judged; 0 if no ledger was kept."""
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -68,7 +72,23 @@ class Findings:
         return [
             *filter(None, [planned(self.ladder)]),
             *([reading(self.contrasts)] if self.contrasts else []),
+            *filter(None, [self.chosen]),
         ]
+
+    @property
+    def chosen(self) -> str:
+        """What the choice among all that was judged adds to the best score; often nothing."""
+        if self.judged < 2 or not self.ladder:
+            return ""
+        said = f"This eval set has judged {self.judged} configurations"
+        best = max((entry.primary for entry in self.ladder), key=lambda primary: primary.value)
+        optimism = expected_optimism(self.judged, best)
+        if optimism is None:
+            return f"{said}."
+        return (
+            f"{said}; the best of {self.judged} equally good ones would look up to about "
+            f"{percent(optimism)} points better than it is, by chance."
+        )
 
 
 def findings(rows: Sequence[Row]) -> Findings:
@@ -81,6 +101,7 @@ def findings(rows: Sequence[Row]) -> Findings:
         controls=controls,
         contrasts=contrasts(rows),
         badges={entry.key: _badges(entry, ladder, controls) for entry in ladder},
+        judged=_judged(rows),
     )
 
 
@@ -90,6 +111,16 @@ def curve(row: Row) -> list[dict[str, float]]:
         return []
     points: list[dict[str, float]] = row.folder.read("training.json")["curve"]["points"]
     return points
+
+
+def _judged(rows: Sequence[Row]) -> int:
+    """Configurations in the ledger, and runs here that are older than it; 0 without a ledger."""
+    first = rows[0]
+    path = ledger_path(first.folder.path.parents[1], first.manifest["fingerprints"]["eval"])
+    if not path.exists():
+        return 0
+    own = [row.manifest["identity"] for row in rows if row.manifest["control"] is None]
+    return len({one.configuration for one in read(path)} | set(map(configuration, own)))
 
 
 def _badges(entry: Entry, ladder: Sequence[Entry], controls: Sequence[Held]) -> list[Badge]:

@@ -33,7 +33,7 @@ def sections(found: Findings) -> dict[str, list[Table]]:
     ladder = found.ladder
     everything = [*ladder, *(one.control for one in found.controls)]
     return {
-        "ladder": [*_scores(ladder), *_seeds(everything), *_answers(ladder)],
+        "ladder": [*_scores(found), *_seeds(everything), *_answers(ladder)],
         "contrasts": _contrasts(found),
         "slices": _slices(ladder),
         "controls": [*_controls(found), *_decodings(ladder)],
@@ -43,7 +43,8 @@ def sections(found: Findings) -> dict[str, list[Table]]:
     }
 
 
-def _scores(ladder: Sequence[Entry]) -> list[Table]:
+def _scores(found: Findings) -> list[Table]:
+    ladder = found.ladder
     if not ladder:
         return []
     primary = ladder[0].manifest["primary"]
@@ -62,7 +63,8 @@ def _scores(ladder: Sequence[Entry]) -> list[Table]:
                 ]
                 for entry in ladder
             ],
-            notes=[*filter(None, [footnote(ladder)])],
+            # The contrasts say it among their notes, if there are any.
+            notes=[*filter(None, [footnote(ladder), "" if found.contrasts else found.chosen])],
         )
     ]
 

@@ -130,8 +130,21 @@ def test_leaks_can_be_dropped_or_allowed_and_the_certificate_says_so(task: Task)
     assert dropped.eval == leaky.eval
     allowed, certificate = replace(STOP, leaks="allow").seal(leaky)
     assert (allowed, certificate.decision) == (leaky, "allowed")
-    with pytest.raises(ConfigError, match=r"isolation\.leaks=maybe"):
-        replace(STOP, leaks="maybe").seal(task)
+
+
+@pytest.mark.parametrize("name", ["near_duplicate", "contained"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 60, 1.01, 0, -1, "0.6", True, None])
+def test_a_threshold_is_a_share_above_0_or_refused_at_once(name: str, value: object) -> None:
+    with pytest.raises(ConfigError) as caught:
+        replace(STOP, **{name: value})  # type: ignore[arg-type]
+    line = str(caught.value)
+    assert line.startswith(f"isolation.{name}={value}: must be a number above 0 and at most 1")
+    assert "\n" not in line
+
+
+def test_what_to_do_about_leaks_is_checked_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"isolation\.leaks=maybe: is not one of stop, drop"):
+        replace(STOP, leaks="maybe")
 
 
 def by_definition(sealed: str, line: str) -> str:
@@ -180,9 +193,9 @@ def test_no_pair_over_a_threshold_is_missed(task: Task, monkeypatch: pytest.Monk
     assert closest is not None and closest.similarity == 1
 
 
-def test_equal_texts_are_found_with_the_thresholds_switched_off(task: Task) -> None:
+def test_equal_texts_are_found_at_the_highest_thresholds(task: Task) -> None:
     with pytest.raises(LeakError, match="say the same"):
-        Isolation(near_duplicate=2.0, contained=2.0, leaks="stop").seal(planted(task, LONG))
+        Isolation(near_duplicate=1.0, contained=1, leaks="stop").seal(planted(task, LONG))
 
 
 @pytest.mark.parametrize("text", ["", "a", "é", "ok"])

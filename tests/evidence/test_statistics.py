@@ -11,6 +11,9 @@ from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.proportion import proportion_confint
 
 from harness.evidence.statistics import (
+    Interval,
+    expected_maximum,
+    expected_optimism,
     group_labels,
     mean_interval,
     mean_over_seeds,
@@ -165,3 +168,36 @@ def test_any_statistic_can_be_resampled() -> None:
     assert found.value == 49.5
     assert found.low is not None and found.high is not None
     assert 30 < found.low < 49.5 < found.high < 70
+
+
+def test_the_expected_maximum_of_normal_draws_agrees_with_the_tables_and_with_simulation() -> None:
+    tabulated = {1: 0.0, 2: np.pi**-0.5, 3: 0.84628, 10: 1.53875, 100: 2.50759, 1000: 3.24144}
+    for n, value in tabulated.items():
+        assert expected_maximum(n) == pytest.approx(value, abs=1e-5)
+    draws = np.random.default_rng(0).standard_normal((40_000, 7)).max(1)
+    assert expected_maximum(7) == pytest.approx(draws.mean(), abs=4 * draws.std() / 200)
+    with pytest.raises(ValueError, match="no largest of 0"):
+        expected_maximum(0)
+
+
+def test_the_best_of_equally_good_ones_looks_better_by_what_is_said() -> None:
+    """Twenty configurations that are right on seven questions in ten, each by its own luck."""
+    true, questions, candidates = 0.7, 400, 20
+    rng = np.random.default_rng(0)
+    best = (rng.binomial(questions, true, (4000, candidates)) / questions).max(1)
+    one = mean_interval([1.0] * 280 + [0.0] * 120)
+    said = expected_optimism(candidates, one)
+    assert said == pytest.approx(best.mean() - true, rel=0.05)
+
+
+def test_ones_that_are_right_on_the_same_questions_are_lucky_together_and_it_is_less() -> None:
+    rng = np.random.default_rng(0)
+    luck = rng.standard_normal((2000, 1, 100)) + rng.standard_normal((2000, 10, 100))
+    best = (luck > 0).mean(2).max(1)
+    said = expected_optimism(10, mean_interval([1.0, 0.0] * 50))
+    assert said is not None
+    assert 0.4 * said < best.mean() - 0.5 < 0.9 * said
+
+
+def test_without_an_interval_nothing_is_said_of_chance() -> None:
+    assert expected_optimism(5, Interval(0.5, None, None, 9, "none")) is None

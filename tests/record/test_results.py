@@ -11,11 +11,12 @@ import pytest
 from harness.errors import ResultsError
 from harness.evidence.contrasts import Contrasts
 from harness.evidence.isolation import Isolation
-from harness.evidence.statistics import mean_interval
+from harness.evidence.statistics import group_labels, mean_interval
 from harness.ladder.rung import Rung
 from harness.models.embedder import Embedder
 from harness.models.local import ModelSpec
 from harness.record.results import RunFolder, find_runs, load_results
+from harness.report.ladder import ladder
 from harness.run import Job, run
 from harness.task import Score, Task
 from harness.trials import Candidate
@@ -171,6 +172,17 @@ def test_ids_and_answers_that_look_like_something_else_stay_text(tmp_path: Path)
     complete_run(tmp_path, answers=answers)
     items = load_results(tmp_path).items
     assert dict(zip(items.id, items.text, strict=True)) == answers
+
+
+def test_ids_and_groups_that_look_like_one_number_stay_apart(tmp_path: Path) -> None:
+    spelled = ["1", "01", "1.0", "1e0", "true", "null"]
+    folder = complete_run(tmp_path, answers=dict.fromkeys(spelled, "red"))
+    items = load_results(tmp_path).items
+    assert list(items.id) == list(items.group) == spelled
+    (row,) = ladder([folder])
+    assert row.groups == {name: name for name in spelled}
+    assert list(row.values) == spelled
+    assert len(set(group_labels(list(row.groups.values())))) == len(spelled)
 
 
 def test_only_complete_runs_are_read(tmp_path: Path) -> None:

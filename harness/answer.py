@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import jsonschema
 
+from harness import canonical
 from harness.errors import TaskError
 
 __all__ = ["Answer", "Field", "Json", "Label", "Parsed", "Text"]
@@ -104,9 +105,11 @@ class Json:
         problem = self.violation(target)
         if problem:
             raise ValueError(f"target breaks the schema: {problem}")
-        # The schema's order of fields is the order in which every model learns and is shown them.
-        ordered = {f.name: target[f.name] for f in self.fields if f.name in target}
-        return json.dumps(ordered | target, ensure_ascii=False, separators=(",", ":"))
+        return self.text(target)
+
+    def text(self, value: Any) -> str:
+        """The one way to write a value, as every model learns and is shown it."""
+        return canonical.text(value, self.validator)
 
     def parse(self, text: str) -> Parsed:
         """The first JSON object in the text: chatter around it and code fences are forgiven."""
@@ -145,21 +148,34 @@ class Label:
     """One label out of a set; the set is that of the train targets if none is given."""
 
     def __init__(self, labels: Sequence[str] | None = None) -> None:
-        self.labels = tuple(labels) if labels else None
+        """Raises TaskError for a label that could not be read back out of an answer."""
+        self.labels = tuple(dict.fromkeys(map(str, labels))) if labels else None
+        for label in self.labels or ():
+            problem = _unreadable(label)
+            if problem:
+                raise TaskError(f"answer.labels: {problem}")
 
     @property
     def rules(self) -> Any:
         return self.labels
 
     def write(self, target: Any) -> str:
-        if self.labels is not None and str(target) not in self.labels:
+        label = str(target)
+        problem = _unreadable(label)
+        if problem:
+            raise ValueError(problem)
+        if self.labels is not None and label not in self.labels:
             raise ValueError(f"target {target!r} is not one of the {len(self.labels)} labels")
-        return str(target)
+        return label
 
     def parse(self, text: str) -> Parsed:
-        """The text's first line, without quotes, dots and the like."""
+        """The text's first line if it is a label; else what is left of it without quotes, dots
+        and the like."""
         lines = text.strip().splitlines()
-        value = lines[0].strip().strip("\"'`*.").strip() if lines else ""
+        line = lines[0].strip() if lines else ""
+        if self.labels is not None and line in self.labels:
+            return Parsed(line)
+        value = line.strip("\"'`*.").strip()
         if not value:
             return Parsed(None, "empty")
         if self.labels is not None and value not in self.labels:
@@ -196,6 +212,13 @@ class Text:
         return self
 
 
+def _unreadable(label: str) -> str | None:
+    """Why this label could not be read back out of an answer, or None."""
+    if label.splitlines() == [label] and label == label.strip():
+        return None
+    return f"label {label!r} is empty, or has blanks around it or a line break in it; fix it"
+
+
 def _field(name: str, rules: Mapping[str, Any], path: Path) -> Field:
     field = Field(name, rules.get("x-kind", "behaviour"), rules.get("x-check", "exact"))
     if field.kind not in KINDS:
@@ -208,8 +231,17 @@ def _field(name: str, rules: Mapping[str, Any], path: Path) -> Field:
 
 
 def _without_notes(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        return {
-            k: _without_notes(v) for k, v in schema.items() if not k.startswith(("x-", "$schema"))
-        }
-    return [_without_notes(v) for v in schema] if isinstance(schema, list) else schema
+    if isinstance(schema, list):
+        return [_without_notes(v) for v in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept: dict[str, Any] = {}
+    for keyword, rules in schema.items():
+        if keyword in ("properties", "patternProperties", "$defs") and isinstance(rules, dict):
+            # Here stand names of the answer's own, whatever they begin with.
+            kept[keyword] = {name: _without_notes(below) for name, below in rules.items()}
+        elif keyword in ("enum", "const"):
+            kept[keyword] = rules
+        elif not keyword.startswith(("x-", "$schema")):
+            kept[keyword] = _without_notes(rules)
+    return kept

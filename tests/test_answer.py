@@ -65,6 +65,13 @@ def test_the_schema_is_shown_to_models_without_our_notes(answer: Json) -> None:
     assert json.loads(shown.removeprefix("S: "))["required"] == ["colour", "code", "note"]
 
 
+def test_a_property_whose_name_looks_like_a_note_is_shown(tmp_path: Path) -> None:
+    rules = {"enum": [{"x-a": 1}], "x-kind": "format"}
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps({"properties": {"x-ray": rules}}))
+    assert Json(str(path)).shown == {"properties": {"x-ray": {"enum": [{"x-a": 1}]}}}
+
+
 @pytest.mark.parametrize(
     ("schema", "complaint"),
     [
@@ -96,6 +103,35 @@ def test_labels_are_those_of_train_unless_they_are_given() -> None:
 )
 def test_a_label_is_the_first_line_of_an_answer(text: str, value: str | None) -> None:
     assert Label(["a", "b"]).parse(text).value == value
+
+
+ODD_LABELS = ["a", "a.", '"a"', "a b", "a b c", "*", "né 🙂", "1", "True", "`x`", "'"] + [
+    f"label {i}" for i in range(150)
+]
+
+
+@pytest.mark.parametrize("label", ODD_LABELS[:12])
+def test_a_label_parses_to_itself_whatever_is_in_it(label: str) -> None:
+    answer = Label().fitted(ODD_LABELS)
+    assert answer.parse(answer.write(label)).value == label
+    assert answer.parse(f" {label}\nbecause").value == label
+
+
+def test_case_is_part_of_a_label() -> None:
+    assert Label(["Yes"]).parse("yes").value is None
+
+
+def test_numbers_and_booleans_become_their_text() -> None:
+    assert [Label().write(value) for value in (1, 2.5, True)] == ["1", "2.5", "True"]
+    assert Label([1, 2]).labels == ("1", "2")  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("label", ["", " ", " a", "a ", "a\nb", "a\n", "a\u2028b"])
+def test_a_label_that_cannot_be_read_back_is_refused(label: str) -> None:
+    with pytest.raises(ValueError, match=r"label .* is empty, or has blanks .* fix it"):
+        Label().write(label)
+    with pytest.raises(TaskError, match=r"answer\.labels: label .* fix it"):
+        Label([label])
 
 
 def test_free_text_may_be_anything_but_nothing() -> None:

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from harness.answer import Answer, Json, Label
 from harness.errors import ConfigError
+from harness.ladder.grammar import matcher
 from harness.models.decode import Constraint
 from harness.models.local import LocalModel
 
@@ -54,35 +55,18 @@ class Constrain:
                 return lambda: _Matcher(grammar.deep_copy(), model, self.jump_forward)
             case Label(labels=tuple(labels)):
                 trie = _trie([model.encode_answer([ANY], label) for label in labels])
-                return lambda: _Walk(trie, len(model.tokenizer), self.jump_forward)
-        raise ConfigError(
-            "rung.constraint: free text leaves nothing to constrain; use another rung"
-        )
+                masks: dict[int, Tensor] = {}
+                return lambda: _Walk(trie, masks, len(model.tokenizer), self.jump_forward)
+        raise ConfigError("free text leaves nothing to constrain; say decoding=free")
 
 
 def _grammar(answer: Json, model: LocalModel) -> LLMatcher:
-    """A matcher at the beginning of a JSON answer. Raises ConfigError.
-
-    JSON is written in one way only, that of `Json.write`: keys come in the schema's order.
-    """
+    """A matcher of the model's tokens at the beginning of a JSON answer. Raises ConfigError."""
     try:
         tokenizer = from_tokenizer(model.tokenizer, len(model.tokenizer), sorted(model.stop))
     except ValueError as error:
         raise ConfigError(f"{model.spec.name}: cannot answer under a grammar ({error})") from error
-    grammar = LLMatcher.grammar_from_json_schema(
-        answer.shown,
-        overrides={
-            "whitespace_flexible": False,
-            "item_separator": ",",
-            "key_separator": ":",
-            "json_allow_general_unicode_escapes": False,
-        },
-    )
-    matcher = LLMatcher(tokenizer, grammar, log_level=0)
-    if matcher.is_error():
-        problem = matcher.get_error().splitlines()[0]
-        raise ConfigError(f"the answer's schema makes no grammar ({problem}); use another rung")
-    return matcher
+    return matcher(answer, tokenizer)
 
 
 class _Matcher:
@@ -123,14 +107,21 @@ class _Matcher:
 class _Walk:
     """One label, as far as it is written."""
 
-    def __init__(self, trie: Trie, vocabulary: int, jump_forward: bool) -> None:
+    def __init__(
+        self, trie: Trie, masks: dict[int, Tensor], vocabulary: int, jump_forward: bool
+    ) -> None:
         self.node = trie
+        self.masks = masks
+        """By the identity of a node; shared by all that walk this trie, which keeps its nodes."""
         self.vocabulary = vocabulary
         self.jump_forward = jump_forward
 
     def allowed(self) -> Tensor:
-        mask = torch.zeros(self.vocabulary, dtype=torch.bool)
-        mask[list(self.node)] = True
+        mask = self.masks.get(id(self.node))
+        if mask is None:
+            mask = torch.zeros(self.vocabulary, dtype=torch.bool)
+            mask[list(self.node)] = True
+            self.masks[id(self.node)] = mask
         return mask
 
     def advance(self, token: int) -> list[int]:

@@ -44,7 +44,7 @@ class Majority:
             fields = [f.name for f in materials.answer.fields]
             values = {f: _commonest(json.dumps(r[f]) for r in rows if f in r) for f in fields}
             given = {f: json.loads(value) for f, value in values.items() if value is not None}
-            return [json.dumps(given, ensure_ascii=False, separators=(",", ":"))] * len(questions)
+            return [materials.answer.text(given)] * len(questions)
         return [_commonest(targets) or ""] * len(questions)
 
 

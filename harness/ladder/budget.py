@@ -1,0 +1,45 @@
+"""How many tokens an answer may take, so that no answer is cut off that is right."""
+
+from __future__ import annotations
+
+from harness.answer import Label
+from harness.ladder.length import longest
+from harness.models.local import LocalModel
+from harness.task import Materials
+
+__all__ = ["MOST", "budget"]
+
+MOST = 2048
+"""Beyond this many tokens a schema's bound is none in practice: each of them takes memory in every
+slot, whether an answer comes so far or not."""
+
+
+def budget(materials: Materials, model: LocalModel, constrained: bool) -> tuple[int, str | None]:
+    """The token budget of an answer, and a sentence if it is above what the task configured.
+
+    There is room for the longest target of train and dev, and, under a constraint, for whatever
+    the answer format admits, if that has a bound. One token for each byte is enough for any text.
+    """
+    examples = materials.train + materials.dev
+    reasons = [
+        (_tokens(model, [e.target for e in examples]), "a target of train or dev is so long")
+    ]
+    if constrained and isinstance(materials.answer, Label) and materials.answer.labels:
+        reasons.append((_tokens(model, materials.answer.labels), "a label is so long"))
+    elif constrained:
+        most = longest(materials.answer)
+        if most is not None and most < MOST:
+            reasons.append((most + 1, "the schema admits answers of that length"))
+    needed, reason = max(reasons)
+    configured = materials.max_new_tokens
+    if needed <= configured:
+        return configured, None
+    return needed, f"task.max_new_tokens raised from {configured} to {needed}: {reason}"
+
+
+def _tokens(model: LocalModel, texts: list[str] | tuple[str, ...]) -> int:
+    """Tokens of the longest text, with the stop token."""
+    if not texts:
+        return 0
+    encoded = model.tokenizer(list(dict.fromkeys(texts)), add_special_tokens=False).input_ids
+    return 1 + max(map(len, encoded))

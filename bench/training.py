@@ -41,7 +41,7 @@ from harness.ladder.rung import Predictor
 from harness.ladder.training import _GroupedByLength  # the order that harness itself trains in
 from harness.models.local import LocalModel, dtype_of
 
-__all__ = ["rows"]
+__all__ = ["Job", "rows"]
 
 BATCH = 8
 AIMS = {"float32": 4.0, "bfloat16": 2.5}
@@ -55,7 +55,7 @@ def rows(arguments: Namespace) -> Iterator[Row]:
     overrides = [*arguments.overrides, "rung=lora"]
     if not any("task=" in o for o in overrides):
         overrides.insert(0, "+task=support_json")
-    job = _Job.of(experiment(overrides), arguments.steps)
+    job = Job.of(experiment(overrides), arguments.steps)
     single, half = job.harness("float32"), job.harness("bfloat16")
     what = f"LoRA, {job.counted} steps of {BATCH} examples, {job.tokens / job.counted:.0f} tokens"
     plain = job.trainer()
@@ -107,7 +107,7 @@ class _Clocked(LocalModel):
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
     """What each way trains on."""
 
     experiment: Experiment
@@ -119,7 +119,7 @@ class _Job:
     """Steps on the clock."""
 
     @classmethod
-    def of(cls, asked: Experiment, counted: int) -> _Job:
+    def of(cls, asked: Experiment, counted: int) -> Job:
         whole = asked.task.materials
         train = whole.train[: (counted + 2) * BATCH]
         materials = replace(whole, train=train, dev=whole.dev[:DEV])

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.waiting import wait_briefly
+
+wait_briefly()  # before anything imports torch
+
 __version__ = "0.1.0"
 __all__ = ["HarnessError", "Results", "Task", "load_results", "load_task"]
 

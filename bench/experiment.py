@@ -49,6 +49,9 @@ def experiment(overrides: list[str]) -> Experiment:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", overrides=[*overrides, "tracking=none"])
     OmegaConf.resolve(config)
+    OmegaConf.set_struct(config, False)
+    config.rung.pop("candidates")
+    config.task.pop("rungs", None)
     built: dict[str, Any] = {
         k: instantiate(config[k], _convert_="all") for k in ("task", "rung", "model", "embedder")
     }

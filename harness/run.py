@@ -9,19 +9,21 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from operator import itemgetter
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.answer import Json, Label
+from harness.answer import Text
 from harness.errors import ConfigError, HarnessError
 from harness.evidence import scoring
 from harness.evidence.contrasts import Contrasts, Side, compare
 from harness.evidence.cost import Monitor
 from harness.evidence.isolation import Certificate, Isolation
+from harness.ladder.budget import budget
 from harness.ladder.constraint import Constrain
 from harness.ladder.controls import Control, controls
+from harness.ladder.grammar import check_grammar, check_targets
 from harness.ladder.rung import Predictor, Rung
 from harness.models.decode import Constraint
 from harness.models.embedder import Embedder
@@ -220,16 +222,29 @@ def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
 
 
 def _conditions(job: Job, task: Task) -> _Conditions:
-    model = load_model(job.model)
-    answer = task.materials.answer
+    """Raises TaskError for a target that the constraint would not let a model write."""
+    m = task.materials
     constrained = (
         job.decoding == "constrained"
-        and isinstance(answer, (Json, Label))
+        and not isinstance(m.answer, Text)
         and job.rung.stand_in is None
     )
-    _check_budget(task, model)
-    constraint = Constrain(jump_forward=True).compile(answer, model) if constrained else None
+    if constrained:
+        check_grammar(m.answer)
+        check_targets(m.answer, (*m.train, *m.dev, *task.eval))
+    model = load_model(job.model)
+    tokens, raised = budget(m, model, constrained)
+    if raised:
+        _say_once(f"{task.name}: {raised}")
+    task = replace(task, materials=replace(m, max_new_tokens=tokens))
+    constraint = Constrain(jump_forward=True).compile(m.answer, model) if constrained else None
     return _Conditions(job, task, model, constraint)
+
+
+@lru_cache
+def _say_once(line: str) -> None:
+    """The same for all rungs of a sweep."""
+    print(line, file=sys.stderr)
 
 
 def _choose(
@@ -367,19 +382,6 @@ def _surely(
     if not answered:
         raise fault
     yield from failed
-
-
-def _check_budget(task: Task, model: LocalModel) -> None:
-    """No rung can write a target, and stop, that is longer than the token budget."""
-    examples = task.materials.train + task.materials.dev
-    budget = task.materials.max_new_tokens
-    encoded = model.tokenizer([e.target for e in examples], add_special_tokens=False).input_ids
-    tokens, longest = max(zip(map(len, encoded), examples, strict=True), key=itemgetter(0))
-    if tokens + 1 > budget:
-        raise ConfigError(
-            f"{longest.where}: the target has {tokens} tokens and a stop token, but "
-            f"task.max_new_tokens is {budget}; raise it"
-        )
 
 
 def _manifest(

@@ -5,12 +5,15 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help ladder test check format ui bench clean
+.PHONY: help look ladder test check format ui bench clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-ladder: $(READY) ## the four rungs on support_json: the table, results/, MLflow
+look: $(READY) ## a first look in two minutes: 40 tickets, three rungs, no training
+	$(PY) -m harness +task=support_json experiment=look
+
+ladder: $(READY) ## the five rungs on support_json: the table, results/, MLflow
 	$(PY) -m harness +task=support_json
 
 test: $(READY) ## the tests, on real weights too

@@ -21,7 +21,7 @@ ORDER = ("prompt", "few_shot", "rag", "lora", "rag_lora")
 """From the cheapest change to the deepest; rungs that are not named here follow by name."""
 ONCE: dict[str, Any] = {
     "control": None, "dev": None, "dev_free": None, "template": None, "decoding": "free",
-    "trials": [],
+    "trials": [], "chosen": 0,
 }  # fmt: skip
 """What manifests of older results do not say."""
 

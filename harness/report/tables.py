@@ -195,20 +195,21 @@ def _trials(ladder: Sequence[Entry]) -> list[Table]:
     lines = []
     for entry in tried:
         values = [trial["value"] for trial in entry.trials]
-        best = max(entry.trials, key=lambda trial: float(trial["value"]))
+        chosen = entry.trials[entry.manifest["chosen"]]
         lines.append(
             [
                 entry.label,
                 str(len(values)),
                 percent(min(values)),
                 percent(max(values)),
-                best["settings"] or "as in its YAML",
+                percent(chosen["value"]),
+                chosen["settings"] or "as in its YAML",
             ]
         )
-    headings = ["rung", "trials", "worst", "best", "best settings"]
+    headings = ["rung", "trials", "worst", "best", "chosen", "its settings"]
     n = tried[0].trials[0]["n"]
     title = f"effort: {ladder[0].manifest['primary']} on {n} dev questions, %"
-    return [Table(title, headings, lines, prose=["best settings"])]
+    return [Table(title, headings, lines, prose=["its settings"])]
 
 
 def _answers(ladder: Sequence[Entry]) -> list[Table]:

@@ -15,10 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from llguidance import LLMatcher
+from llguidance import LLMatcher, LLTokenizer
 from llguidance.hf import from_tokenizer
 from torch import Tensor
 
@@ -32,6 +33,9 @@ __all__ = ["Constrain"]
 
 ANY = {"role": "user", "content": "?"}
 """Labels are written the same way behind any question."""
+
+_tokenizers: WeakKeyDictionary[LocalModel, LLTokenizer] = WeakKeyDictionary()
+"""Building one takes seconds, and the rungs of a ladder share their model."""
 
 Trie = dict[int, Any]
 """Which tokens may come next, and the trie behind each of them."""
@@ -54,7 +58,7 @@ class Constrain:
                 grammar = _grammar(answer, model)
                 return lambda: _Matcher(grammar.deep_copy(), model, self.jump_forward)
             case Label(labels=tuple(labels)):
-                trie = _trie([model.encode_answer([ANY], label) for label in labels])
+                trie = _trie([_encoded(label, model) for label in labels])
                 masks: dict[int, Tensor] = {}
                 return lambda: _Walk(trie, masks, len(model.tokenizer), self.jump_forward)
         raise ConfigError("free text leaves nothing to constrain; say decoding=free")
@@ -62,10 +66,13 @@ class Constrain:
 
 def _grammar(answer: Json, model: LocalModel) -> LLMatcher:
     """A matcher of the model's tokens at the beginning of a JSON answer. Raises ConfigError."""
-    try:
-        tokenizer = from_tokenizer(model.tokenizer, len(model.tokenizer), sorted(model.stop))
-    except ValueError as error:
-        raise ConfigError(f"{model.spec.name}: cannot answer under a grammar ({error})") from error
+    tokenizer = _tokenizers.get(model)
+    if tokenizer is None:
+        try:
+            tokenizer = from_tokenizer(model.tokenizer, len(model.tokenizer), sorted(model.stop))
+        except ValueError as error:
+            raise ConfigError(f"{model.spec.name}: has no grammars ({error})") from error
+        _tokenizers[model] = tokenizer
     return matcher(answer, tokenizer)
 
 
@@ -131,6 +138,18 @@ class _Walk:
             [(token, self.node)] = self.node.items()
             forced.append(token)
         return forced
+
+
+def _encoded(label: str, model: LocalModel) -> list[int]:
+    """A label's tokens, with the stop token. Raises ConfigError if they are read as another."""
+    tokens = model.encode_answer([ANY], label)
+    read = model.decode(tokens).strip()
+    if read != label:
+        raise ConfigError(
+            f"{model.spec.name}: label {label!r} is read back as {read!r} from this model's "
+            "tokens; rename the label or say decoding=free"
+        )
+    return tokens
 
 
 def _trie(texts: Sequence[Sequence[int]]) -> Trie:

@@ -26,8 +26,10 @@ def check_grammar(answer: Answer) -> None:
 
 def check_targets(answer: Answer, examples: Iterable[Example]) -> None:
     """Raises TaskError for the first target that a constraint would not let a model write."""
+    if isinstance(answer, Label):
+        _check_labels(answer, examples)
     if not isinstance(answer, Json):
-        return  # a label's constraint admits exactly the labels, and Label.write refuses others
+        return
     tokenizer = LLTokenizer("byte")
     start = matcher(answer, tokenizer)
     admitted: set[str] = set()
@@ -44,6 +46,17 @@ def check_targets(answer: Answer, examples: Iterable[Example]) -> None:
                 "decoding=free"
             )
         admitted.add(example.target)
+
+
+def _check_labels(answer: Label, examples: Iterable[Example]) -> None:
+    labels = set(answer.labels or ())
+    for example in examples:
+        if example.target not in labels:
+            raise TaskError(
+                f"{example.where}: target {example.target!r} is not one of the {len(labels)} "
+                "labels; fix the line, add the label to train or to answer.labels, or say "
+                "decoding=free"
+            )
 
 
 def matcher(answer: Json, tokenizer: LLTokenizer) -> LLMatcher:

@@ -282,7 +282,8 @@ def _choose(logits: Tensor, sequences: list[_Sequence]) -> list[int]:
     constraints = [s.constraint for s in sequences if s.constraint]
     if constraints:
         allowed = torch.stack([c.allowed() for c in constraints]).to(logits.device)
-        logits = logits[:, : allowed.shape[1]].masked_fill(~allowed, -torch.inf)
+        # In place: the logits are needed for nothing else.
+        logits = logits[:, : allowed.shape[1]].masked_fill_(allowed.logical_not_(), -torch.inf)
     chosen: list[int] = logits.argmax(-1).tolist()
     return chosen
 

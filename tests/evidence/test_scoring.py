@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.answer import Label, Text
+from harness.answer import Json, Label, Text
 from harness.errors import TaskError
 from harness.evidence import scoring
 from harness.evidence.scoring import scorer_for
@@ -43,6 +43,15 @@ def test_json_answers_are_scored_by_field_and_kind(
 ) -> None:
     values = scorer_for(task.materials.answer).each(text, TARGET)
     assert {name: values[name] for name in expected} == pytest.approx(expected)
+
+
+def test_the_order_of_keys_is_worth_nothing_at_any_depth(tmp_path: Path) -> None:
+    path = tmp_path / "schema.json"
+    path.write_text('{"properties": {"a": {"properties": {"b": {}, "c": {}}}, "d": {}}}')
+    values = scorer_for(Json(str(path))).each(
+        '{"d":1,"a":{"c":2,"b":1}}', '{"a":{"b":1,"c":2},"d":1}'
+    )
+    assert (values["exact"], values["fields"]) == (1, 1)
 
 
 def test_one_is_not_true(task: Task) -> None:

@@ -197,3 +197,23 @@ def test_a_schema_that_makes_no_grammar_is_refused(ask: Ask, tmp_path: Path) -> 
         ConfigError, match=r"makes no grammar \(.*uniqueItems.*\); say decoding=free"
     ):
         ask(odd, Constrain(True))
+
+
+def test_a_label_that_holds_a_stop_token_is_refused(tiny: LocalModel) -> None:
+    with pytest.raises(ConfigError, match=r"label 'a</s>b' is read back as 'a' .* rename"):
+        Constrain(True).compile(Label(["fine", "a</s>b"]), tiny)
+
+
+def test_all_of_many_labels_can_be_written(tiny: LocalModel) -> None:
+    labels = ["a", "a.", '"a"', "né 🙂", "1", "*"] + [f"card {i}" for i in range(151)]
+    start = Constrain(False).compile(Label(labels), tiny)
+    for label in labels:
+        write(start(), tiny.encode_answer(ASKED, label))
+
+
+def test_nested_json_is_written_as_it_is_learned(tmp_path: Path, tiny: LocalModel) -> None:
+    slot = {"type": "object", "properties": {"value": {"type": "string"}, "name": {"enum": ["é"]}}}
+    answer = json_answer(tmp_path, slots={"type": "array", "items": slot})
+    slots = [{"name": "é", "value": "x"}, {"name": "é"}]
+    target = {"slots": slots, "note": "a", "code": None, "colour": "red"}
+    write(begin(answer, tiny), tiny.encode_answer(ASKED, answer.write(target)))

@@ -87,6 +87,13 @@ def test_labels_can_be_constrained_and_free_text_cannot() -> None:
         check_grammar(Text())
 
 
+def test_a_target_that_is_no_label_is_refused_with_its_place(task: Task) -> None:
+    known, other = (replace(task.eval[0], target=target) for target in ("a", "c"))
+    check_targets(Label(["a", "b"]), [known])
+    with pytest.raises(TaskError, match=r"eval\.jsonl:1: target 'c' is not one of the 2 labels"):
+        check_targets(Label(["a", "b"]), [known, other])
+
+
 def test_no_model_library_is_loaded_for_the_check() -> None:
     code = "import sys, harness.ladder.grammar; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -42,6 +42,8 @@ DEV = "dev_predictions.jsonl"
 """Answers to dev questions under the ladder's decoding."""
 DEV_FREE = "dev_free_predictions.jsonl"
 """Answers to the same questions without the constraint."""
+SAMPLE = 16
+"""Of dev, for the bare prompt without the constraint."""
 WHAT = {PREDICTIONS: "", DEV: " dev", DEV_FREE: " dev without constraint"}
 TRIALS = "trials"
 """Folder beside the rungs' folders: what candidates did on dev, shared by the seeds of a rung."""
@@ -126,12 +128,14 @@ class _Conditions:
         return self.task.materials.dev[: self.job.dev_questions]
 
     def on_dev(
-        self, predictor: Predictor, folder: RunFolder, kept: str = DEV
+        self, predictor: Predictor, folder: RunFolder, kept: str = DEV, count: int | None = None
     ) -> tuple[float, dict[str, float], list[Prediction]]:
-        """The primary metric over dev, its value for each question, and the answers."""
-        asked = predictor.rung.questions(self.dev)
+        """The primary metric over the first `count` questions of dev, its value for each of them,
+        and the answers."""
+        examples = self.dev[:count]
+        asked = predictor.rung.questions(examples)
         predictions = _answer(folder, predictor, asked, self.job.batch_size, kept)
-        task = replace(self.task, eval=self.dev, metrics=())
+        task = replace(self.task, eval=examples, metrics=())
         scores = scoring.score(task, predictions)
         value = scoring.metrics(task, predictions, scores)[task.primary].value
         return (
@@ -317,12 +321,17 @@ def _dev(conditions: _Conditions, predictor: Predictor, folder: RunFolder) -> di
     bare = not (rung.shots or rung.retrieval)
     if predictor.constraint is None or not (rung.adapter or bare):
         return {"dev": dev, "dev_free": None}
-    free, each_free, _ = conditions.on_dev(replace(predictor, constraint=None), folder, DEV_FREE)
-    found: dict[str, Any] = {"n": n, "value": free}
-    if each:
-        sides = Side(rung.name, [each], False), Side("free", [each_free], False)
-        groups = {e.id: e.group for e in conditions.dev}
-        contrast = compare(*sides, conditions.task.primary, groups)
+    # A bare prompt that is decoded freely often ends none of its answers: a sample shows that.
+    count = n if rung.adapter else min(n, SAMPLE)
+    free = replace(predictor, constraint=None)
+    value, each_free, _ = conditions.on_dev(free, folder, DEV_FREE, count)
+    found: dict[str, Any] = {"n": count, "value": value}
+    if each_free:
+        sampled = conditions.dev[:count]
+        ours = Side(rung.name, [{e.id: each[e.id] for e in sampled}], False)
+        theirs = Side("free", [each_free], False)
+        groups = {e.id: e.group for e in sampled}
+        contrast = compare(ours, theirs, conditions.task.primary, groups)
         found |= {"difference": asdict(contrast.delta), "p": contrast.p}
     return {"dev": dev, "dev_free": found}
 

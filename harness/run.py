@@ -93,6 +93,12 @@ class Job:
         """The rung as its first candidate has it."""
         return self.candidates[0].rung
 
+    @property
+    def constrained(self) -> bool:
+        """Whether answers are decoded under a grammar: free text and baselines have none."""
+        text = isinstance(self.task.materials.answer, Text)
+        return self.decoding == "constrained" and not text and self.rung.stand_in is None
+
     def beside(self, folder: RunFolder) -> Iterator[Job]:
         """The jobs of the controls that belong beside this one, which has left `folder`.
 
@@ -170,6 +176,8 @@ def run(job: Job) -> RunFolder:
         _forced.add((job.sweep, folder.path))
     keep_freed_memory()
     silence_libraries()
+    if job.decoding == "constrained" and isinstance(task.materials.answer, Text):
+        _say_once(f"{task.name}: free text has no grammar, so that it is decoded freely")
     folder.start(job.config, force=force)
     folder.keep_eval(fingerprints["eval"], task.eval)
     began = time.perf_counter()
@@ -220,7 +228,7 @@ def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
         if any(candidate.rung.embeds for candidate in job.candidates)
         else None,
         "rung": several[0],
-        "decoding": None if job.rung.stand_in else job.decoding,
+        "decoding": "constrained" if job.constrained else "free",
         "seed": job.seed if any(candidate.rung.random for candidate in job.candidates) else None,
     } | ({"trials": several, "dev_questions": job.dev_questions} if len(several) > 1 else {})
 
@@ -228,20 +236,15 @@ def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
 def _conditions(job: Job, task: Task) -> _Conditions:
     """Raises TaskError for a target that the constraint would not let a model write."""
     m = task.materials
-    constrained = (
-        job.decoding == "constrained"
-        and not isinstance(m.answer, Text)
-        and job.rung.stand_in is None
-    )
-    if constrained:
+    if job.constrained:
         check_grammar(m.answer)
         check_targets(m.answer, (*m.train, *m.dev, *task.eval))
     model = load_model(job.model)
-    tokens, raised = budget(m, model, constrained)
+    tokens, raised = budget(m, model, job.constrained)
     if raised:
         _say_once(f"{task.name}: {raised}")
     task = replace(task, materials=replace(m, max_new_tokens=tokens))
-    constraint = Constrain(jump_forward=True).compile(m.answer, model) if constrained else None
+    constraint = Constrain(jump_forward=True).compile(m.answer, model) if job.constrained else None
     return _Conditions(job, task, model, constraint)
 
 

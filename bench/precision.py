@@ -1,4 +1,4 @@
-"""Precision: what bfloat16 and int8 weights buy over float32, and which answers they change.
+"""Precision: what bfloat16 (mixed: its products alone) and int8 buy, and which answers they change.
 
     python -m bench precision --ours 128
 
@@ -32,7 +32,7 @@ def rows(arguments: Namespace) -> Iterator[Row]:
     """The precision lines: each against float32."""
     asked = experiment(["+task=support_json", "rung=few_shot", *arguments.overrides])
     asked = replace(asked, task=asked.task.limited(arguments.ours))
-    models = {name: _in(asked.model, name) for name in ("float32", "bfloat16")}
+    models = {name: _in(asked.model, name) for name in ("float32", "mixed", "bfloat16")}
     models["int8"] = _quantized(asked.model)
     measured = {name: _answered(replace(asked, model=model)) for name, model in models.items()}
     single = measured["float32"]

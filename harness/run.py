@@ -42,6 +42,8 @@ DEV = "dev_predictions.jsonl"
 """Answers to dev questions under the ladder's decoding."""
 DEV_FREE = "dev_free_predictions.jsonl"
 """Answers to the same questions without the constraint."""
+SAMPLE = 16
+"""Of dev, for the bare prompt without the constraint."""
 WHAT = {PREDICTIONS: "", DEV: " dev", DEV_FREE: " dev without constraint"}
 TRIALS = "trials"
 """Folder beside the rungs' folders: what candidates did on dev, shared by the seeds of a rung."""
@@ -91,6 +93,12 @@ class Job:
         """The rung as its first candidate has it."""
         return self.candidates[0].rung
 
+    @property
+    def constrained(self) -> bool:
+        """Whether answers are decoded under a grammar: free text and baselines have none."""
+        text = isinstance(self.task.materials.answer, Text)
+        return self.decoding == "constrained" and not text and self.rung.stand_in is None
+
     def beside(self, folder: RunFolder) -> Iterator[Job]:
         """The jobs of the controls that belong beside this one, which has left `folder`.
 
@@ -126,12 +134,14 @@ class _Conditions:
         return self.task.materials.dev[: self.job.dev_questions]
 
     def on_dev(
-        self, predictor: Predictor, folder: RunFolder, kept: str = DEV
+        self, predictor: Predictor, folder: RunFolder, kept: str = DEV, count: int | None = None
     ) -> tuple[float, dict[str, float], list[Prediction]]:
-        """The primary metric over dev, its value for each question, and the answers."""
-        asked = predictor.rung.questions(self.dev)
+        """The primary metric over the first `count` questions of dev, its value for each of them,
+        and the answers."""
+        examples = self.dev[:count]
+        asked = predictor.rung.questions(examples)
         predictions = _answer(folder, predictor, asked, self.job.batch_size, kept)
-        task = replace(self.task, eval=self.dev, metrics=())
+        task = replace(self.task, eval=examples, metrics=())
         scores = scoring.score(task, predictions)
         value = scoring.metrics(task, predictions, scores)[task.primary].value
         return (
@@ -166,6 +176,8 @@ def run(job: Job) -> RunFolder:
         _forced.add((job.sweep, folder.path))
     keep_freed_memory()
     silence_libraries()
+    if job.decoding == "constrained" and isinstance(task.materials.answer, Text):
+        _say_once(f"{task.name}: free text has no grammar, so that it is decoded freely")
     folder.start(job.config, force=force)
     folder.keep_eval(fingerprints["eval"], task.eval)
     began = time.perf_counter()
@@ -216,7 +228,7 @@ def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
         if any(candidate.rung.embeds for candidate in job.candidates)
         else None,
         "rung": several[0],
-        "decoding": None if job.rung.stand_in else job.decoding,
+        "decoding": "constrained" if job.constrained else "free",
         "seed": job.seed if any(candidate.rung.random for candidate in job.candidates) else None,
     } | ({"trials": several, "dev_questions": job.dev_questions} if len(several) > 1 else {})
 
@@ -224,20 +236,15 @@ def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
 def _conditions(job: Job, task: Task) -> _Conditions:
     """Raises TaskError for a target that the constraint would not let a model write."""
     m = task.materials
-    constrained = (
-        job.decoding == "constrained"
-        and not isinstance(m.answer, Text)
-        and job.rung.stand_in is None
-    )
-    if constrained:
+    if job.constrained:
         check_grammar(m.answer)
         check_targets(m.answer, (*m.train, *m.dev, *task.eval))
     model = load_model(job.model)
-    tokens, raised = budget(m, model, constrained)
+    tokens, raised = budget(m, model, job.constrained)
     if raised:
         _say_once(f"{task.name}: {raised}")
     task = replace(task, materials=replace(m, max_new_tokens=tokens))
-    constraint = Constrain(jump_forward=True).compile(m.answer, model) if constrained else None
+    constraint = Constrain(jump_forward=True).compile(m.answer, model) if job.constrained else None
     return _Conditions(job, task, model, constraint)
 
 
@@ -317,12 +324,17 @@ def _dev(conditions: _Conditions, predictor: Predictor, folder: RunFolder) -> di
     bare = not (rung.shots or rung.retrieval)
     if predictor.constraint is None or not (rung.adapter or bare):
         return {"dev": dev, "dev_free": None}
-    free, each_free, _ = conditions.on_dev(replace(predictor, constraint=None), folder, DEV_FREE)
-    found: dict[str, Any] = {"n": n, "value": free}
-    if each:
-        sides = Side(rung.name, [each], False), Side("free", [each_free], False)
-        groups = {e.id: e.group for e in conditions.dev}
-        contrast = compare(*sides, conditions.task.primary, groups)
+    # A bare prompt that is decoded freely often ends none of its answers: a sample shows that.
+    count = n if rung.adapter else min(n, SAMPLE)
+    free = replace(predictor, constraint=None)
+    value, each_free, _ = conditions.on_dev(free, folder, DEV_FREE, count)
+    found: dict[str, Any] = {"n": count, "value": value}
+    if each_free:
+        sampled = conditions.dev[:count]
+        ours = Side(rung.name, [{e.id: each[e.id] for e in sampled}], False)
+        theirs = Side("free", [each_free], False)
+        groups = {e.id: e.group for e in sampled}
+        contrast = compare(ours, theirs, conditions.task.primary, groups)
         found |= {"difference": asdict(contrast.delta), "p": contrast.p}
     return {"dev": dev, "dev_free": found}
 

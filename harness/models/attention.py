@@ -17,13 +17,20 @@ from itertools import accumulate
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.models.prefix_tree import Node
 
 __all__ = ["NAME", "Segment", "Step", "Tails", "register"]
 
 NAME = "shared_prefix"
+
+GRID = 16
+"""The fused CPU kernel's result for a row is the same to the last bit whatever else it is given, if
+the rows of a shared prefix and the lengths of tails are multiples of this."""
+
+PIECE = 128
+"""Tokens of one causal segment that look back together."""
 
 
 @dataclass
@@ -67,12 +74,15 @@ class Step:
         shared: list[tuple[Node, int, int]],
         destination: Tails | Node,
         device: torch.device,
+        steady: bool = False,
     ) -> None:
         """`shared` lists each prefix node with the rows [start, end) that attend to it.
 
-        New keys go to the destination: the tails, or the node that this pass computes.
+        New keys go to the destination: the tails, or the node that this pass computes. `steady`
+        makes the result for a sequence the same to the last bit, whatever stands beside it.
         """
-        self.shared = shared
+        self.steady = steady
+        self.shared = sorted(shared, key=lambda s: -s[0].start) if steady else shared
         self.destination = destination
         single = [s for s in segments if s.end - s.start == 1 and s.stored]
         self.long = [s for s in segments if not (s.end - s.start == 1 and s.stored)]
@@ -89,9 +99,12 @@ class Step:
         # Tails are read in place, in one or two runs of slots: a gather would copy them each time.
         self.blocks = [
             (run, longest, _length_mask(length[run], longest))
-            for run, longest in _runs({s.slot: 1 + s.stored for s in single})
+            for run, longest in _runs({s.slot: self._filled(1 + s.stored) for s in single})
         ]
         self.causal = [_causal_mask(s.end - s.start, s.stored, device) for s in self.long]
+
+    def _filled(self, count: int) -> int:
+        return -(-count // GRID) * GRID if self.steady else count
 
     def attend(
         self, layer: int, q: Tensor, k: Tensor, v: Tensor, scale: float, softcap: float | None
@@ -100,8 +113,9 @@ class Step:
         out = torch.zeros(q.shape, dtype=torch.float32, device=q.device)
         lse = torch.zeros(*q.shape[:3], 1, dtype=torch.float32, device=q.device)
         if isinstance(self.destination, Node):
-            self.destination.keys.append(k.clone())
-            self.destination.values.append(v.clone())
+            count = len(self.destination.tokens)  # behind them may be rows that only fill up
+            self.destination.keys.append(k[:, :count].clone())
+            self.destination.values.append(v[:, :count].clone())
             self._own_long(out, lse, q, k, v, None, scale, softcap)
         else:
             tails = self.destination.keys[layer], self.destination.values[layer]
@@ -109,15 +123,14 @@ class Step:
             if len(self.rows):
                 self._own_single(out, lse, q, k, v, tails, scale, softcap)
         for node, start, end in self.shared:
-            part = _partial(
-                q[:, :, start:end].flatten(1, 2),
-                node.keys[layer],
-                node.values[layer],
-                scale,
-                softcap,
-            )
+            asking = q[:, :, start:end].flatten(1, 2)
+            count = asking.shape[1]
+            asking = nn.functional.pad(asking, (0, 0, 0, self._filled(count) - count))
+            part = _partial(asking, node.keys[layer], node.values[layer], scale, softcap)
             shape = (*q.shape[:2], end - start, -1)
-            _merge(out[:, :, start:end], lse[:, :, start:end], *(p.view(shape) for p in part))
+            other = (p[:, :count].view(shape) for p in part)
+            merge = _merge_steadily if self.steady else _merge
+            merge(out[:, :, start:end], lse[:, :, start:end], *other)
         return out.to(q.dtype)
 
     def _own_long(
@@ -140,6 +153,18 @@ class Step:
                 for tail, new in zip(tails, (keys, values), strict=True):
                     tail[s.slot, :, s.stored : s.stored + n] = new
                 keys, values = (tail[s.slot, :, : s.stored + n] for tail in tails)
+            if self.steady:
+                _by_pieces(
+                    out[:, :, rows],
+                    lse[:, :, rows],
+                    q[:, :, rows],
+                    keys,
+                    values,
+                    scale,
+                    softcap,
+                    causal,
+                )
+                continue
             mask = causal.repeat(group, 1) if group > 1 else causal
             part = _partial(q[:, :, rows].flatten(1, 2), keys, values, scale, softcap, mask)
             out[:, :, rows] = part[0].view(heads, group, n, -1)
@@ -206,6 +231,28 @@ def _partial(
     return torch.matmul(weights.to(v.dtype), v).float().div_(total), top.add_(total.log())
 
 
+def _by_pieces(
+    out: Tensor,
+    lse: Tensor,
+    q: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    scale: float,
+    softcap: float | None,
+    causal: Tensor,
+) -> None:
+    """A causal segment, by PIECE queries against the keys up to the last of them: half the work."""
+    group, new = q.shape[1:3]
+    keys, values = (t[:, None].expand(-1, group, -1, -1) for t in (keys, values))
+    for start in range(0, new, PIECE):
+        rows = slice(start, start + PIECE)
+        end = keys.shape[2] - max(0, new - rows.stop)
+        part = _partial(
+            q[:, :, rows], keys[:, :, :end], values[:, :, :end], scale, softcap, causal[rows, :end]
+        )
+        out[:, :, rows], lse[:, :, rows] = part
+
+
 def _runs(lengths: dict[int, int]) -> list[tuple[slice, int]]:
     """One or two runs of slots that cover all in use, and the longest tail of each.
 
@@ -247,6 +294,15 @@ def _merge(out: Tensor, lse: Tensor, other: Tensor, other_lse: Tensor) -> None:
     both = torch.logaddexp(lse, other_lse)
     out.mul_((lse - both).exp_()).add_(other.mul_((other_lse - both).exp_()))
     lse.copy_(both)
+
+
+def _merge_steadily(out: Tensor, lse: Tensor, other: Tensor, other_lse: Tensor) -> None:
+    """The same to the last bit wherever a row stands, which PyTorch's logaddexp is not."""
+    top = torch.maximum(lse, other_lse)
+    ours, theirs = (lse - top).exp_(), (other_lse - top).exp_()
+    total = ours + theirs
+    out.mul_(ours / total).add_(other.mul_(theirs / total))
+    lse.copy_(top.add_(total.log_()))
 
 
 def _attention(

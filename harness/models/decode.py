@@ -108,12 +108,14 @@ def generate(
     max_new_tokens: int,
     batch_size: int | None = None,
     constraint: Callable[[], Constraint] | None = None,
+    steady: bool = False,
 ) -> Iterator[Completion]:
     """Answer token-id prompts greedily; completions come in the order in which they finish.
 
     `batch_size` is found from the free memory if it is None, and halved when memory runs out all
     the same: what was finished stays, what was under way starts again. `constraint` begins a new
-    one for each prompt.
+    one for each prompt. `steady` is for layers that round so much that the last bit matters: all
+    sums are then made in the same order whatever stands side by side.
     """
     attention.register()
     model.set_attn_implementation(attention.NAME)
@@ -128,7 +130,7 @@ def generate(
             for i, node in work
         ]
         try:
-            for completion in _Batch(model, queue, batch, stop, max_new_tokens).run():
+            for completion in _Batch(model, queue, batch, stop, max_new_tokens, steady).run():
                 todo.remove(completion.index)
                 yield completion
         except (torch.OutOfMemoryError, RuntimeError) as error:
@@ -147,8 +149,10 @@ class _Batch:
         slots: int,
         stop: frozenset[int],
         max_new_tokens: int,
+        steady: bool,
     ) -> None:
         self.model = model
+        self.steady = steady
         self.queue = queue[::-1]
         self.stop = stop
         self.max_new_tokens = max_new_tokens
@@ -158,6 +162,7 @@ class _Batch:
         self.active: list[_Sequence] = []
         # The last token of an answer is never fed back, hence the one less.
         capacity = max(len(s.prompt) - s.shared for s in queue) + max_new_tokens - 1
+        capacity += -capacity % attention.GRID if steady else 0
         layers, heads, dim = _cache_shape(model)
         embedding: Tensor = model.get_input_embeddings().weight
         self.device = embedding.device
@@ -194,7 +199,7 @@ class _Batch:
         began = time.perf_counter()
         n = len(node.tokens)
         above = [(ancestor, 0, n) for ancestor in node.chain() if ancestor is not node]
-        step = Step([Segment(0, n, -1, 0)], above, node, self.device)
+        step = Step([Segment(0, n, -1, 0)], above, node, self.device, self.steady)
         self._forward(node.tokens, range(node.start, node.end), step, [n - 1])
         first.computed += n
         first.seconds += time.perf_counter() - began
@@ -211,7 +216,8 @@ class _Batch:
             first = s.shared + s.stored
             positions += range(first, first + len(s.pending))
             segments.append(Segment(start, len(tokens), s.slot, s.stored))
-        step = Step(segments, _shared_rows(sequences, segments), self.tails, self.device)
+        shared = _shared_rows(sequences, segments)
+        step = Step(segments, shared, self.tails, self.device, self.steady)
         logits = self._forward(tokens, positions, step, [s.end - 1 for s in segments])
         chosen = _choose(logits, sequences)
         per_token = (time.perf_counter() - began) / len(tokens)
@@ -247,7 +253,7 @@ class _Batch:
         self, tokens: Sequence[int], positions: Sequence[int], step: Step, keep: list[int]
     ) -> Tensor:
         """Logits of shape [len(keep), vocabulary] at the rows in `keep` of one flat row."""
-        fill = max(0, MIN_ROWS - len(tokens))
+        fill = -len(tokens) % MIN_ROWS if self.steady else max(0, MIN_ROWS - len(tokens))
         keep = keep + [keep[-1]] * max(0, MIN_ROWS - len(keep))
         output = self.model(
             input_ids=torch.tensor([[*tokens, *[0] * fill]], device=self.device),

@@ -26,6 +26,9 @@ from harness.progress import unless_watched
 
 __all__ = ["LocalModel", "Message", "ModelSpec", "dtype_of", "load_model"]
 
+MIXED = "mixed"
+"""The dtype of a model whose weights and sums are float32 and whose products are bfloat16."""
+
 Message = Mapping[str, str]
 """`{"role": "system" | "user" | "assistant", "content": …}`"""
 
@@ -37,7 +40,7 @@ class ModelSpec:
     name: str
     weights: Weights
     dtype: str
-    """float32, bfloat16 or float16."""
+    """float32, bfloat16, float16, or mixed: float32 with matrix products in bfloat16."""
     licence: str
     gated: bool
     """Whether its licence must be accepted before it can be fetched."""
@@ -54,6 +57,8 @@ class LocalModel:
         self.fingerprint = fingerprint
         """SHA-256 or commit that tells these weights from all others."""
         self.device = _device(spec.device)
+        if spec.dtype == MIXED and not _multiplies_in_bfloat16(self.device):
+            raise ConfigError("model.dtype=mixed: needs a CPU with bfloat16; use float32 here")
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         if self.tokenizer.chat_template is None:
             raise WeightsError(f"{spec.name}: has no chat template; choose an instruct model")
@@ -66,7 +71,7 @@ class LocalModel:
         """The weights, loaded when first needed and laid out for answering."""
         if self._model is None:
             self._model = self.fresh(dtype_of(self.spec.dtype))
-            pack(self._model)
+            pack(self._model, self._products)
         return self._model
 
     def fresh(self, dtype: torch.dtype) -> PreTrainedModel:
@@ -79,7 +84,7 @@ class LocalModel:
     def with_weights(self, model: PreTrainedModel, fingerprint: str) -> LocalModel:
         """The same model with other weights, which must be laid out like `fresh`."""
         other = LocalModel(self.spec, self.folder, fingerprint)
-        pack(model)
+        pack(model, self._products)
         other._model = model
         return other
 
@@ -88,6 +93,11 @@ class LocalModel:
         other = LocalModel(self.spec, self.folder, fingerprint)
         other._model, other.adapter = adapter.get_base_model(), adapter
         return other
+
+    @property
+    def _products(self) -> torch.dtype | None:
+        """In which precision matrix products are done, where that is not the weights'."""
+        return torch.bfloat16 if self.spec.dtype == MIXED else None
 
     @property
     def parameters(self) -> int:
@@ -157,6 +167,7 @@ class LocalModel:
             max_new_tokens=max_new_tokens,
             batch_size=batch_size,
             constraint=constraint,
+            steady=self._products is not None,
         )
 
     def _text(self, messages: Sequence[Message], *, open_turn: bool) -> str:
@@ -215,7 +226,12 @@ def _dequantized(path: Path, fingerprint: str) -> Path:
 
 def dtype_of(name: str) -> torch.dtype:
     """The torch dtype of a name in the configuration. Raises ConfigError."""
-    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    dtypes = {
+        "float32": torch.float32,
+        "bfloat16": torch.bfloat16,
+        "float16": torch.float16,
+        MIXED: torch.float32,
+    }
     if name not in dtypes:
         raise ConfigError(f"model.dtype={name}: is not one of {', '.join(dtypes)}")
     return dtypes[name]
@@ -227,6 +243,14 @@ def _device(name: str) -> torch.device:
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"model.device={name}: there is no GPU here; use auto or cpu")
     return torch.device(name)
+
+
+def _multiplies_in_bfloat16(device: torch.device) -> bool:
+    """Whether this is a processor with instructions for it that oneDNN uses."""
+    has_onednn: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return (
+        device.type == "cpu" and has_onednn and torch.ops.mkldnn._is_mkldnn_bf16_supported() is True
+    )
 
 
 def _fits_shared_prefix(model: PreTrainedModel, longest: int) -> bool:

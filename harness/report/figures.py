@@ -75,5 +75,5 @@ def training_chart(entry: Entry) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG."""
+    """Write a figure in the format that the file's ending names."""
     figure.savefig(path, dpi=144)

@@ -177,7 +177,7 @@ def _decodings(ladder: Sequence[Entry]) -> list[Table]:
             [
                 entry.label,
                 str(free["n"]),
-                percent(entry.manifest["dev"]["value"]),
+                percent(free["value"] + difference.value) if difference else "",
                 percent(free["value"]),
                 with_interval(difference) if difference else "",
             ]

@@ -241,3 +241,39 @@ def test_texts_equal_plain_generate_on_a_gpu(model: LlamaForCausalLM) -> None:
         out = model.generate(ids, max_new_tokens=12, do_sample=False, pad_token_id=1)[0]
         tokens = out[ids.shape[1] :].tolist()
         assert c.tokens == (tokens[: tokens.index(1)] if 1 in tokens else tokens)
+
+
+@pytest.mark.skipif(
+    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this processor has no bfloat16"
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_with_products_in_bfloat16_the_last_bit_does_not_depend_on_what_stands_beside(
+    model: LlamaForCausalLM, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    prompts = prompt_forest(random.Random(seed), 24)
+    pack(model, torch.bfloat16)
+    seen: dict[tuple[int, int], torch.Tensor] = {}
+    choose = decode._choose
+
+    def spy(logits: torch.Tensor, sequences: list[decode._Sequence]) -> list[int]:
+        for row, s in zip(logits, sequences, strict=False):
+            place = (s.index, len(s.output))
+            assert torch.equal(seen.setdefault(place, row.clone()), row)
+        return choose(logits, sequences)
+
+    monkeypatch.setattr(decode, "_choose", spy)
+    found = []
+    for size in (None, 1, 3, 8):
+        done = generate(model, prompts, stop=STOP, max_new_tokens=12, batch_size=size, steady=True)
+        found.append({c.index: c.tokens for c in done})
+    assert found.count(found[0]) == len(found)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_steady_sums_are_those_of_plain_generate_in_float32(
+    model: LlamaForCausalLM, seed: int
+) -> None:
+    prompts = prompt_forest(random.Random(seed), 12)
+    expected = [reference(model, p, 12) for p in prompts]
+    done = generate(model, prompts, stop=STOP, max_new_tokens=12, batch_size=3, steady=True)
+    assert {c.index: c.tokens for c in done} == dict(enumerate(expected))

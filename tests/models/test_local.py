@@ -91,6 +91,25 @@ def test_a_precision_or_device_that_is_not_there_is_refused(
         _ = load_model(replace(tiny_spec, **change)).model  # type: ignore[arg-type]
 
 
+def test_mixed_precision_needs_a_processor_with_bfloat16(
+    tiny_spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "_multiplies_in_bfloat16", lambda device: False)
+    with pytest.raises(ConfigError, match=r"model\.dtype=mixed: needs a CPU with bfloat16"):
+        load_model(replace(tiny_spec, dtype="mixed"))
+
+
+@pytest.mark.skipif(
+    not local._multiplies_in_bfloat16(torch.device("cpu")), reason="no bfloat16 here"
+)
+def test_mixed_precision_says_the_same_at_every_batch_size(tiny_spec: ModelSpec) -> None:
+    model = load_model(replace(tiny_spec, dtype="mixed"))
+    assert model.model.dtype == torch.float32
+    prompts = [model.encode([{"role": "user", "content": f"red ticket {i}" * i}]) for i in range(9)]
+    found = [{c.index: c.tokens for c in model.answer(prompts, 8, size)} for size in (None, 1, 4)]
+    assert found[0] == found[1] == found[2]
+
+
 def test_an_architecture_with_a_short_window_answers_through_plain_generate(
     tiny_spec: ModelSpec, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

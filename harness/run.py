@@ -152,7 +152,7 @@ class _Conditions:
 
 
 _forced: set[tuple[str, Path]] = set()
-"""By sweep: jobs that share a run (a control, a rung without a seed) force it once."""
+"""By sweep: jobs that share a run (a control, a rung without a seed) or trials force them once."""
 
 
 def run(job: Job) -> RunFolder:
@@ -169,11 +169,9 @@ def run(job: Job) -> RunFolder:
     fingerprints = task.fingerprints()
     identity = _identity(job, fingerprints)
     folder = RunFolder.of(job.root, task.name, job.rung.name, identity)
-    force = job.force and (job.sweep, folder.path) not in _forced
+    force = _anew(job, folder.path)
     if folder.complete and not force:
         return folder
-    if force:
-        _forced.add((job.sweep, folder.path))
     keep_freed_memory()
     silence_libraries()
     if job.decoding == "constrained" and isinstance(task.materials.answer, Text):
@@ -215,6 +213,14 @@ def run(job: Job) -> RunFolder:
     folder.finish(scores, metrics, scoring.slices(task, scores), manifest, monitor.samples)
     ledger.record(folder.path.parents[1], manifest)
     return folder
+
+
+def _anew(job: Job, path: Path) -> bool:
+    """Whether what stands in a folder is to be made again, by the first job that asks."""
+    if not job.force or (job.sweep, path) in _forced:
+        return False
+    _forced.add((job.sweep, path))
+    return True
 
 
 def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
@@ -268,6 +274,8 @@ def _choose(
     root = RunFolder.of(
         job.root / job.task.name, TRIALS, job.rung.name, identity | {"seed": None}
     ).path
+    if _anew(job, root):
+        shutil.rmtree(root, ignore_errors=True)
     folders = [RunFolder(root / str(place)) for place in range(len(job.candidates))]
     chosen, trials = best(job.candidates, lambda place: _try(conditions, place, folders[place]))
     if identity["seed"] in (0, None):

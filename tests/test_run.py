@@ -546,7 +546,9 @@ def test_every_configuration_that_was_judged_is_in_the_ledger_and_stays_there(
 
 
 TUNED = tuple(
-    candidate(replace(LORA, adapter=Adapter(lora(), plan(epochs=epochs))), f"training.epochs={epochs}")
+    candidate(
+        replace(LORA, adapter=Adapter(lora(), plan(epochs=epochs))), f"training.epochs={epochs}"
+    )
     for epochs in (1, 6)
 )
 """One that learns little, and one that learns more."""

@@ -50,7 +50,10 @@ def test_each_candidate_is_tried_once_in_order() -> None:
 
 
 def test_a_trial_counts_prompt_and_answer_tokens_by_the_question() -> None:
-    predictions = [Prediction("a", "", "stop", 100, 9, 5, 0.5), Prediction("b", "", "stop", 200, 9, 7, 0.5)]
+    predictions = [
+        Prediction("a", "", "stop", 100, 9, 5, 0.5),
+        Prediction("b", "", "stop", 200, 9, 7, 0.5),
+    ]
     made = Trial.of(CANDIDATES[3], 0.25, predictions, 2.5)
     assert made == Trial("rung.shots.k=3", 0.25, 2, 2.5, 156.0)
     assert Trial(**made.record()) == made

@@ -35,11 +35,11 @@ def contrasts(rows: Sequence[Row]) -> list[Contrast]:
         return []
     rungs = {key: entry.manifest["rung"] for key, entry in ladder.items()}
     pairs = declared.declared(rungs, best_untuned(list(ladder.values())))
-    pairs += _decodings(ladder)
+    once = {frozenset(pair): pair for pair in [*pairs, *_decodings(ladder)]}
     return adjusted(
         [
             against(ladder[rung], ladder[baseline], declared.margin)
-            for rung, baseline in pairs
+            for rung, baseline in once.values()
             if _comparable(ladder[rung], ladder[baseline])
         ]
     )
@@ -51,16 +51,22 @@ def _decodings(ladder: Mapping[str, Entry]) -> list[tuple[str, str]]:
         (key, other)
         for key, entry in ladder.items()
         for other, free in ladder.items()
-        if entry.manifest["rung"] == free.manifest["rung"]
+        if _settings(entry) == _settings(free)
         and (entry.manifest["decoding"], free.manifest["decoding"]) == ("constrained", "free")
     ]
 
 
+def _settings(entry: Entry) -> Any:
+    """How its rung was set, or could be, whatever the decoding."""
+    identity = entry.manifest["identity"]
+    return [identity["rung"], identity.get("trials")]
+
+
 def _comparable(entry: Entry, other: Entry) -> bool:
-    """Whether two rungs answered under the same conditions; one rung may be compared with itself
+    """Whether two rungs answered under the same conditions; a rung may be compared with itself
     under another decoding."""
     ours, theirs = entry.manifest, other.manifest
-    alike = ours["decoding"] == theirs["decoding"] or ours["rung"] == theirs["rung"]
+    alike = ours["decoding"] == theirs["decoding"] or _settings(entry) == _settings(other)
     return bool(ours["model"] == theirs["model"] and alike)
 
 

@@ -286,3 +286,32 @@ def test_a_tuned_rung_is_compared_with_the_best_untuned_one_and_with_none_twice(
 def test_a_margin_that_is_no_share_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"contrasts\.margin=2: must be between 0 and 1"):
         Contrasts(["prompt"], True, [], 2)
+
+
+def test_declared_pairs_are_compared_where_both_rungs_ran_and_none_twice() -> None:
+    rungs = {name: name for name in ("prompt", "rag", "lora", "rag_lora")}
+    pairs = [["rag_lora", "lora"], ["rag_lora", "rag"], ["rag", "few_shot"]]
+    declared = Contrasts([], False, pairs, None)
+    assert declared.declared(rungs, {}) == [("rag_lora", "lora"), ("rag_lora", "rag")]
+    assert declared.declared({"rag": "rag"}, {}) == []
+    both = Contrasts(["rag"], True, pairs, None)
+    assert both.declared(rungs, {"lora": "rag", "rag_lora": "rag"}) == [
+        ("prompt", "rag"),
+        ("lora", "rag"),
+        ("rag_lora", "rag"),
+        ("rag_lora", "lora"),
+    ]
+
+
+def test_a_pair_is_about_every_line_of_its_rungs() -> None:
+    rungs = {"lora": "lora", "rag_lora k=1": "rag_lora", "rag_lora k=2": "rag_lora"}
+    declared = Contrasts([], False, [["rag_lora", "lora"]], None)
+    assert declared.declared(rungs, {}) == [("rag_lora k=1", "lora"), ("rag_lora k=2", "lora")]
+
+
+@pytest.mark.parametrize("pair", ["rag_lora", ["lora"], ["lora", "rag", "prompt"]])
+def test_a_pair_that_is_none_is_refused(pair: object) -> None:
+    with pytest.raises(
+        ConfigError, match=r"contrasts\.pairs: .* is not a pair: \[\[rag_lora, lora\]\]"
+    ):
+        Contrasts([], False, [pair], None)  # type: ignore[list-item]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.evidence.contrasts import Contrast
-from harness.evidence.sanity import Badge, above, badges, blocked, worst
+from harness.evidence.sanity import Badge, above, badges, blocked, effort, worst
 from harness.evidence.statistics import Interval
 
 TRAINING = {"effect": 2.5, "distinct": 400, "zero_step": {"questions": 8, "identical": 8}}
@@ -34,6 +34,7 @@ def told(
     truncated: float = 0.0,
     stopped: float = 1.0,
     readable: float = 1.0,
+    dev_free: Any = None,
     **changes: Any,
 ) -> dict[str, Badge]:
     """The badges of a run by name; keyword arguments say what was wrong with it."""
@@ -42,7 +43,11 @@ def told(
         "stopped": share(stopped),
         "readable": share(readable),
     }
-    manifest = {"training": training and training | changes, "template": "t"}
+    manifest = {
+        "training": training and training | changes,
+        "template": "t",
+        "dev_free": dev_free,
+    }
     return {badge.name: badge for badge in badges(manifest, metrics, looks, templates)}
 
 
@@ -78,6 +83,41 @@ def test_each_badge_fails_alone_and_says_what_was_seen(
 ) -> None:
     failed = [badge for badge in told(**wrong).values() if not badge.passed]
     assert failed == [Badge(name, False, text)]
+
+
+def without(difference: float, p: float | None) -> dict[str, Any]:
+    """What a run tells of dev without the constraint; no p where nothing could be compared."""
+    compared = {"difference": {"value": difference}, "p": p} if p is not None else {}
+    return {"n": 64, "value": 0.5} | compared
+
+
+@pytest.mark.parametrize(
+    ("difference", "p", "passed"),
+    [(-0.125, 0.01, False), (-0.125, 0.2, True), (0.25, 0.001, True), (0.0, 1.0, True)],
+    ids=["loses", "may lose", "gains", "the same"],
+)
+def test_a_tuned_rung_must_lose_nothing_by_the_constraint(
+    difference: float, p: float, passed: bool
+) -> None:
+    badge = told(dev_free=without(difference, p))["constraint"]
+    text = "scored 12.5% lower on dev under the constraint than without it"
+    assert badge == Badge(
+        "constraint", passed, "loses nothing by the constraint" if passed else text
+    )
+
+
+def test_only_a_tuned_rung_that_could_be_compared_is_asked_about_the_constraint() -> None:
+    lost = without(-0.5, 0.001)
+    assert "constraint" not in told(training=None, dev_free=lost)
+    assert "constraint" not in told(dev_free=without(-0.5, None))
+    assert "constraint" not in told()
+
+
+def test_a_rung_that_tried_fewer_settings_than_another_fails_a_badge() -> None:
+    assert effort(1, 1) == Badge("effort", True, "tried 1 setting on dev")
+    assert effort(3, 3) == Badge("effort", True, "tried 3 settings on dev")
+    assert effort(1, 3) == Badge("effort", False, "tried 1 setting on dev, others 3")
+    assert effort(0, 3) == Badge("effort", False, "tried 0 settings on dev, others 3")
 
 
 def test_the_thresholds_themselves_pass() -> None:

@@ -50,9 +50,14 @@ MANIFEST: dict[str, Any] = {
     "sweep": "2026-01-01_10-00-00",
     "command": "python -m harness +task=tickets",
     "primary": "accuracy",
-    "contrasts": {"against": ["prompt"], "best_untuned": True, "margin": None},
+    "contrasts": {"against": ["prompt"], "best_untuned": True, "pairs": [], "margin": None},
     "control": None,
+    "decoding": "free",
+    "max_new_tokens": 48,
     "dev": None,
+    "dev_free": None,
+    "trials": [],
+    "chosen": 0,
     "template": "d" * 64,
     "labelled": 0,
     "limit": None,
@@ -105,7 +110,8 @@ def complete_run(
         "task": about["fingerprints"],
         "model": [about["weights"], about["model"]],
         "embedder": None,
-        "rung": {"name": rung, "instructions": "full", "variant": about["variant"]},
+        "rung": {"name": rung, "instructions": "full", "variant": set_by(about["variant"])},
+        "decoding": about["decoding"],
         "seed": about["seed"],
     }
     folder = RunFolder.of(root, about["task"], rung, about["identity"])
@@ -119,6 +125,11 @@ def complete_run(
     parts = {tag: means(part) for tag, part in slices.items() if part}
     folder.finish(scores, means(scores) | dict(more or {}), parts, about, SYSTEM)
     return folder
+
+
+def set_by(variant: str) -> str:
+    """What overrides say of a rung: decoding is none of its settings."""
+    return " ".join(word for word in variant.split() if not word.startswith("decoding="))
 
 
 def measures(text: str) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from harness.report.contrasts import best_untuned, contrasts, planned, write_changes
 from harness.report.entries import entries
@@ -43,7 +44,7 @@ def test_seeds_of_a_rung_are_one_side_of_a_contrast(tmp_path: Path) -> None:
 
 
 def test_what_was_not_declared_by_all_is_not_tested(tmp_path: Path) -> None:
-    other = {"against": ["rag"], "best_untuned": True, "margin": None}
+    other = {"against": ["rag"], "best_untuned": True, "pairs": [], "margin": None}
     rows = ladder_of(
         complete_run(tmp_path, "prompt"), complete_run(tmp_path, "rag", WRONG, contrasts=other)
     )
@@ -139,3 +140,82 @@ def test_what_older_results_declared_is_still_read(tmp_path: Path) -> None:
         ("rag", "prompt"),
         ("lora", "prompt"),
     ]
+
+
+def pairs_of(rows: list[Row]) -> list[tuple[str, str]]:
+    return [(c.rung, c.baseline) for c in contrasts(rows)]
+
+
+def test_declared_pairs_are_tested_and_planned_where_both_rungs_ran(tmp_path: Path) -> None:
+    pairs = [["rag_lora", "lora"], ["rag_lora", "rag"], ["rag", "few_shot"]]
+    declared = {"against": [], "best_untuned": False, "pairs": pairs, "margin": None}
+    rows = ladder_of(
+        *(complete_run(tmp_path, rung, contrasts=declared) for rung in ("rag", "lora", "rag_lora"))
+    )
+    assert pairs_of(rows) == [("rag_lora", "lora"), ("rag_lora", "rag")]
+    assert planned(entries(rows)) == (
+        "Declared before the run: rag_lora against lora; rag_lora against rag."
+    )
+
+
+def decoded(root: Path, rung: str, decoding: str, *words: str, **changes: Any) -> Any:
+    """A run of a sweep over decodings."""
+    variant = " ".join([*words, f"decoding={decoding}"])
+    return complete_run(root, rung, decoding=decoding, variant=variant, **changes)
+
+
+def test_each_rung_is_compared_with_itself_under_the_other_decoding_and_with_no_other(
+    tmp_path: Path,
+) -> None:
+    rows = ladder_of(
+        *(
+            decoded(tmp_path, rung, decoding)
+            for rung in ("prompt", "rag")
+            for decoding in ("free", "constrained")
+        )
+    )
+    held, free = "decoding=constrained", "decoding=free"
+    assert sorted(pairs_of(rows)) == [
+        (f"prompt {held}", f"prompt {free}"),
+        (f"rag {held}", f"prompt {held}"),
+        (f"rag {held}", f"rag {free}"),
+        (f"rag {free}", f"prompt {free}"),
+    ]
+
+
+def test_a_rung_of_other_settings_is_not_the_same_rung_under_another_decoding(
+    tmp_path: Path,
+) -> None:
+    alone = {"against": [], "best_untuned": False, "pairs": [], "margin": None}
+    rows = ladder_of(
+        *(
+            decoded(tmp_path, "rag", decoding, f"rung.retrieval.k={k}", contrasts=alone)
+            for k in (1, 2)
+            for decoding in ("free", "constrained")
+        )
+    )
+    assert sorted(pairs_of(rows)) == [
+        (
+            f"rag rung.retrieval.k={k} decoding=constrained",
+            f"rag rung.retrieval.k={k} decoding=free",
+        )
+        for k in (1, 2)
+    ]
+
+
+def test_the_best_untuned_rung_is_one_of_the_same_decoding(tmp_path: Path) -> None:
+    rows = ladder_of(
+        decoded(tmp_path, "prompt", "free", dev=on_dev(0.9)),
+        decoded(tmp_path, "prompt", "constrained", dev=on_dev(0.4)),
+        decoded(tmp_path, "rag", "constrained", dev=on_dev(0.5)),
+        decoded(tmp_path, "lora", "constrained", training=TRAINING),
+    )
+    assert best_untuned(entries(rows)) == {"lora decoding=constrained": "rag decoding=constrained"}
+
+
+def test_models_are_not_compared_with_each_other(tmp_path: Path) -> None:
+    rows = ladder_of(
+        complete_run(tmp_path, "prompt", model="small"),
+        complete_run(tmp_path, "rag", model="large"),
+    )
+    assert pairs_of(rows) == []

@@ -26,7 +26,9 @@ def test_retrieval_without_a_corpus_is_no_rung_of_the_task() -> None:
 
 def test_more_passages_than_there_are_and_no_passages_are_refused(task: Task) -> None:
     Retrieval(4).check(task.materials.corpus)
-    with pytest.raises(ConfigError, match=r"rung\.retrieval\.k=5: must be from 1 to the 4 passages"):
+    with pytest.raises(
+        ConfigError, match=r"rung\.retrieval\.k=5: must be from 1 to the 4 passages"
+    ):
         Retrieval(5).check(task.materials.corpus)
     for k in (0, -1, 1.5, True, "2"):
         with pytest.raises(ConfigError, match=rf"^rung\.retrieval\.k={k}: must be a whole number"):

@@ -74,7 +74,9 @@ def test_similar_shots_are_the_nearest_and_the_seed_does_not_matter(
     train = lines("c", "b", "a", "a2")
     assert shown(similar(1), train, "?") == ["a2"]
     assert shown(similar(3), train, "?") == ["b a a2"]
-    one, other = (similar(3).choose(task.materials.train, task.questions, s, letters) for s in (0, 1))
+    one, other = (
+        similar(3).choose(task.materials.train, task.questions, s, letters) for s in (0, 1)
+    )
     assert one == other
     assert any(chosen != one[0] for chosen in one), "they are the same for all questions"
 

@@ -72,7 +72,7 @@ class Json:
         """`schema` is the path of a JSON Schema file. Raises TaskError if it is not one."""
         path = Path(schema)
         try:
-            self.schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            self.schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"))
             jsonschema.Draft202012Validator.check_schema(self.schema)
         except FileNotFoundError as error:
             raise TaskError(f"{path}: no such schema; write it or mend answer.schema") from error
@@ -149,6 +149,12 @@ class Label:
 
     def __init__(self, labels: Sequence[str] | None = None) -> None:
         """Raises TaskError for a label that could not be read back out of an answer."""
+        for given in labels or ():
+            if isinstance(given, bool) or not isinstance(given, str | int):
+                raise TaskError(
+                    f"answer.labels: {given!r} is not text; put the label into quotes, as YAML "
+                    "reads some words and numbers as something else"
+                )
         self.labels = tuple(dict.fromkeys(map(str, labels))) if labels else None
         for label in self.labels or ():
             problem = _unreadable(label)
@@ -165,7 +171,10 @@ class Label:
         if problem:
             raise ValueError(problem)
         if self.labels is not None and label not in self.labels:
-            raise ValueError(f"target {target!r} is not one of the {len(self.labels)} labels")
+            raise ValueError(
+                f"target {target!r} is not one of the {len(self.labels)} labels, which are those "
+                "of train unless answer.labels lists them"
+            )
         return label
 
     def parse(self, text: str) -> Parsed:

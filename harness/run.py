@@ -24,6 +24,7 @@ from harness.ladder.budget import budget
 from harness.ladder.constraint import Constrain
 from harness.ladder.controls import Control, controls
 from harness.ladder.grammar import check_grammar, check_targets
+from harness.ladder.room import fitting, within_data
 from harness.ladder.rung import Predictor, Rung
 from harness.models.decode import Constraint
 from harness.models.embedder import Embedder
@@ -124,9 +125,15 @@ class _Conditions:
     constraint: Callable[[], Constraint] | None
 
     def fit(self, candidate: Candidate, seed: int, folder: Path) -> Predictor:
-        return candidate.rung.fit(
-            self.task.materials, self.model, self.job.embedder, seed, folder, self.constraint
-        )
+        """The candidate, ready to answer; it shows no more than there is, and than fits into the
+        model's context with every question that it is asked."""
+        m, rung = self.task.materials, candidate.rung
+        rest = (m, self.model, self.job.embedder, seed, folder)
+        parts = [self.task.eval, m.dev, *([m.train] if rung.adapter else [])]
+        rung, lowered = fitting(rung, m, lambda r: replace(r, adapter=None).fit(*rest), parts)
+        for line in lowered:
+            _say_once(f"{self.task.name} / {rung.name}: {line}")
+        return replace(rung.fit(*rest, self.constraint), lowered=lowered)
 
     @property
     def dev(self) -> tuple[Example, ...]:
@@ -164,7 +171,8 @@ def run(job: Job) -> RunFolder:
     the task lacks what the rung needs.
     """
     for candidate in job.candidates:
-        candidate.rung.check(job.task.materials)
+        rung, _ = within_data(candidate.rung, job.task.materials)
+        rung.check(job.task.materials)
     task, certificate = job.isolation.seal(job.task)
     fingerprints = task.fingerprints()
     identity = _identity(job, fingerprints)
@@ -426,6 +434,7 @@ def _manifest(
         "template": None if job.rung.stand_in else model.template,
         "parameters": 0 if job.rung.stand_in else model.parameters,
         "labelled": predictor.rung.labelled(task.materials),
+        "lowered": list(predictor.lowered),
         "training": adapted.report.record() if adapted else None,
         "index": {"seconds": index.seconds, "megabytes": index.megabytes} if index else None,
         "versions": provenance.versions(),

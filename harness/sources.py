@@ -84,6 +84,12 @@ def _read_jsonl(path: Path) -> Iterator[Row]:
 def _read_csv(path: Path) -> Iterator[Row]:
     with path.open(encoding=UTF8, newline="") as file:
         reader = csv.DictReader(file, restkey="", strict=True)
+        header = list(reader.fieldnames or [])
+        if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
+            raise TaskError(
+                f"{path}:1: has one column, {header[0]!r}; put commas between the cells, not "
+                "semicolons or tabs"
+            )
         while True:
             start = reader.line_num + 1
             try:

@@ -20,6 +20,7 @@ from harness.models.embedder import Embedder
 from harness.models.local import LocalModel, ModelSpec
 from harness.report.ladder import ladders, warnings
 from harness.run import run
+from harness.sources import read_file
 from harness.task import Example, Materials, Task
 from tests.conftest import LetterEmbedder, lora, plan, similar, write_lines
 from tests.test_run import job_of
@@ -98,7 +99,25 @@ def test_a_label_that_train_lacks_is_told_where_labels_come_from(
 @pytest.mark.parametrize("given", [True, 1.5, None])
 def test_a_label_that_yaml_read_as_something_else_is_found(given: object) -> None:
     with pytest.raises(TaskError, match=rf"answer\.labels: {given} is not text; put .* quotes"):
-        Label(["a", given])  # type: ignore[list-item]
+        Label(["a", given])
+
+
+def test_labels_may_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("no, thanks\r\nÜber-Lift\n\n007\n", encoding="utf-8-sig", newline="")
+    assert Label(str(path)).labels == ("no, thanks", "Über-Lift", "007")
+    path.write_text("\n")
+    with pytest.raises(TaskError, match=r"labels\.txt is empty; write one label on each line"):
+        Label(str(path))
+    with pytest.raises(TaskError, match=r"answer\.labels: cannot read .*none\.txt"):
+        Label(str(tmp_path / "none.txt"))
+
+
+def test_cells_without_commas_between_them_are_found_in_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text("text;label\nI came, I saw;left\n")
+    with pytest.raises(TaskError, match=r"train\.csv:1: has one column, 'text;label'; put commas"):
+        list(read_file(path))
 
 
 # What there is no room for

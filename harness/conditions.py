@@ -11,11 +11,12 @@ from statistics import fmean
 
 from harness.errors import HarnessError
 from harness.evidence import scoring
+from harness.ladder.room import fitting
 from harness.ladder.rung import Predictor, Rung
 from harness.models.decode import Constraint
 from harness.models.embedder import Embedder
 from harness.models.local import LocalModel
-from harness.progress import Progress
+from harness.progress import Progress, say_once
 from harness.record.results import PREDICTIONS, RunFolder
 from harness.task import Example, Prediction, Question, Task
 
@@ -56,10 +57,18 @@ class Conditions:
     batch_size: int | None
 
     def fit(self, rung: Rung, seed: int, folder: Path) -> Predictor:
-        """A rung that is ready to answer; `folder` keeps what training leaves."""
-        return rung.fit(
-            self.task.materials, self.model, self.embedder, seed, folder, self.constraint
-        )
+        """A rung that is ready to answer; `folder` keeps what training leaves.
+
+        It shows no more than there is, and than fits into the model's context with every question
+        that it is asked.
+        """
+        m = self.task.materials
+        rest = (m, self.model, self.embedder, seed, folder)
+        parts = [self.task.eval, self.dev, *([m.train, m.dev] if rung.adapter else [])]
+        rung, lowered = fitting(rung, m, lambda r: replace(r, adapter=None).fit(*rest), parts)
+        for line in lowered:
+            say_once(f"{self.task.name} / {rung.name}: {line}")
+        return replace(rung.fit(*rest, self.constraint), lowered=lowered)
 
     def answer(
         self,

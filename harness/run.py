@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +20,12 @@ from harness.ladder.budget import budget
 from harness.ladder.constraint import Constrain
 from harness.ladder.controls import Control, controls
 from harness.ladder.grammar import check_grammar, check_targets
+from harness.ladder.room import within_data
 from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
 from harness.models.local import ModelSpec, load_model
 from harness.models.memory import keep_freed_memory
-from harness.progress import silence_libraries
+from harness.progress import say_once, silence_libraries
 from harness.record import ledger, provenance
 from harness.record.results import RunFolder
 from harness.task import Task
@@ -117,7 +116,8 @@ def run(job: Job) -> RunFolder:
     task lacks what the rung needs.
     """
     for candidate in job.candidates:
-        candidate.rung.check(job.task.materials)
+        rung, _ = within_data(candidate.rung, job.task.materials)
+        rung.check(job.task.materials)
     task, certificate = job.isolation.seal(job.task)
     fingerprints = task.fingerprints()
     identity = _identity(job, fingerprints)
@@ -130,7 +130,7 @@ def run(job: Job) -> RunFolder:
     keep_freed_memory()
     silence_libraries()
     if job.decoding == "constrained" and isinstance(task.materials.answer, Text):
-        _say_once(f"{task.name}: free text has no grammar, so that it is decoded freely")
+        say_once(f"{task.name}: free text has no grammar, so that it is decoded freely")
     folder.start(job.config, force=force)
     folder.keep_eval(fingerprints["eval"], task.eval)
     began = time.perf_counter()
@@ -193,18 +193,12 @@ def _conditions(job: Job, task: Task) -> Conditions:
     model = load_model(job.model)
     tokens, raised = budget(m, model, job.constrained)
     if raised:
-        _say_once(f"{task.name}: {raised}")
+        say_once(f"{task.name}: {raised}")
     task = replace(task, materials=replace(m, max_new_tokens=tokens))
     constraint = Constrain(jump_forward=True).compile(m.answer, model) if job.constrained else None
     return Conditions(
         task, m.dev[: job.dev_questions], model, job.embedder, constraint, job.batch_size
     )
-
-
-@lru_cache
-def _say_once(line: str) -> None:
-    """The same for all rungs of a sweep."""
-    print(line, file=sys.stderr)
 
 
 def _choose(
@@ -283,6 +277,7 @@ def _manifest(
         "template": None if job.rung.stand_in else model.template,
         "parameters": 0 if job.rung.stand_in else model.parameters,
         "labelled": predictor.rung.labelled(task.materials),
+        "lowered": list(predictor.lowered),
         "training": adapted.report.record() if adapted else None,
         "index": {"seconds": index.seconds, "megabytes": index.megabytes} if index else None,
         "versions": provenance.versions(),

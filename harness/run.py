@@ -105,7 +105,7 @@ class Job:
 
 
 _forced: set[tuple[str, Path]] = set()
-"""By sweep: jobs that share a run (a control, a rung without a seed) force it once."""
+"""By sweep: jobs that share a run (a control, a rung without a seed) or trials force them once."""
 
 
 def run(job: Job) -> RunFolder:
@@ -122,11 +122,9 @@ def run(job: Job) -> RunFolder:
     fingerprints = task.fingerprints()
     identity = _identity(job, fingerprints)
     folder = RunFolder.of(job.root, task.name, job.rung.name, identity)
-    force = job.force and (job.sweep, folder.path) not in _forced
+    force = _anew(job, folder.path)
     if folder.complete and not force:
         return folder
-    if force:
-        _forced.add((job.sweep, folder.path))
     keep_freed_memory()
     silence_libraries()
     if job.decoding == "constrained" and isinstance(task.materials.answer, Text):
@@ -166,6 +164,14 @@ def run(job: Job) -> RunFolder:
     folder.finish(scores, metrics, scoring.slices(task, scores), manifest, monitor.samples)
     ledger.record(folder.path.parents[1], manifest)
     return folder
+
+
+def _anew(job: Job, path: Path) -> bool:
+    """Whether what stands in a folder is to be made again, by the first job that asks."""
+    if not job.force or (job.sweep, path) in _forced:
+        return False
+    _forced.add((job.sweep, path))
+    return True
 
 
 def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
@@ -212,6 +218,8 @@ def _choose(
         return 0, []
     root = folder.path.parents[1]
     shared = RunFolder.of(root, TRIALS, job.rung.name, identity | {"seed": None}).path
+    if _anew(job, shared):
+        shutil.rmtree(shared, ignore_errors=True)
     trials = try_all(job.candidates, conditions, shared)
     chosen = best(trials)
     if identity["seed"] in (0, None):

@@ -72,7 +72,7 @@ class Json:
         """`schema` is the path of a JSON Schema file. Raises TaskError if it is not one."""
         path = Path(schema)
         try:
-            self.schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            self.schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"))
             jsonschema.Draft202012Validator.check_schema(self.schema)
         except FileNotFoundError as error:
             raise TaskError(f"{path}: no such schema; write it or mend answer.schema") from error
@@ -147,9 +147,19 @@ class Json:
 class Label:
     """One label out of a set; the set is that of the train targets if none is given."""
 
-    def __init__(self, labels: Sequence[str] | None = None) -> None:
-        """Raises TaskError for a label that could not be read back out of an answer."""
-        self.labels = tuple(dict.fromkeys(map(str, labels))) if labels else None
+    def __init__(self, labels: Sequence[Any] | str | None = None) -> None:
+        """`labels` lists them, or is the path of a text file with one on each line.
+
+        Raises TaskError for a label that could not be read back out of an answer.
+        """
+        listed = _lines(Path(labels)) if isinstance(labels, str) else labels or ()
+        for given in listed:
+            if isinstance(given, bool) or not isinstance(given, str | int):
+                raise TaskError(
+                    f"answer.labels: {given!r} is not text; put the label into quotes, as YAML "
+                    "reads some words and numbers as something else"
+                )
+        self.labels = tuple(dict.fromkeys(map(str, listed))) if listed else None
         for label in self.labels or ():
             problem = _unreadable(label)
             if problem:
@@ -165,7 +175,10 @@ class Label:
         if problem:
             raise ValueError(problem)
         if self.labels is not None and label not in self.labels:
-            raise ValueError(f"target {target!r} is not one of the {len(self.labels)} labels")
+            raise ValueError(
+                f"target {target!r} is not one of the {len(self.labels)} labels, which are those "
+                "of train unless answer.labels lists them"
+            )
         return label
 
     def parse(self, text: str) -> Parsed:
@@ -210,6 +223,20 @@ class Text:
 
     def fitted(self, targets: Iterable[str]) -> Text:
         return self
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a file of labels, without those that are empty."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaskError(
+            f"answer.labels: cannot read {path} ({error}); give a list, or a UTF-8 file with one "
+            "label on each line"
+        ) from error
+    if not any(lines):
+        raise TaskError(f"answer.labels: {path} is empty; write one label on each line")
+    return [line for line in lines if line]
 
 
 def _unreadable(label: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 from harness.answer import Answer
 from harness.errors import TaskError
 from harness.models.weights import Weights
-from harness.sources import Row, read_file, read_split
+from harness.sources import UTF8, Row, read_file, read_split
 from harness.splits import carve, deal, draw
 from harness.task import Example, Materials, Passage, Task
 
@@ -237,11 +237,12 @@ def _corpus(path: Path) -> tuple[Passage, ...]:
         return ()
     passages: dict[str, Passage] = {}
     for row in read_file(path):
-        for name in ("id", "text"):
-            if not isinstance(row.values.get(name), str) or not row.values[name]:
+        identity = _name(row.values, "id", row.where)
+        for name, value in (("id", identity), ("text", row.values.get("text"))):
+            if not isinstance(value, str) or not value:
                 raise TaskError(f"{row.where}: a passage needs '{name}' as text; add it")
         passage = Passage(
-            row.values["id"], str(row.values.get("title") or ""), row.values["text"], row.where
+            str(identity), str(row.values.get("title") or ""), row.values["text"], row.where
         )
         if passage.id in passages:
             first = passages[passage.id].where
@@ -254,7 +255,7 @@ def _instructions(folder: Path, variant: str, answer: Answer) -> str:
     path = folder / f"instructions.{variant}.md"
     if not path.is_file():
         raise TaskError(f"{path}: no such file; write the {variant} instructions there")
-    text = path.read_text(encoding="utf-8").strip()
+    text = path.read_text(encoding=UTF8).strip()
     if not text:
         raise TaskError(f"{path}: is empty; write the {variant} instructions there")
     return answer.describe(text)

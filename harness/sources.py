@@ -11,7 +11,10 @@ from typing import Any
 
 from harness.errors import TaskError, first_line
 
-__all__ = ["Row", "read_file", "read_split"]
+__all__ = ["UTF8", "Row", "read_file", "read_split"]
+
+UTF8 = "utf-8-sig"
+"""With the mark in front that spreadsheets write, or without it."""
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 
@@ -59,7 +62,7 @@ def read_file(path: Path) -> Iterator[Row]:
 
 
 def _read_jsonl(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding=UTF8) as file:
         for number, line in enumerate(file, 1):
             where = f"{path}:{number}"
             if not line.strip():
@@ -79,8 +82,14 @@ def _read_jsonl(path: Path) -> Iterator[Row]:
 
 
 def _read_csv(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding=UTF8, newline="") as file:
         reader = csv.DictReader(file, restkey="", strict=True)
+        header = list(reader.fieldnames or [])
+        if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
+            raise TaskError(
+                f"{path}:1: has one column, {header[0]!r}; put commas between the cells, not "
+                "semicolons or tabs"
+            )
         while True:
             start = reader.line_num + 1
             try:

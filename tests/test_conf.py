@@ -15,7 +15,9 @@ from omegaconf import OmegaConf
 ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
 OPTIONS = sorted(
-    (path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name != "task"
+    (path.parent.name, path.stem)
+    for path in CONF.glob("*/*.yaml")
+    if path.parent.name not in ("task", "experiment")
 )
 RUNGS = sorted(path.stem for path in (CONF / "rung").glob("*.yaml"))
 TASKS = sorted(path.stem for path in (CONF / "task").glob("*.yaml"))
@@ -65,6 +67,14 @@ def test_every_task_fits_load_task_and_has_its_folder(name: str) -> None:
     assert {"README.md", "instructions.full.md", "instructions.short.md"} <= {
         path.name for path in folder.iterdir()
     }
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "experiment").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_experiment_changes_what_the_configuration_has(path: Path) -> None:
+    changed, usual = composed(f"+experiment={path.stem}"), composed()
+    assert set(changed) == set(usual)
+    assert changed != usual
+    assert_fits(changed)
 
 
 def test_an_option_is_called_what_its_file_is_called() -> None:

@@ -233,7 +233,7 @@ class TestBanking77:
 
     def test_its_splits_are_drawn_the_same_every_time(self, banking: Task) -> None:
         m = banking.materials
-        assert (len(m.train), len(banking.eval)) == (2000, 500)
+        assert (len(m.train), len(banking.eval)) == (1000, 500)
         assert 200 <= len(m.dev) < 210
         assert len(m.answer.labels or ()) == 77  # type: ignore[attr-defined]
 
@@ -243,7 +243,7 @@ class TestBanking77:
             strict.seal(banking)
         sealed, certificate = replace(strict, leaks="drop").seal(banking)
         assert certificate.decision == "dropped"
-        assert len(sealed.materials.train) < 2000
+        assert len(sealed.materials.train) < 1000
         assert sealed.eval == banking.eval
 
     def test_it_climbs_the_ladder_too(self, job: Callable[..., Job], banking: Task) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.ladder.rung import Rung
-from harness.task import Prediction
-from harness.trials import Candidate, Trial, best
+from harness.trials import Candidate, Trial, best, take_over
 
 CANDIDATES = [Candidate(Rung(str(i), "full"), {}, f"rung.shots.k={i}") for i in range(4)]
 
@@ -33,27 +34,22 @@ def trials(*results: tuple[float, float]) -> list[Trial]:
 def test_the_best_value_is_chosen_then_fewer_tokens_then_what_comes_first(
     results: list[tuple[float, float]], chosen: int
 ) -> None:
-    made = trials(*results)
-    assert best(CANDIDATES[: len(made)], made.__getitem__) == (chosen, made)
+    assert best(trials(*results)) == chosen
 
 
-def test_each_candidate_is_tried_once_in_order() -> None:
-    tried: list[int] = []
+def test_what_a_trial_left_is_taken_over_whole_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    trial, run = tmp_path / "trial", tmp_path / "run"
+    (trial / "adapter").mkdir(parents=True)
+    run.mkdir()
+    (trial / "adapter" / "weights").write_text("w")
+    (trial / "dev_predictions.jsonl").write_text("answers\n")
+    (run / "dev_predictions.jsonl").write_text("an earlier answer\n")
+    take_over(trial, run)
+    assert (run / "adapter" / "weights").read_text() == "w"
+    assert (run / "dev_predictions.jsonl").read_text() == "an earlier answer\n"
+    assert sorted(path.name for path in run.iterdir()) == ["adapter", "dev_predictions.jsonl"]
 
-    def attempt(place: int) -> Trial:
-        tried.append(place)
-        return trials((0.1, 1), (0.9, 1), (0.2, 1), (0.3, 1))[place]
 
-    chosen, made = best(CANDIDATES, attempt)
-    assert (chosen, tried) == (1, [0, 1, 2, 3])
-    assert [trial.settings for trial in made] == [c.words for c in CANDIDATES]
-
-
-def test_a_trial_counts_prompt_and_answer_tokens_by_the_question() -> None:
-    predictions = [
-        Prediction("a", "", "stop", 100, 9, 5, 0.5),
-        Prediction("b", "", "stop", 200, 9, 7, 0.5),
-    ]
-    made = Trial.of(CANDIDATES[3], 0.25, predictions, 2.5)
-    assert made == Trial("rung.shots.k=3", 0.25, 2, 2.5, 156.0)
+def test_a_trial_is_read_back_as_it_was_recorded() -> None:
+    made = Trial("rung.shots.k=3", 0.25, 2, 2.5, 156.0)
     assert Trial(**made.record()) == made

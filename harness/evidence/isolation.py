@@ -155,7 +155,7 @@ class Isolation:
             if isinstance(row, Example):
                 if row.id in ids:
                     leaks.append(Leak("id", split, _pair(ids[row.id], row, 0.0, 0.0)))
-                if row.group in groups:
+                elif row.group in groups:
                     leaks.append(Leak("group", split, _pair(groups[row.group], row, 0.0, 0.0)))
         closest: Pair | None = None
         for e, row, pair, long in self._similar(sealed, rows):
@@ -303,8 +303,8 @@ def _without(task: Task, leaks: Sequence[Leak]) -> Task:
 def _message(leaks: Sequence[Leak]) -> str:
     first = leaks[0]
     how = {
-        "id": "have the same id",
-        "group": "are of the same group",
+        "id": "have the same id (if each file counts its own, leave the ids out)",
+        "group": "are of the same group (if each file counts its own, name them apart)",
         "text": "say the same",
         "near-duplicate": f"are near-duplicates (similarity {first.pair.similarity:.2f})",
         "contained": f"overlap (the second holds {first.pair.containment:.0%} of the first)",

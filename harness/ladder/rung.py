@@ -124,6 +124,8 @@ class Predictor:
     index: Search | None
     constraint: Callable[[], Constraint] | None = None
     adapted: Adapted | None = None
+    lowered: Sequence[str] = ()
+    """What it shows less of than it was configured to, and why: sentences."""
 
     def ask(self, questions: Sequence[Question]) -> list[Asked]:
         """How each question is put to the model."""

@@ -107,6 +107,12 @@ class LocalModel:
             return sum(p.numel() for p in AutoModelForCausalLM.from_config(config).parameters())
 
     @property
+    def context(self) -> int | None:
+        """Tokens of prompt and answer together that the model was made for, if it says so."""
+        most = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return int(most) if most else None
+
+    @property
     def template(self) -> str:
         """SHA-256 of the chat template that writes every prompt."""
         return hashlib.sha256(str(self.tokenizer.chat_template).encode()).hexdigest()

@@ -174,6 +174,8 @@ def warnings(rows: Sequence[Row]) -> list[str]:
             said[f"{leaks} leaks into eval were found and taken out of what rungs learn from"] = (
                 None
             )
+        for line in m.get("lowered", ()):
+            said[f"{row.label}: {line}"] = None
         if row.metrics["failed"].value:
             count = round(row.metrics["failed"].value * m["n"])
             said[f"{row.label}: {count} predictions failed and count as wrong"] = None

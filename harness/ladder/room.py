@@ -1,0 +1,123 @@
+"""What there is room for: no more examples and passages than the data and the context have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from harness.errors import HarnessError, RungUnavailableError
+from harness.ladder.rung import Predictor, Rung
+from harness.models.local import Message
+from harness.task import Example, Materials
+
+__all__ = ["fitting", "within_context", "within_data"]
+
+Prepare = Callable[[Rung], Predictor]
+"""A rung as it asks, before anything is trained."""
+
+
+def fitting(
+    rung: Rung, materials: Materials, prepare: Prepare, parts: Sequence[Sequence[Example]]
+) -> tuple[Rung, list[str]]:
+    """The rung with as much to show as there is and as fits, and what was lowered."""
+    rung, said = within_data(rung, materials)
+    if rung.stand_in:
+        return rung, said
+    rung, more = within_context(rung, prepare, parts)
+    return rung, said + more
+
+
+def within_data(rung: Rung, materials: Materials) -> tuple[Rung, list[str]]:
+    """The rung with no more examples and passages than there are, and a sentence for each slot
+    that was lowered."""
+    said: list[str] = []
+    have = {
+        "shots": (len(materials.train), "train examples"),
+        "retrieval": (len(materials.corpus), "passages"),
+    }
+    for slot, (count, things) in have.items():
+        k = _k(rung, slot)
+        if 0 < count < k:
+            rung = _set(rung, slot, count)
+            said.append(
+                f"rung.{slot}.k lowered from {k} to {count}: there are {count} {things} to show"
+            )
+    return rung, said
+
+
+def within_context(
+    rung: Rung, prepare: Prepare, parts: Sequence[Sequence[Example]]
+) -> tuple[Rung, list[str]]:
+    """The rung with as many examples and passages as fit into the model's context with every
+    question of `parts`, the same number for all of them, and a sentence for each slot lowered.
+
+    First examples become fewer, then passages, down to one of each. Raises RungUnavailableError
+    if a prompt is too long all the same.
+    """
+    predictor = prepare(rung)
+    context, answer = predictor.model.context, predictor.materials.max_new_tokens
+    if context is None:
+        return rung, []
+    example, tokens = _longest(predictor, parts)
+    first, before = _sentence(rung, example, tokens, predictor), rung
+    while tokens + answer > context:
+        smaller = next(_smaller(rung), None)
+        if smaller is None:
+            raise RungUnavailableError(
+                f"{_sentence(rung, example, tokens, predictor)}; shorten what it shows or asks"
+            )
+        rung = smaller
+        example, tokens = _longest(prepare(rung), parts)
+    return rung, [
+        f"rung.{slot}.k lowered from {_k(before, slot)} to {_k(rung, slot)}: {first}"
+        for slot in ("shots", "retrieval")
+        if _k(rung, slot) != _k(before, slot)
+    ]
+
+
+def _longest(predictor: Predictor, parts: Sequence[Sequence[Example]]) -> tuple[Example, int]:
+    """The example with the longest prompt, and the tokens of that."""
+    found: list[tuple[Example, int]] = []
+    for examples in parts:
+        asked = predictor.ask(predictor.rung.questions(examples))
+        lengths = (_tokens(predictor, a.messages) for a in asked)
+        found += zip(examples, lengths, strict=True)
+    return max(found, key=lambda pair: pair[1])
+
+
+def _tokens(predictor: Predictor, messages: Sequence[Message]) -> int:
+    try:
+        return len(predictor.model.encode(messages))
+    except HarnessError:
+        raise
+    except Exception:  # noqa: BLE001 - it will be counted as a failed answer, when it is asked
+        return 0
+
+
+def _sentence(rung: Rung, example: Example, tokens: int, predictor: Predictor) -> str:
+    shown = " and ".join(
+        f"{slot}.k={k}" for slot in ("shots", "retrieval") if (k := _k(rung, slot))
+    )
+    answer = predictor.materials.max_new_tokens
+    return (
+        f"the prompt of {example.where} has {tokens:,} tokens{f' with {shown}' if shown else ''}, "
+        f"and {answer:,} for the answer make more than the {predictor.model.context:,} that "
+        f"{predictor.model.spec.name} can take"
+    )
+
+
+def _smaller(rung: Rung) -> Iterator[Rung]:
+    """The rung with one example less, or one passage less."""
+    for slot in ("shots", "retrieval"):
+        if (k := _k(rung, slot)) > 1:
+            yield _set(rung, slot, k - 1)
+
+
+def _k(rung: Rung, slot: str) -> int:
+    """How many a slot shows; 0 if it is empty or shows what it is told."""
+    return getattr(getattr(rung, slot), "k", 0)
+
+
+def _set(rung: Rung, slot: str, k: int) -> Rung:
+    filled = replace(getattr(rung, slot), k=k)
+    return replace(rung, shots=filled) if slot == "shots" else replace(rung, retrieval=filled)

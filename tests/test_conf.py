@@ -116,3 +116,18 @@ def test_every_model_says_under_which_licence_it_comes() -> None:
         model = composed(f"model={path.stem}")["model"]
         assert model["licence"]
         assert isinstance(model["gated"], bool)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_settings_chosen_for_a_task_are_those_of_rungs_that_there_are(name: str) -> None:
+    for rung, changes in (composed(f"+task={name}")["task"].get("rungs") or {}).items():
+        config = OmegaConf.create(composed(f"rung={rung}"))
+        for key in changes:
+            assert OmegaConf.select(config, key, default="?") != "?", f"{rung}: {key}"
+
+
+def test_decoding_is_constrained_and_one_setting_is_tried_unless_it_is_said() -> None:
+    config = composed()
+    assert (config["decoding"], config["trials"], config["controls"]) == ("constrained", 1, None)
+    assert config["training"]["learning_rate"] is None
+    assert config["contrasts"]["pairs"] == [["rag_lora", "lora"], ["rag_lora", "rag"]]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -66,7 +67,7 @@ def test_help_says_what_one_can_do(harness: Shell) -> None:
     assert "python -m harness +task=support_json" in done.stdout
     for group in (
         "task: banking77, halueval_qa, mine, support_json",
-        "rung: constrained, constrained_few_shot, constrained_lora, few_shot, lora, prompt, rag",
+        "rung: few_shot, lora, prompt, rag, rag_lora",
     ):
         assert group in done.stdout
 
@@ -84,6 +85,10 @@ def test_without_a_task_the_tasks_are_listed(harness: Shell) -> None:
         (["+task=mine", "sead=1", "rung=prompt,lora"], ["sead"]),
         (["+task=mine", "limit=0"], ["limit=0", "at least 1"]),
         (["+task=mine", "prices.machine_hour=-1"], ["prices.machine_hour=-1", "from 0 up"]),
+        (["+task=mine", "decoding=maybe"], ["decoding=maybe: is not one of constrained, free"]),
+        (["+task=mine", "rung=prompt", "trials=9"],
+         ["trials=9: must be from 1 to the 4 settings that rung prompt has"]),
+        (["+task=mine", "rung=prompt", "trials=2", "dev_questions=0"], ["set dev_questions above 0"]),
         (["+task=mine", "isolation.leaks=maybe"], ["isolation.leaks=maybe", "stop, drop, allow"]),
         (["+task=mine", "+task.colour=red"], ["colour", "mend the YAML or the override"]),
         (["+task=mine", "task.folder=gone"], ["gone/schema.json: no such schema", "write it"]),
@@ -113,8 +118,9 @@ def test_a_sweep_leaves_results_a_table_and_a_mirror(harness: Shell, tmp_path: P
     assert "limit=6: only the first 6 eval examples were asked" in first.stdout
     assert "LIMIT: only the first 6 eval examples" in first.stderr
     first_cells = [line.split()[:2] for line in first.stdout.splitlines()]
-    rows = [cells for cells in first_cells if cells[1:] == ["6"]]
-    assert rows == [["prompt", "6"], ["few_shot*", "6"], ["lora*", "6"]]
+    # The table of dev without the constraint has six questions too.
+    rows = dict.fromkeys(cells[0] for cells in first_cells if cells[1:] == ["6"])
+    assert list(rows) == ["prompt", "few_shot", "lora*"]
     assert (tmp_path / "mlflow.db").exists()
     marks = sorted((tmp_path / "results" / "mine").rglob("complete.json"))
     stamps = [mark.stat().st_mtime_ns for mark in marks]
@@ -190,3 +196,60 @@ def test_the_command_that_a_run_records_finds_the_same_run_again(
     assert [m.stat().st_mtime_ns for m in (tmp_path / "results").rglob("manifest.json")] == [
         written
     ]
+
+
+ALONE = ("controls=false", "tracking=none", "dev_questions=0")
+
+
+def manifests(folder: Path) -> list[dict[str, Any]]:
+    """Of all runs below a folder, by folder name."""
+    return [json.loads(p.read_text()) for p in sorted(folder.rglob("manifest.json"))]
+
+
+def test_a_rung_that_the_task_cannot_have_is_left_out_and_the_others_run(
+    harness: Shell, tmp_path: Path, task_folder: Path
+) -> None:
+    (task_folder / "corpus.jsonl").unlink()
+    for split in task_folder.glob("*.jsonl"):
+        lines = [json.loads(line) | {"sources": []} for line in split.read_text().splitlines()]
+        split.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = harness("+task=mine", "rung=rag,prompt", *harness.model, *ALONE)  # type: ignore[attr-defined]
+    assert done.returncode == 0, done.stderr
+    warned = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert warned == [
+        "warning: rag is left out of mine: it retrieves, but the task has no corpus.jsonl; add one"
+    ]
+    assert [m["rung"] for m in manifests(tmp_path / "results")] == ["prompt"]
+
+
+def test_what_is_typed_wins_over_candidates(harness: Shell) -> None:
+    """Of few_shot's four settings two differ from the rung in nothing but k."""
+    line = complaint(harness("+task=mine", "rung=few_shot", "rung.shots.k=3", "trials=3"))
+    assert "trials=3: must be from 1 to the 2 settings that rung few_shot has" in line
+
+
+def test_settings_chosen_for_a_task_come_first_and_what_is_typed_wins_over_them(
+    harness: Shell, tmp_path: Path
+) -> None:
+    with (tmp_path / "conf" / "task" / "mine.yaml").open("a") as file:
+        file.write("rungs:\n  prompt: {rung.role: user}\n")
+    for typed, role in ((), "user"), (("rung.role=system",), "system"):
+        root = tmp_path / role
+        where = f"results={root}"
+        done = harness("+task=mine", "rung=prompt", *harness.model, *ALONE, where, *typed)  # type: ignore[attr-defined]
+        assert done.returncode == 0, done.stderr
+        (manifest,) = manifests(root)
+        assert manifest["identity"]["rung"]["role"] == role
+
+
+def test_decoding_can_be_swept_and_each_rung_is_compared_with_itself(
+    harness: Shell, tmp_path: Path
+) -> None:
+    done = harness(
+        "+task=mine", "rung=prompt", "decoding=free,constrained", *harness.model, *ALONE  # type: ignore[attr-defined]
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {m["decoding"] for m in manifests(tmp_path / "results")} == {"free", "constrained"}
+    (kept,) = (tmp_path / "results" / "mine").glob("contrasts-*.jsonl")
+    compared = {(c["rung"], c["baseline"]) for c in map(json.loads, kept.read_text().splitlines())}
+    assert compared == {("prompt decoding=constrained", "prompt decoding=free")}

@@ -160,11 +160,11 @@ def test_a_metric_that_does_not_exist_is_found_before_training(
 
 
 def test_a_wide_table_breaks_headings_between_words_alone() -> None:
-    table = Table("badges", ["rung", *["adapter effect", "truncation"] * 5], [["lora", *"✓" * 10]])
-    console = Console(width=110, record=True, file=StringIO())
-    print_table(console, table, "fields")
+    headings = ["rung", *["adapter effect", "truncation"] * 5]
+    console = Console(width=120, file=StringIO(), record=True)
+    print_table(console, Table("badges", headings, [["lora", *"✓" * 10]]), "fields")
     text = console.export_text()
-    assert text.count("truncation") == 5 and text.count("adapter ") == text.count("effect ") == 5
+    assert text.count("truncation") == text.count("adapter") == text.count("effect") == 5
 
 
 # What there is no room for

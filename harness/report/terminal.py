@@ -55,7 +55,7 @@ def print_table(console: Console, table: Table, bold: str) -> None:
     """Print a table; where it is too wide, headings are broken between words, not inside one."""
     drawn = _drawn(table, bold)
     if console.measure(drawn, options=console.options.update(width=WIDE)).maximum > console.width:
-        drawn = _drawn(table, bold, between="\n")
+        drawn = _drawn(table, bold, tight=True)
     console.print(drawn)
 
 
@@ -68,13 +68,17 @@ def _line(verdict: Verdict) -> Text:
     return line
 
 
-def _drawn(table: Table, bold: str, between: str = " ") -> rich.table.Table:
+def _drawn(table: Table, bold: str, *, tight: bool = False) -> rich.table.Table:
     drawn = rich.table.Table(
-        title=table.title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+        title=table.title,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=tight,
     )
     for place, heading in enumerate(table.headings):
         drawn.add_column(
-            heading if heading in table.prose else heading.replace(" ", between),
+            heading if heading in table.prose else heading.replace(" ", "\n" if tight else " "),
             justify="left" if place == 0 or heading in table.prose else "right",
             overflow="fold",
             style="bold" if heading == bold else "",

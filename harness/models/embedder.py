@@ -79,8 +79,8 @@ class Embedder:
         longer = sum(len(tokens) > most for tokens in ids) if most else 0
         if longer:
             print(
-                f"embedder {self.name}: of {longer} of {len(texts)} texts it reads only the first "
-                f"{most} tokens; shorter passages are found better",
+                f"embedder {self.name}: reads only the first {most} tokens of {longer} of "
+                f"{len(texts)} texts; what stands behind them plays no part in the search",
                 file=sys.stderr,
             )
 

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from functools import lru_cache
 from types import TracebackType
 
 from rich.console import Console
@@ -20,7 +21,13 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
-__all__ = ["Progress", "silence_libraries", "unless_watched"]
+__all__ = ["Progress", "say_once", "silence_libraries", "unless_watched"]
+
+
+@lru_cache
+def say_once(line: str) -> None:
+    """A line on standard error; the rungs of a sweep would all say the same."""
+    print(line, file=sys.stderr)
 
 
 def silence_libraries() -> None:

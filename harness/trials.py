@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from statistics import fmean
+from pathlib import Path
 from typing import Any
 
+from harness.conditions import DEV, Conditions
 from harness.ladder.rung import Rung
-from harness.task import Prediction
+from harness.record.results import RunFolder
 
-__all__ = ["Candidate", "Trial", "best"]
+__all__ = ["Candidate", "Trial", "best", "take_over", "try_all"]
 
 
 @dataclass(frozen=True)
@@ -42,19 +47,51 @@ class Trial:
     def record(self) -> dict[str, Any]:
         return asdict(self)
 
-    @classmethod
-    def of(
-        cls, candidate: Candidate, value: float, predictions: Sequence[Prediction], seconds: float
-    ) -> Trial:
-        tokens = fmean(p.prompt_tokens + p.completion_tokens for p in predictions)
-        return cls(candidate.words, value, len(predictions), seconds, tokens)
+
+def try_all(candidates: Sequence[Candidate], conditions: Conditions, folder: Path) -> list[Trial]:
+    """What each candidate does on dev, in folders of their own; those that were finished are read.
+
+    Trials have the seed 0.
+    """
+    return [
+        _try(candidate, place, len(candidates), conditions, RunFolder(folder / str(place)))
+        for place, candidate in enumerate(candidates)
+    ]
 
 
-def best(
-    candidates: Sequence[Candidate], attempt: Callable[[int], Trial]
-) -> tuple[int, list[Trial]]:
-    """The place of the candidate that is best on dev, the one of fewer tokens of two that are
-    equal; and all trials."""
-    trials = [attempt(place) for place in range(len(candidates))]
-    places = range(len(trials))
-    return max(places, key=lambda i: (trials[i].value, -trials[i].tokens, -i)), trials
+def best(trials: Sequence[Trial]) -> int:
+    """The place of the trial with the highest value; of equal ones that of fewer tokens."""
+    return max(range(len(trials)), key=lambda i: (trials[i].value, -trials[i].tokens, -i))
+
+
+def take_over(trial: Path, run: Path) -> None:
+    """Copy what training left and the answers on dev from a trial to the run that it won."""
+    for name in ("training.json", "adapter", DEV):
+        source, target = trial / name, run / name
+        if not source.exists() or target.exists():
+            continue
+        scratch = target.with_name(target.name + ".part")
+        if source.is_dir():
+            shutil.rmtree(scratch, ignore_errors=True)
+            shutil.copytree(source, scratch)
+        else:
+            shutil.copy(source, scratch)
+        scratch.replace(target)
+
+
+def _try(
+    candidate: Candidate, place: int, count: int, conditions: Conditions, folder: RunFolder
+) -> Trial:
+    done = folder.path / "trial.json"
+    if not done.exists():
+        said = candidate.words or "as its YAML has it"
+        print(f"{candidate.rung.name}: trial {place + 1} of {count}, {said}", file=sys.stderr)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        began = time.perf_counter()
+        dev = conditions.on_dev(conditions.fit(candidate.rung, 0, folder.path), folder)
+        seconds = time.perf_counter() - began
+        trial = Trial(candidate.words, dev.value, dev.n, seconds, dev.tokens)
+        scratch = done.with_suffix(".part")
+        scratch.write_text(json.dumps(trial.record(), indent=1))
+        scratch.replace(done)
+    return Trial(**json.loads(done.read_text()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -16,7 +17,9 @@ from typing import Any
 
 import pytest
 
-from harness.errors import ConfigError, LeakError
+from harness.answer import Json, Text
+from harness.errors import ConfigError, LeakError, RungUnavailableError, TaskError
+from harness.evidence import scoring
 from harness.evidence.contrasts import Contrasts
 from harness.evidence.isolation import Isolation
 from harness.ladder.adapter import Adapter
@@ -27,7 +30,7 @@ from harness.models.local import LocalModel, Message, ModelSpec
 from harness.models.weights import Folder, digest
 from harness.record.ledger import ledger_path, read
 from harness.record.results import RunFolder, load_results
-from harness.run import Job, run
+from harness.run import DEV, DEV_FREE, Job, run
 from harness.task import Prediction, Task
 from harness.trials import Candidate
 from tests.conftest import ROOT, LetterEmbedder, fixed, lora, plan
@@ -116,14 +119,14 @@ def documented_files() -> set[str]:
 
 
 def test_a_run_leaves_the_files_that_the_results_page_tells_of(job: MakeJob) -> None:
-    folder = run(job(LORA, dev_questions=2))
+    folder = run(job(LORA, dev_questions=2, decoding="constrained"))
     assert folder.complete
-    untuned = {"dev_predictions.jsonl"}
-    assert {p.name for p in folder.path.iterdir()} == documented_files() - untuned
-    plain = run(job(RAG, dev_questions=2))
+    assert {p.name for p in folder.path.iterdir()} == documented_files()
+    plain = run(job(RAG, dev_questions=2, decoding="constrained"))
     assert {p.name for p in plain.path.iterdir()} == documented_files() - {
         "training.json",
         "adapter",
+        "dev_free_predictions.jsonl",
     }
     for name, sha256 in folder.read("complete.json")["sha256"].items():
         assert digest(folder.path / name) == sha256
@@ -342,18 +345,34 @@ def test_a_mistake_in_the_configuration_is_not_tried_on_every_question(
     assert "one question at a time" not in capsys.readouterr().err
 
 
-def test_a_target_that_nobody_could_write_is_refused_with_its_line(
+def test_a_target_that_the_constraint_would_not_let_a_model_write_is_refused_with_its_line(
     job: MakeJob, task: Task
+) -> None:
+    m = task.materials
+    odd = replace(m.dev[1], target=m.dev[1].target.replace('"C', '"D'))
+    planted = replace(task, materials=replace(m, dev=(m.dev[0], odd, *m.dev[2:])))
+    with pytest.raises(TaskError, match=r"dev\.jsonl:2: target .* cannot be written .* beyond"):
+        run(job(task=planted, decoding="constrained"))
+    assert not list(job().root.rglob("predictions.jsonl"))
+    assert run(job(task=planted)).complete, "decoded freely it can be written"
+    fake = replace(task.eval[0], target=odd.target)
+    with pytest.raises(TaskError, match=r"eval\.jsonl:1: target"):
+        run(job(task=replace(task, eval=(fake, *task.eval[1:])), decoding="constrained"))
+
+
+def test_a_token_budget_below_a_target_is_raised_and_that_is_said_once(
+    job: MakeJob, task: Task, apt: LocalModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
     m = task.materials
     # Fewer letters than the other targets, but more tokens.
     rare = replace(m.dev[1], target="àéîõü" * 5)
     assert len(rare.target) < min(len(e.target) for e in m.train)
     planted = replace(task, materials=replace(m, dev=(m.dev[0], rare, *m.dev[2:])))
-    with pytest.raises(
-        ConfigError, match=r"dev\.jsonl:2: the target has 50 tokens and a stop token, but .* is 48;"
-    ):
-        run(job(task=planted))
+    folders = [run(job(rung, task=planted)) for rung in (PROMPT, RAG)]
+    assert [f.read("manifest.json")["max_new_tokens"] for f in folders] == [51, 51]
+    line = "tickets: task.max_new_tokens raised from 48 to 51: a target of train or dev is so long"
+    assert capsys.readouterr().err.splitlines().count(line) == 1
+    assert run(job()).read("manifest.json")["max_new_tokens"] == 48
 
 
 def leaky(task: Task) -> Task:
@@ -395,14 +414,103 @@ def test_predictions_come_back_from_disk_as_they_were_written(job: MakeJob) -> N
         assert json.loads(json.dumps(asdict(p))) == json.loads(line)
 
 
-def test_an_untuned_rung_answers_dev_too_and_tells_how_well(job: MakeJob, task: Task) -> None:
-    folder = run(job(dev_questions=4))
+@pytest.mark.parametrize("rung", [PROMPT, RAG, LORA], ids=lambda rung: rung.name)
+def test_every_rung_answers_dev_too_and_tells_how_well(
+    job: MakeJob, task: Task, rung: Rung
+) -> None:
+    folder = run(job(rung, dev_questions=4))
     asked = [e.id for e in task.materials.dev[:4]]
     assert sorted(p.id for p in folder.predictions("dev_predictions.jsonl")) == sorted(asked)
-    dev = folder.read("manifest.json")["dev"]
-    assert dev["n"] == 4
-    assert 0 <= dev["value"] <= 1
-    assert run(job(LORA, dev_questions=4)).read("manifest.json")["dev"] is None
+    manifest = folder.read("manifest.json")
+    assert manifest["dev"]["n"] == 4
+    assert 0 <= manifest["dev"]["value"] <= 1
+    assert (manifest["dev_free"], manifest["trials"], manifest["chosen"]) == (None, [], 0)
+    without = run(job(rung, "without"))
+    assert without.read("manifest.json")["dev"] is None
+    assert texts(without) == texts(folder)
+
+
+FEW_SHOT = replace(PROMPT, name="few_shot", shots=fixed(2))
+RAG_LORA = replace(LORA, name="rag_lora", retrieval=Retrieval(1))
+
+
+@pytest.mark.parametrize(
+    ("rung", "again"),
+    [(PROMPT, 3), (FEW_SHOT, 0), (RAG, 0), (LORA, 5), (RAG_LORA, 5)],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_the_bare_prompt_and_tuned_rungs_answer_dev_again_without_the_constraint(
+    job: MakeJob, task: Task, monkeypatch: pytest.MonkeyPatch, rung: Rung, again: int
+) -> None:
+    """Of the bare prompt a sample is enough."""
+    monkeypatch.setattr("harness.run.SAMPLE", 3)
+    folder = run(job(rung, dev_questions=5, decoding="constrained"))
+    manifest = folder.read("manifest.json")
+    assert (manifest["decoding"], manifest["dev"]["n"]) == ("constrained", 5)
+    free = {p.id: p.text for p in folder.predictions("dev_free_predictions.jsonl")}
+    assert sorted(free) == [e.id for e in task.materials.dev[:again]]
+    if not again:
+        assert manifest["dev_free"] is None
+        return
+    held = {p.id: p.text for p in folder.predictions("dev_predictions.jsonl")}
+    assert any(held[i] != text for i, text in free.items()), "the constraint changes nothing"
+    told = manifest["dev_free"]
+    assert (told["n"], told["difference"]["n"]) == (again, again)
+    value = {name: value_on(task, name, folder, list(free)) for name in (DEV, DEV_FREE)}
+    assert told["value"] == pytest.approx(value[DEV_FREE])
+    assert told["difference"]["value"] == pytest.approx(value[DEV] - value[DEV_FREE])
+    assert 0 < told["p"] <= 1
+
+
+def value_on(task: Task, name: str, folder: RunFolder, ids: Sequence[str]) -> float:
+    """What kept answers to some dev questions are worth, scored anew."""
+    dev = tuple(e for e in task.materials.dev if e.id in ids)
+    predictions = [p for p in folder.predictions(name) if p.id in ids]
+    scores = scoring.score(replace(task, eval=dev), predictions)
+    return sum(s.values["fields"] for s in scores) / len(scores)
+
+
+def test_decoding_determines_the_result_and_its_folder(job: MakeJob, task: Task) -> None:
+    free, held = (run(job(decoding=decoding)) for decoding in ("free", "constrained"))
+    assert free.path != held.path
+    assert [f.read("manifest.json")["decoding"] for f in (free, held)] == ["free", "constrained"]
+    answer = task.materials.answer
+    assert isinstance(answer, Json)
+    ended = [p.text for p in held.predictions() if p.finish == "stop"]
+    assert ended and all(answer.violation(answer.parse(text).value) is None for text in ended)
+    assert not any(answer.parse(p.text).value for p in free.predictions())
+
+
+def test_free_text_is_decoded_freely_and_is_one_run_under_either_decoding(
+    job: MakeJob, load: Callable[..., Task], capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = load(name="prose", answer=Text(), primary="token_f1")
+    held, free = (
+        run(job(task=task, decoding=decoding, dev_questions=2))
+        for decoding in ("constrained", "free")
+    )
+    assert held.path == free.path
+    manifest = held.read("manifest.json")
+    assert (manifest["decoding"], manifest["dev_free"]) == ("free", None)
+    line = "prose: free text has no grammar, so that it is decoded freely"
+    assert capsys.readouterr().err.splitlines().count(line) == 1
+
+
+def test_what_a_job_cannot_be_is_one_line(job: MakeJob, task: Task) -> None:
+    with pytest.raises(ConfigError, match=r"^decoding=maybe: is not one of constrained, free$"):
+        job(decoding="maybe")
+    two = (candidate(PROMPT), candidate(FEW_SHOT))
+    without = replace(task, materials=replace(task.materials, dev=()))
+    for changes in ({"dev_questions": 0}, {"dev_questions": 2, "task": without}):
+        with pytest.raises(ConfigError, match=r"^trials: settings are chosen on dev; set dev_q"):
+            job(candidates=two, **changes)
+
+
+def test_a_rung_that_the_task_cannot_have_leaves_nothing_behind(job: MakeJob, task: Task) -> None:
+    bare = replace(task, materials=replace(task.materials, corpus=()))
+    with pytest.raises(RungUnavailableError, match=r"the task has no corpus\.jsonl; add one"):
+        run(job(RAG, task=bare))
+    assert not job().root.exists()
 
 
 def test_controls_are_runs_of_their_own_beside_the_rung(job: MakeJob, task: Task) -> None:
@@ -435,3 +543,157 @@ def test_every_configuration_that_was_judged_is_in_the_ledger_and_stays_there(
     run(job(RAG))
     path = ledger_path(folder.path.parents[1], made.task.fingerprints()["eval"])
     assert [one.rung for one in read(path)] == ["prompt", "rag"]
+
+
+TUNED = tuple(
+    candidate(
+        replace(LORA, adapter=Adapter(lora(), plan(epochs=epochs))), f"training.epochs={epochs}"
+    )
+    for epochs in (1, 6)
+)
+"""One that learns little, and one that learns more."""
+TRIED = {"candidates": TUNED, "dev_questions": 4, "decoding": "constrained"}
+
+
+def trial_folders(root: Path) -> list[RunFolder]:
+    return [RunFolder(mark.parent) for mark in sorted(root.rglob("trial.json"))]
+
+
+def trainings(patch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders of the adapters that are trained from now on."""
+    folders: list[Path] = []
+    train = Adapter._train
+
+    def told(adapter: Adapter, *rest: Any) -> Any:
+        folders.append(rest[-1])
+        return train(adapter, *rest)
+
+    patch.setattr(Adapter, "_train", told)
+    return folders
+
+
+def stop_in(call: int, answered: int, patch: pytest.MonkeyPatch) -> None:
+    """The user presses Ctrl-C in the so many-th round of questions, with so many answered."""
+    rounds = itertools.count()
+    answer = Predictor.__call__
+
+    def interrupted(predictor: Predictor, *args: Any) -> Iterator[Prediction]:
+        number = next(rounds)
+        for done, prediction in enumerate(answer(predictor, *args)):
+            if (number, done) == (call, answered):
+                raise KeyboardInterrupt
+            yield prediction
+
+    patch.setattr(Predictor, "__call__", interrupted)
+
+
+def unclocked(folder: RunFolder) -> list[dict[str, Any]]:
+    return [trial | {"seconds": 0} for trial in folder.read("manifest.json")["trials"]]
+
+
+def test_of_several_settings_the_best_on_dev_answers_eval_and_no_other(
+    job: MakeJob,
+    task: Task,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked: list[tuple[str, str]] = []
+    answer = Predictor.__call__
+
+    def told(predictor: Predictor, questions: Any, *rest: Any) -> Iterator[Prediction]:
+        epochs = predictor.rung.adapter.training.epochs if predictor.rung.adapter else None
+        asked.extend((f"training.epochs={epochs}", q.id) for q in questions)
+        return answer(predictor, questions, *rest)
+
+    monkeypatch.setattr(Predictor, "__call__", told)
+    folder = run(job(**TRIED))
+    manifest = folder.read("manifest.json")
+    slow, apt = manifest["trials"]
+    assert [slow["settings"], apt["settings"]] == [c.words for c in TUNED]
+    assert slow["value"] < apt["value"], "the settings are equally good: the test shows nothing"
+    assert (manifest["chosen"], slow["n"], apt["n"]) == (1, 4, 4)
+    assert manifest["dev"] == {"n": 4, "value": apt["value"]}
+    dev, sealed = [e.id for e in task.materials.dev[:4]], [e.id for e in task.eval]
+    trials = [(c.words, i) for c in TUNED for i in dev]
+    # Of dev only the answers without the constraint are left to give.
+    assert asked == trials + [(TUNED[1].words, i) for i in (*dev, *sealed)]
+    said = [line for line in capsys.readouterr().err.splitlines() if "trial" in line]
+    assert said == [f"lora: trial {n} of 2  {c.words}" for n, c in enumerate(TUNED, start=1)]
+    alone = run(job(**TRIED | {"candidates": TUNED[1:]}, root="alone"))
+    assert texts(alone) == texts(folder)
+    assert len(load_results(job().root).runs["run"].unique()) == 1, "trials are no results"
+
+
+def test_the_first_seed_takes_over_the_adapter_and_the_answers_of_the_best_trial(
+    job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = trainings(monkeypatch)
+    folder = run(job(**TRIED))
+    tried = trial_folders(job().root)
+    assert trained == [one.path for one in tried]
+    best = tried[1]
+    names = ("training.json", "adapter/adapter_model.safetensors", "dev_predictions.jsonl")
+    for name in names:
+        assert digest(folder.path / name) == digest(best.path / name)
+    assert best.path.relative_to(job().root).parts[:3] == ("tickets", "trials", "lora")
+
+
+def test_trials_are_shared_by_the_seeds_of_a_rung(
+    job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings are chosen once; each seed then trains an adapter of its own."""
+    first = run(job(**TRIED))
+    marks = [(one.path / "trial.json").stat().st_mtime_ns for one in trial_folders(job().root)]
+    trained = trainings(monkeypatch)
+    second = run(job(**TRIED, seed=1))
+    tried = trial_folders(job().root)
+    assert [(one.path / "trial.json").stat().st_mtime_ns for one in tried] == marks
+    assert trained == [second.path]
+    assert second.read("training.json")["sha256"] != first.read("training.json")["sha256"]
+    assert unclocked(second) == unclocked(first)
+    assert second.read("manifest.json")["chosen"] == first.read("manifest.json")["chosen"]
+
+
+def test_a_run_killed_in_its_second_trial_goes_on_there(
+    job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(job(**TRIED, root="whole"))
+    with monkeypatch.context() as patch:
+        stop_in(1, 2, patch)
+        with pytest.raises(KeyboardInterrupt):
+            run(job(**TRIED))
+    (done,) = trial_folders(job().root)
+    mark = (done.path / "trial.json").stat().st_mtime_ns
+    (left,) = [p for p in done.path.parent.iterdir() if p != done.path]
+    begun = (left / "dev_predictions.jsonl").read_text()
+    assert begun.count("\n") == 2
+    trained = trainings(monkeypatch)
+    resumed = run(job(**TRIED))
+    assert trained == [], "both adapters were there"
+    assert (done.path / "trial.json").stat().st_mtime_ns == mark
+    assert (left / "dev_predictions.jsonl").read_text().startswith(begun)
+    assert unclocked(resumed) == unclocked(whole)
+    assert texts(resumed) == texts(whole)
+    assert scores(resumed) == scores(whole)
+
+
+def test_force_makes_trials_again_too_once_in_a_sweep(
+    job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(job(**TRIED))
+    trained = trainings(monkeypatch)
+    for seed in (0, 1):
+        run(job(**TRIED, force=True, sweep="again", seed=seed))
+    assert len(trained) == len(TUNED) + 1
+
+
+def test_controls_are_those_of_the_settings_that_were_chosen(job: MakeJob) -> None:
+    several = tuple(candidate(replace(RAG, retrieval=Retrieval(k)), f"k={k}") for k in (1, 3))
+    made = job(candidates=several, dev_questions=2, controls=True)
+    folder = run(made)
+    chosen = folder.read("manifest.json")["chosen"]
+    beside = {one.rung.name: one for one in made.beside(folder)}
+    assert beside["rag_random_passages"].rung.retrieval.k == several[chosen].rung.retrieval.k  # type: ignore[union-attr]
+    assert all(len(one.candidates) == 1 for one in beside.values())
+    of = beside["rag_random_passages"].candidates[0].settings["of"]
+    assert of == several[chosen].settings

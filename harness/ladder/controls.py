@@ -72,6 +72,7 @@ class _Given:
     """Passages without a search."""
 
     corpus: dict[str, Passage]
+    """By id, of those that are named in a question; empty if it is told none."""
     always: tuple[Passage, ...]
     seconds: float = 0.0
     megabytes: float = 0.0
@@ -80,7 +81,8 @@ class _Given:
         return [(*self.always, *(self.corpus[i] for i in q.sources)) for q in questions]
 
     def illustrate(self, examples: Sequence[Example]) -> list[tuple[Passage, ...]]:
-        return self.search([e.told for e in examples])
+        """As for a question: the same for all, or those that hold the example's answer."""
+        return self.search([e.told if self.corpus else e.question for e in examples])
 
 
 def controls(rung: Rung, task: Task, wanted: bool | None) -> Iterator[Control]:

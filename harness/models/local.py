@@ -151,12 +151,10 @@ class LocalModel:
     ) -> Iterator[Completion]:
         """Greedy answers, in the order in which they finish.
 
-        `constraint` begins a new one for each prompt. Raises ConfigError where there can be none.
+        `constraint` begins a new one for each prompt.
         """
         longest = max(map(len, prompts), default=0) + max_new_tokens
         if self.adapter is not None or not _fits_shared_prefix(self.model, longest):
-            if constraint:
-                raise ConfigError(f"{self.spec.name}: cannot answer under a constraint; drop it")
             self.model.set_attn_implementation("sdpa")
             return plain.generate(
                 self.adapter or self.model,
@@ -166,6 +164,7 @@ class LocalModel:
                 batch_size,
                 self.tokenizer.eos_token_id,
                 padded=self.adapter is None,
+                constraint=constraint,
             )
         return generate(
             self.model,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
 import torch
+from torch import Tensor
+from transformers import LogitsProcessor, LogitsProcessorList
 
-from harness.models.decode import Completion
+from harness.models.decode import Completion, Constraint
 
 __all__ = ["generate"]
 
@@ -25,20 +27,71 @@ def generate(
     pad: int,
     *,
     padded: bool = True,
+    constraint: Callable[[], Constraint] | None = None,
 ) -> Iterator[Completion]:
     """Greedy completions by `model.generate`, longest prompts first, padded on the left.
 
     With `padded=False` only prompts of equal length share a batch: prompt-learning adapters of
-    PEFT ignore position ids, so that padding would change what they say.
+    PEFT ignore position ids, so that padding would change what they say. `constraint` begins a new
+    one for each prompt.
     """
     for batch in _batches(prompts, batch_size or BATCH, padded):
         began = time.perf_counter()
-        outputs = _batch(model, [prompts[i] for i in batch], stop, max_new_tokens, pad)
+        rows = [_Row(constraint(), stop) for _ in batch] if constraint else []
+        outputs = _batch(model, [prompts[i] for i in batch], stop, max_new_tokens, pad, rows)
         seconds = (time.perf_counter() - began) / len(batch)
         for i, tokens in zip(batch, outputs, strict=True):
             end = next((n for n, token in enumerate(tokens) if token in stop), None)
             finish = "length" if end is None else "stop"
             yield Completion(i, tokens[:end], finish, seconds, len(prompts[i]), len(batch))
+
+
+class _Row:
+    """One answer under a constraint, as far as it is written."""
+
+    def __init__(self, constraint: Constraint, stop: frozenset[int]) -> None:
+        self.constraint = constraint
+        self.stop = stop
+        self.forced: list[int] = []
+        """Tokens that come next without a choice."""
+        self.ended = False
+
+    def take(self, token: int) -> None:
+        """Note the token that `generate` wrote; behind the stop token it writes padding."""
+        if self.forced:
+            self.forced.pop(0)
+        elif not self.ended:
+            self.forced = self.constraint.advance(token)
+        self.ended = self.ended or token in self.stop
+
+    def mask(self, scores: Tensor) -> None:
+        """Set the scores [vocabulary] of all tokens that may not come next to -inf, in place."""
+        if self.ended:
+            return
+        allowed = torch.zeros(len(scores), dtype=torch.bool)
+        if self.forced:
+            allowed[self.forced[0]] = True
+        else:
+            mask = self.constraint.allowed()
+            allowed[: len(mask)] = mask
+        scores.masked_fill_(~allowed.to(scores.device), -torch.inf)
+
+
+class _Constrained(LogitsProcessor):  # type: ignore[misc]
+    """Holds each row of a batch to its constraint."""
+
+    def __init__(self, rows: Sequence[_Row]) -> None:
+        self.rows = rows
+        self.begun = False
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """`scores` [rows, vocabulary], once for each new token."""
+        for row, written, own in zip(self.rows, input_ids[:, -1].tolist(), scores, strict=True):
+            if self.begun:
+                row.take(written)
+            row.mask(own)
+        self.begun = True
+        return scores
 
 
 def _batches(prompts: Sequence[Sequence[int]], size: int, padded: bool) -> Iterator[list[int]]:
@@ -57,6 +110,7 @@ def _batch(
     stop: frozenset[int],
     max_new_tokens: int,
     pad: int,
+    rows: Sequence[_Row],
 ) -> list[list[int]]:
     longest = max(map(len, prompts))
     ids = torch.full((len(prompts), longest), pad, device=model.device)
@@ -71,6 +125,7 @@ def _batch(
         do_sample=False,
         eos_token_id=sorted(stop),
         pad_token_id=pad,
+        logits_processor=LogitsProcessorList([_Constrained(rows)] if rows else []),
     )
     tokens: list[list[int]] = output[:, longest:].tolist()
     return tokens

@@ -49,8 +49,8 @@ def ask(task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path) -> Ask:
 
     def call(answer: Answer, constraint: Constrain | None, budget: int = BUDGET) -> Any:
         materials = replace(task.materials, answer=answer, max_new_tokens=budget)
-        rung = Rung("some", "full", constraint=constraint)
-        predictor = rung.fit(materials, tiny, letters, 0, tmp_path)
+        start = constraint.compile(answer, tiny) if constraint else None
+        predictor = Rung("some", "full").fit(materials, tiny, letters, 0, tmp_path, start)
         return sorted(predictor(task.questions), key=lambda p: p.id)
 
     return call

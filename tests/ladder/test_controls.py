@@ -15,7 +15,7 @@ from harness.ladder.rung import Rung
 from harness.models.embedder import Embedder
 from harness.models.local import LocalModel
 from harness.task import Task
-from tests.conftest import lora, plan
+from tests.conftest import fixed, lora, plan
 
 PROMPT = Rung("prompt", "full")
 RAG = Rung("rag", "full", retrieval=Retrieval(2))
@@ -23,24 +23,16 @@ LORA = Rung("lora", "short", adapter=Adapter(lora(), plan()))
 RAG_LORA = replace(LORA, name="rag_lora", retrieval=Retrieval(2))
 
 
-def kinds(
-    rung: Rung, task: Task, wanted: bool | None, scored: bool = True
-) -> list[tuple[str, str | None]]:
-    return [(c.kind, c.of) for c in controls(rung, task, wanted, scored)]
+def kinds(rung: Rung, task: Task, wanted: bool | None) -> list[tuple[str, str | None]]:
+    return [(c.kind, c.of) for c in controls(rung, task, wanted)]
 
 
 WITHOUT_MODEL = [("majority", None), ("nearest_answer", None)]
 
 
-def test_by_default_controls_run_that_train_nothing(task: Task) -> None:
-    for rung in (PROMPT, LORA, RAG_LORA):
+def test_by_default_controls_run_that_need_no_language_model(task: Task) -> None:
+    for rung in (PROMPT, RAG, LORA, RAG_LORA):
         assert kinds(rung, task, None) == WITHOUT_MODEL
-    assert kinds(RAG, task, None) == kinds(RAG, task, True)
-
-
-def test_other_passages_tell_nothing_of_a_rung_that_scores_zero(task: Task) -> None:
-    assert kinds(RAG, task, None, scored=False) == WITHOUT_MODEL
-    assert kinds(RAG, task, True, scored=False) == kinds(RAG, task, True)
 
 
 def test_controls_can_be_switched_off(task: Task) -> None:
@@ -53,6 +45,10 @@ def test_each_slot_has_controls_of_its_own(task: Task) -> None:
         *WITHOUT_MODEL, ("random_passages", "rag"), ("oracle_passages", "rag"),
     ]  # fmt: skip
     assert kinds(LORA, task, True) == [*WITHOUT_MODEL, ("shuffled_targets", "lora")]
+    assert kinds(RAG_LORA, task, True) == [
+        *WITHOUT_MODEL, ("random_passages", "rag_lora"), ("oracle_passages", "rag_lora"),
+        ("shuffled_targets", "rag_lora"),
+    ]  # fmt: skip
 
 
 def test_a_linear_classifier_is_for_tasks_with_labels(task: Task) -> None:
@@ -71,7 +67,7 @@ def rag_controls(
 ) -> dict[str, list[tuple[str, ...]]]:
     """The passages that each control of rag shows for each eval question."""
     shown = {}
-    for control in controls(RAG, task, True, scored=True):
+    for control in controls(RAG, task, True):
         if control.of:
             asked = control.rung.questions(task.eval)
             fitted = control.rung.fit(task.materials, tiny, letters, 0, tmp_path)
@@ -90,6 +86,29 @@ def test_random_passages_are_as_many_as_retrieval_shows_and_know_nothing_of_the_
 ) -> None:
     (shown,) = set(rag_controls["random_passages"])
     assert len(shown) == len(set(shown)) == 2
+
+
+def shown_by_shots(kind: str, task: Task, *parts: object) -> dict[str, list[str]]:
+    """Which passages the worked examples of a control of rag show, by the examples' inputs."""
+    rag = replace(RAG, shots=fixed(3))
+    (control,) = [c for c in controls(rag, task, True) if c.kind == kind]
+    predictor = control.rung.fit(task.materials, *parts)  # type: ignore[arg-type]
+    (asked,) = predictor.ask(control.rung.questions(task.eval[:1]))
+    turns = [m["content"].split("\n\n") for m in asked.messages[1:-1:2]]
+    return {question: [page[1:3] for page in pages] for *pages, question in turns}
+
+
+def test_worked_examples_show_what_the_questions_of_the_control_are_shown(
+    task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path
+) -> None:
+    parts = (tiny, letters, 0, tmp_path)
+    sources = {e.input: list(e.sources) for e in task.materials.train}
+    right = shown_by_shots("oracle_passages", task, *parts)
+    assert right == {question: sources[question] for question in right}
+    drawn = shown_by_shots("random_passages", task, *parts)
+    assert drawn.keys() == right.keys() and len(right) == 3
+    (same,) = {tuple(pages) for pages in drawn.values()}
+    assert len(same) == 2
 
 
 def test_no_rung_of_the_ladder_is_told_the_sources(task: Task) -> None:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ConfigError
+from harness.answer import Label
+from harness.errors import ConfigError, RungUnavailableError
 from harness.ladder.adapter import Adapter
+from harness.ladder.constraint import Constrain
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Predictor, Rung
+from harness.ladder.shots import Shots
 from harness.models.embedder import Embedder
 from harness.models.local import LocalModel, Message
 from harness.task import Task
@@ -44,6 +47,7 @@ def test_the_bare_prompt_says_the_instructions_and_the_question(fit: Fit, task: 
 
 
 def test_each_slot_adds_its_part_and_leaves_the_others_alone(fit: Fit, task: Task) -> None:
+    """Worked examples are the same ones, with passages of their own where the rung retrieves."""
     questions = task.questions
     both = fit(instructions="short", shots=fixed(2), retrieval=Retrieval(2)).ask(questions)
     shown = fit(shots=fixed(2)).ask(questions)
@@ -51,10 +55,50 @@ def test_each_slot_adds_its_part_and_leaves_the_others_alone(fit: Fit, task: Tas
     for combined, shots, passages in zip(both, shown, found, strict=True):
         system, *turns, asked = combined.messages
         assert system == {"role": "system", "content": "JSON."}
-        assert turns == shots.messages[1:-1]
+        assert [{**t, "content": t["content"].split("\n\n")[-1]} for t in turns] == (
+            shots.messages[1:-1]
+        )
         assert len(turns) == 4
         assert asked == passages.messages[-1]
         assert combined.passages == passages.passages
+
+
+def test_instructions_can_stand_in_the_users_turn(fit: Fit, task: Task) -> None:
+    (asked,) = fit(role="user", instructions="short").ask(task.questions[:1])
+    assert asked.messages == [{"role": "user", "content": f"JSON.\n\n{task.questions[0].input}"}]
+    with pytest.raises(ConfigError, match=r"rung\.role=boss: is not one of system, user"):
+        fit(role="boss")
+
+
+@pytest.mark.parametrize("shots", [fixed(3), similar(3)], ids=["fixed", "similar"])
+@pytest.mark.parametrize("k", [1, 2])
+def test_where_a_rung_retrieves_its_shots_show_passages_with_what_holds_their_answers(
+    fit: Fit, task: Task, shots: Shots, k: int
+) -> None:
+    rung = fit(shots=shots, retrieval=Retrieval(k))
+    assert rung.index is not None
+    train = {e.input: e for e in task.materials.train}
+    order = {str(p): place for place, p in enumerate(task.materials.corpus)}
+    searched = rung.index.search
+    replaced = 0
+    for asked in rung.ask(task.questions):
+        for turn in asked.messages[1:-1:2]:
+            *pages, question = turn["content"].split("\n\n")
+            example = train[question]
+            found = {p.id for p in searched([example.question])[0]}
+            said = {page[1:3] for page in pages}
+            assert [order[page] for page in pages] == sorted(order[page] for page in pages)
+            assert len(said) == len(pages) == k
+            assert set(example.sources) <= said
+            assert len(said - found) == len(set(example.sources) - found)
+            replaced += said != found
+    assert replaced, "the search misses nothing: the test shows little"
+
+
+def test_without_retrieval_shots_show_no_passages(fit: Fit, task: Task) -> None:
+    inputs = {e.input for e in task.materials.train}
+    (asked,) = fit(shots=fixed(3)).ask(task.questions[:1])
+    assert {m["content"] for m in asked.messages[1:-1:2]} <= inputs
 
 
 def test_what_was_retrieved_stands_before_the_question_as_in_the_corpus(
@@ -73,8 +117,16 @@ def test_what_was_retrieved_stands_before_the_question_as_in_the_corpus(
         assert asked[p.id].messages[-1]["content"] == expected
 
 
+@pytest.mark.parametrize(
+    ("shots", "role"), [(similar(2), "system"), (fixed(2), "user"), (None, "system")]
+)
 def test_an_adapter_learns_from_the_very_messages_that_it_is_asked_with(
-    fit: Fit, task: Task, tiny: LocalModel, monkeypatch: pytest.MonkeyPatch
+    fit: Fit,
+    task: Task,
+    tiny: LocalModel,
+    monkeypatch: pytest.MonkeyPatch,
+    shots: Shots | None,
+    role: str,
 ) -> None:
     learned: list[Sequence[Message]] = []
     encode_answer = LocalModel.encode_answer
@@ -84,7 +136,7 @@ def test_an_adapter_learns_from_the_very_messages_that_it_is_asked_with(
         return encode_answer(model, messages, answer)
 
     monkeypatch.setattr(LocalModel, "encode_answer", spy)
-    slots = {"instructions": "short", "shots": similar(2), "retrieval": Retrieval(1)}
+    slots = {"instructions": "short", "role": role, "shots": shots, "retrieval": Retrieval(1)}
     rung = fit(**slots, adapter=ADAPTER)
     examples = task.materials.train + task.materials.dev
     asked = rung.ask([e.question for e in examples])
@@ -147,14 +199,27 @@ def test_more_passages_than_the_corpus_has_are_refused(fit: Fit) -> None:
         fit(retrieval=Retrieval(5))
 
 
-def test_retrieval_without_a_corpus_is_refused(
+def test_a_rung_that_retrieves_cannot_be_had_without_a_corpus(
     task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path
 ) -> None:
     bare = replace(task.materials, corpus=())
-    with pytest.raises(ConfigError, match=r"has no corpus\.jsonl; add one"):
-        replace(PROMPT, retrieval=Retrieval(1)).fit(bare, tiny, letters, 0, tmp_path)
+    rung = replace(PROMPT, retrieval=Retrieval(1))
+    for refuse in (rung.check, lambda m: rung.fit(m, tiny, letters, 0, tmp_path)):
+        with pytest.raises(RungUnavailableError, match=r"has no corpus\.jsonl; add one"):
+            refuse(bare)
+    PROMPT.check(bare)
 
 
-def test_more_shots_than_train_has_are_refused(fit: Fit, task: Task) -> None:
+def test_more_shots_than_train_has_are_refused(fit: Fit) -> None:
     with pytest.raises(ConfigError, match=r"shots\.k=17: must be from 1 to the 16 train examples"):
-        list(fit(shots=fixed(17))(task.questions))
+        fit(shots=fixed(17))
+
+
+def test_a_constraint_holds_for_every_answer_and_none_is_free(
+    task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path
+) -> None:
+    begin = Constrain(jump_forward=True).compile(Label(["red", "blue"]), tiny)
+    held = PROMPT.fit(task.materials, tiny, letters, 0, tmp_path, begin)
+    assert {p.text for p in held(task.questions)} <= {"red", "blue"}
+    free = PROMPT.fit(task.materials, tiny, letters, 0, tmp_path)
+    assert not {p.text for p in free(task.questions)} & {"red", "blue"}

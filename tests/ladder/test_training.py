@@ -107,6 +107,27 @@ def last_checkpoint(folder: Path) -> int:
     return max((int(p.name.split("-")[1]) for p in folder.glob("checkpoint-*")), default=0)
 
 
+@pytest.mark.parametrize(
+    ("width", "rate"), [(576, 1.32e-3), (2000, 5e-4), (4096, 2.86e-4)], ids=["135M", "-", "8B"]
+)
+def test_the_learning_rate_follows_the_width_of_the_model(width: int, rate: float) -> None:
+    assert plan(learning_rate=None).rate(width) == pytest.approx(rate, rel=5e-3)
+
+
+def test_a_scale_multiplies_the_rate_that_follows_the_width_and_leaves_an_explicit_one() -> None:
+    own = plan(learning_rate=None)
+    for scale in (0.5, 2.0):
+        scaled = plan(learning_rate=None, rate_scale=scale)
+        assert scaled.rate(576) == pytest.approx(scale * own.rate(576))
+        assert plan(learning_rate=3e-4, rate_scale=scale).rate(576) == 3e-4
+
+
+def test_the_model_is_trained_at_the_rate_of_its_width(tiny: LocalModel, tmp_path: Path) -> None:
+    curve = fit(adapted(tiny), tmp_path, epochs=1, learning_rate=None, rate_scale=0.5)
+    expected = plan(learning_rate=None, rate_scale=0.5).rate(48)
+    assert column(curve, "learning_rate") == pytest.approx([expected] * curve.steps)
+
+
 def test_loss_is_on_the_completions_only_and_the_stop_token_bears_it(
     tiny: LocalModel, tmp_path: Path
 ) -> None:

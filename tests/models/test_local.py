@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from harness.answer import Label
 from harness.errors import ConfigError, WeightsError
+from harness.ladder.constraint import Constrain
 from harness.models import local
 from harness.models.local import LocalModel, ModelSpec, load_model
 from harness.models.weights import Folder
@@ -109,12 +111,18 @@ def test_mixed_precision_says_the_same_at_every_batch_size(tiny_spec: ModelSpec)
 
 
 def test_an_architecture_with_a_short_window_answers_through_plain_generate(
-    tiny_spec: ModelSpec, tiny_folder: Path
+    tiny_spec: ModelSpec, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = LocalModel(tiny_spec, tiny_folder, "x")
     prompts = [model.encode(ASK), model.encode(ASK[1:])]
-    shared = {c.index: c.tokens for c in model.answer(prompts, 6)}
+    labels = Constrain(jump_forward=True).compile(Label(["red", "red wine", "blue"]), model)
+
+    def answers() -> list[dict[int, list[int]]]:
+        asked = [model.answer(prompts, 6, constraint=begin) for begin in (None, labels)]
+        return [{c.index: c.tokens for c in done} for done in asked]
+
+    shared = answers()
     # The very last token is never attended to, so this window cuts nothing off.
     model.model.config.sliding_window = max(map(len, prompts)) + 5
-    plain = {c.index: c.tokens for c in model.answer(prompts, 6)}
-    assert plain == shared
+    monkeypatch.setattr(local, "generate", None)
+    assert answers() == shared

@@ -1,0 +1,143 @@
+"""What is the same for all settings and rungs of a run: model, parser, budget, decoding."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+
+from harness.errors import HarnessError
+from harness.evidence import scoring
+from harness.ladder.room import fitting
+from harness.ladder.rung import Predictor, Rung
+from harness.models.decode import Constraint
+from harness.models.embedder import Embedder
+from harness.models.local import LocalModel
+from harness.progress import Progress, say_once
+from harness.record.results import PREDICTIONS, RunFolder
+from harness.task import Example, Prediction, Question, Task
+
+__all__ = ["DEV", "DEV_FREE", "Conditions", "OnDev"]
+
+DEV = "dev_predictions.jsonl"
+"""Answers to dev questions under the ladder's decoding."""
+DEV_FREE = "dev_free_predictions.jsonl"
+"""Answers to the same questions without the constraint."""
+WHAT = {PREDICTIONS: "", DEV: " dev", DEV_FREE: " dev without constraint"}
+
+
+@dataclass(frozen=True)
+class OnDev:
+    """What a rung is worth on dev."""
+
+    value: float
+    """The primary metric."""
+    n: int
+    each: dict[str, float]
+    """The primary metric of every question; empty if it only makes sense over a whole set."""
+    tokens: float
+    """Prompt and answer tokens per question."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What answers, what reads the answers, and how long and how free they may be."""
+
+    task: Task
+    """With the token budget that this model needs."""
+    dev: tuple[Example, ...]
+    """The questions of dev that every rung answers."""
+    model: LocalModel
+    embedder: Embedder
+    constraint: Callable[[], Constraint] | None
+    """Begins a new constraint for a question; None decodes freely."""
+    batch_size: int | None
+
+    def fit(self, rung: Rung, seed: int, folder: Path) -> Predictor:
+        """A rung that is ready to answer; `folder` keeps what training leaves.
+
+        It shows no more than there is, and than fits into the model's context with every question
+        that it is asked.
+        """
+        m = self.task.materials
+        rest = (m, self.model, self.embedder, seed, folder)
+        parts = [self.task.eval, self.dev, *([m.train, m.dev] if rung.adapter else [])]
+        rung, lowered = fitting(rung, m, lambda r: replace(r, adapter=None).fit(*rest), parts)
+        for line in lowered:
+            say_once(f"{self.task.name} / {rung.name}: {line}")
+        return replace(rung.fit(*rest, self.constraint), lowered=lowered)
+
+    def answer(
+        self,
+        predictor: Predictor,
+        examples: Sequence[Example],
+        folder: RunFolder,
+        kept: str = PREDICTIONS,
+    ) -> list[Prediction]:
+        """All predictions: those an interrupted run left in the file `kept`, and the rest."""
+        questions = predictor.rung.questions(examples)
+        done = folder.predictions(kept)
+        answered = {p.id for p in done}
+        rest = [q for q in questions if q.id not in answered]
+        what = f"{predictor.rung.name}: answering{WHAT[kept]}"
+        with Progress(what, len(questions), unit="question") as progress:
+            progress.update(len(done))
+            fresh = _surely(predictor, rest, self.batch_size, bool(done))
+            for prediction in folder.append(fresh, kept):
+                done.append(prediction)
+                progress.advance()
+        return done
+
+    def on_dev(
+        self, predictor: Predictor, folder: RunFolder, kept: str = DEV, count: int | None = None
+    ) -> OnDev:
+        """What a rung is worth on the first `count` questions of dev."""
+        task = replace(self.task, eval=self.dev[:count], metrics=())
+        predictions = self.answer(predictor, task.eval, folder, kept)
+        scores = scoring.score(task, predictions)
+        return OnDev(
+            value=scoring.metrics(task, predictions, scores)[task.primary].value,
+            n=len(task.eval),
+            each={s.id: s.values[task.primary] for s in scores if task.primary in s.values},
+            tokens=fmean(p.prompt_tokens + p.completion_tokens for p in predictions),
+        )
+
+
+def _surely(
+    predictor: Predictor, questions: Sequence[Question], batch_size: int | None, answered: bool
+) -> Iterator[Prediction]:
+    """Predictions for all questions; one that cannot be answered becomes a failed prediction.
+
+    If not a single question could be answered, now or before an interruption (`answered`), it is
+    our fault, and the exception stands.
+    """
+    if not questions:
+        return
+    left = {q.id: q for q in questions}
+    try:
+        for prediction in predictor(questions, batch_size):
+            del left[prediction.id]
+            yield prediction
+        return
+    except HarnessError:
+        raise  # the user's to mend, and the same for every question
+    except Exception as error:  # noqa: BLE001 - whatever it is must not lose the other questions
+        fault = error
+        traceback.print_exc()  # it may be ours, even if every question can be answered alone
+        print(f"answering failed ({error!r}); trying one question at a time", file=sys.stderr)
+    failed: list[Prediction] = []
+    answered = answered or len(left) < len(questions)
+    for question in left.values():
+        try:
+            yield from predictor([question], 1)
+            answered = True
+        except HarnessError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the question counts as failed, never dropped
+            failed.append(Prediction(question.id, "", "error", 0, 0, 0, 0.0, (), repr(error)))
+    if not answered:
+        raise fault
+    yield from failed

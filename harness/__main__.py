@@ -277,6 +277,8 @@ def main() -> None:
     finally:
         if _finished:
             _conclude()
+    if _left_out and not _finished:
+        failure = failure or "nothing was run: every rung was left out, see above"
     if failure:
         print(f"error: {failure}", file=sys.stderr)
         sys.exit(2)

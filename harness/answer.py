@@ -196,7 +196,9 @@ class Label:
         return Parsed(value)
 
     def describe(self, instructions: str) -> str:
-        return instructions.replace("{labels}", ", ".join(self.labels or ()))
+        labels = self.labels or ()
+        between = "\n" if any("," in label for label in labels) else ", "
+        return instructions.replace("{labels}", between.join(labels))
 
     def fitted(self, targets: Iterable[str]) -> Label:
         return self if self.labels is not None else Label(sorted(set(targets)))

@@ -119,6 +119,7 @@ def run(job: Job) -> RunFolder:
     for candidate in job.candidates:
         rung, _ = within_data(candidate.rung, job.task.materials)
         rung.check(job.task.materials)
+    scoring.check(job.task)
     task, certificate = job.isolation.seal(job.task)
     fingerprints = task.fingerprints()
     identity = _identity(job, fingerprints)

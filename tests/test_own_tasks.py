@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from harness.answer import Label
 from harness.errors import LeakError, RungUnavailableError, TaskError
@@ -18,7 +20,10 @@ from harness.ladder.room import within_context, within_data
 from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
 from harness.models.local import LocalModel, ModelSpec
+from harness.report.findings import findings
 from harness.report.ladder import ladders, warnings
+from harness.report.terminal import print_table
+from harness.report.text import Table
 from harness.run import run
 from harness.sources import read_file
 from harness.task import Example, Materials, Task
@@ -27,6 +32,7 @@ from tests.test_run import job_of
 
 Load = Callable[..., Task]
 FEW = Rung("few_shot", "full", shots=similar(4))
+LORA = Rung("lora", "short", adapter=Adapter(lora(), plan()))
 RAG = replace(FEW, name="rag", retrieval=Retrieval(2))
 
 
@@ -120,6 +126,47 @@ def test_cells_without_commas_between_them_are_found_in_the_header(tmp_path: Pat
         list(read_file(path))
 
 
+def test_labels_with_commas_are_told_one_on_each_line() -> None:
+    assert Label(["a", "b c"]).describe("{labels}") == "a, b c"
+    assert Label(["a, b", "c"]).describe("{labels}") == "a, b\nc"
+
+
+@pytest.mark.parametrize("rung", [FEW, LORA], ids=["few_shot", "lora"])
+def test_three_labelled_examples_and_no_dev_are_enough_to_go_through(
+    rung: Rung, load: Load, task_folder: Path, apt_spec: ModelSpec, tmp_path: Path
+) -> None:
+    (task_folder / "dev.jsonl").unlink()
+    for split, words in {"train": ("ox", "yak", "zebu"), "eval": ("auk", "emu")}.items():
+        rows = [
+            {"id": f"{split}{w}", "input": w, "target": "ab"[i % 2]} for i, w in enumerate(words)
+        ]
+        write_lines(task_folder / f"{split}.jsonl", rows)
+    small = load(answer=Label(["a", "b"]), primary="accuracy")
+    settings = {"decoding": "constrained", "dev_questions": 12, "controls": None}
+    job = job_of(small, apt_spec, tmp_path / "results", rung, embedder=LetterEmbedder(), **settings)
+    runs = [run(job), *map(run, job.beside(run(job)))]
+    assert runs[0].read("manifest.json")["dev"]["n"] == 1
+    [rows] = ladders(runs)
+    assert findings(rows).ladder[0].primary.n == 2
+
+
+@pytest.mark.parametrize("rung", [Rung("prompt", "full"), LORA], ids=["prompt", "lora"])
+def test_a_metric_that_does_not_exist_is_found_before_training(
+    rung: Rung, load: Load, apt_spec: ModelSpec, tmp_path: Path
+) -> None:
+    with pytest.raises(TaskError, match=r"primary metric 'accuracy' is not among fields, .*; mend"):
+        run(job_of(load(primary="accuracy"), apt_spec, tmp_path / "results", rung))
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_wide_table_breaks_headings_between_words_alone() -> None:
+    headings = ["rung", *["adapter effect", "truncation"] * 5]
+    console = Console(width=120, file=StringIO(), record=True)
+    print_table(console, Table("badges", headings, [["lora", *"✓" * 10]]), "fields")
+    text = console.export_text()
+    assert text.count("truncation") == text.count("adapter") == text.count("effect") == 5
+
+
 # What there is no room for
 
 
@@ -192,6 +239,5 @@ def test_an_example_too_long_to_learn_from_is_found_before_training(
 ) -> None:
     m = task.materials
     m = replace(m, train=(*m.train[:5], *longer(m.train[5:6], 2100)))
-    rung = Rung("lora", "short", adapter=Adapter(lora(), plan()))
     with pytest.raises(RungUnavailableError, match=r"train\.jsonl:6 has 2,\d+ tokens"):
-        run(job_of(replace(task, materials=m), apt_spec, tmp_path, rung))
+        run(job_of(replace(task, materials=m), apt_spec, tmp_path, LORA))

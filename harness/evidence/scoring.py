@@ -10,7 +10,8 @@ import json
 import re
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import datasets
@@ -21,7 +22,7 @@ from harness.errors import TaskError, first_line
 from harness.evidence.statistics import Interval, mean_interval, resampled
 from harness.task import Example, Prediction, Score, Task
 
-__all__ = ["Scorer", "metrics", "retrieval", "score", "scorer_for", "slices"]
+__all__ = ["Scorer", "check", "metrics", "retrieval", "score", "scorer_for", "slices"]
 
 
 class Scorer(Protocol):
@@ -156,6 +157,18 @@ def scorer_for(answer: Answer) -> Scorer:
             return TextScorer(answer)
 
 
+def check(task: Task) -> None:
+    """Raise TaskError for a metric that there will not be: before anything is trained or asked."""
+    for name in task.metrics:
+        _loaded(name)
+    scorer, example = scorer_for(task.materials.answer), task.eval[0]
+    answered = Prediction(example.id, example.target, "stop", 0, 0, 0, 0.0)
+    names = [*_values(scorer, answered, example), *scorer.over([example.target], [example.target])]
+    # Which fields and which numbers of a foreign metric there are, the answers will tell.
+    if task.primary not in names and "/" not in task.primary:
+        raise _no_primary(task, names)
+
+
 def score(task: Task, predictions: Sequence[Prediction]) -> list[Score]:
     """One score for each eval example, in eval's order.
 
@@ -189,10 +202,15 @@ def metrics(
     for name in task.metrics:
         result |= _hub_metric(name, texts, targets)
     if task.primary not in result:
-        raise TaskError(
-            f"task {task.name}: primary metric '{task.primary}' is not among {', '.join(result)}"
-        )
+        raise _no_primary(task, result)
     return result
+
+
+def _no_primary(task: Task, names: Iterable[str]) -> TaskError:
+    return TaskError(
+        f"task {task.name}: primary metric '{task.primary}' is not among {', '.join(names)}; "
+        "mend task.primary"
+    )
 
 
 def retrieval(task: Task, predictions: Sequence[Prediction], seed: int = 0) -> dict[str, Interval]:
@@ -237,17 +255,30 @@ def _means(scores: Sequence[Score], seed: int) -> dict[str, Interval]:
 
 def _hub_metric(name: str, texts: Sequence[str], targets: Sequence[str]) -> dict[str, Interval]:
     """Any metric that `evaluate.load` knows; its numbers come without an interval."""
+    metric = _loaded(name)
     try:
-        values = evaluate.load(name).compute(predictions=texts, references=targets)
-    except Exception as error:  # the hub client and foreign metrics raise anything
-        raise TaskError(
-            f"metric '{name}' cannot be computed ({first_line(error)}); take it out of task.metrics"
-        ) from error
+        values = metric.compute(predictions=texts, references=targets)
+    except Exception as error:  # foreign metrics raise anything
+        raise _no_metric(name, error) from error
     numbers = {k: v for k, v in values.items() if isinstance(v, (int, float))}
     return {
         f"{name}/{k}": Interval(float(v), None, None, len(texts), "none")
         for k, v in numbers.items()
     }
+
+
+@lru_cache
+def _loaded(name: str) -> Any:
+    try:
+        return evaluate.load(name)
+    except Exception as error:  # and so does the hub client
+        raise _no_metric(name, error) from error
+
+
+def _no_metric(name: str, error: Exception) -> TaskError:
+    return TaskError(
+        f"metric '{name}' cannot be computed ({first_line(error)}); take it out of task.metrics"
+    )
 
 
 def _same(given: Any, wanted: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -55,6 +56,7 @@ class Embedder:
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
         model = _load(self.weights, self.device)
+        self._say_what_is_cut(model, texts)
         parts: list[Vectors] = []
         # Long texts first: batches of like length waste little on padding.
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
@@ -69,6 +71,18 @@ class Embedder:
         result = np.empty_like(vectors)
         result[order] = vectors
         return result
+
+    def _say_what_is_cut(self, model: Any, texts: Sequence[str]) -> None:
+        """One line, when texts are first embedded, if of some only the beginning counts."""
+        most = model.max_seq_length
+        ids = model.tokenizer(list(texts), add_special_tokens=True, verbose=False).input_ids
+        longer = sum(len(tokens) > most for tokens in ids) if most else 0
+        if longer:
+            print(
+                f"embedder {self.name}: reads only the first {most} tokens of {longer} of "
+                f"{len(texts)} texts; what stands behind them plays no part in the search",
+                file=sys.stderr,
+            )
 
     def _key(self, texts: Sequence[str]) -> str:
         key = hashlib.sha256(self.weights.fingerprint().encode())

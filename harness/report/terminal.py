@@ -15,11 +15,13 @@ from harness.report.ladder import Row, warnings
 from harness.report.tables import tables
 from harness.report.text import Table
 
-__all__ = ["show"]
+__all__ = ["print_table", "show"]
 
 PIPE_WIDTH = 120
 """Columns when the output goes into a file or another program."""
 
+WIDE = 1000
+"""Columns in which any table has room, to measure how many it wants."""
 
 COLOURS = {"better": "green", "worse": "red"}
 
@@ -44,9 +46,17 @@ def show(rows: Sequence[Row], found: Findings, console: Console | None = None) -
     for verdict in found.verdicts:
         console.print(_line(verdict))
     for table in tables(found):
-        console.print(_drawn(table, bold=first["primary"]))
+        print_table(console, table, first["primary"])
         for note in table.notes:
             console.print(Text(note, style="dim"))
+
+
+def print_table(console: Console, table: Table, bold: str) -> None:
+    """Print a table; where it is too wide, headings are broken between words, not inside one."""
+    drawn = _drawn(table, bold)
+    if console.measure(drawn, options=console.options.update(width=WIDE)).maximum > console.width:
+        drawn = _drawn(table, bold, tight=True)
+    console.print(drawn)
 
 
 def _line(verdict: Verdict) -> Text:
@@ -58,13 +68,17 @@ def _line(verdict: Verdict) -> Text:
     return line
 
 
-def _drawn(table: Table, bold: str) -> rich.table.Table:
+def _drawn(table: Table, bold: str, *, tight: bool = False) -> rich.table.Table:
     drawn = rich.table.Table(
-        title=table.title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+        title=table.title,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=tight,
     )
     for place, heading in enumerate(table.headings):
         drawn.add_column(
-            heading,
+            heading if heading in table.prose else heading.replace(" ", "\n" if tight else " "),
             justify="left" if place == 0 or heading in table.prose else "right",
             overflow="fold",
             style="bold" if heading == bold else "",

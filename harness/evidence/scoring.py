@@ -209,7 +209,7 @@ def metrics(
 def _no_primary(task: Task, names: Iterable[str]) -> TaskError:
     return TaskError(
         f"task {task.name}: primary metric '{task.primary}' is not among {', '.join(names)}; "
-        "mend task.primary"
+        "fix task.primary"
     )
 
 

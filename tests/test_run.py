@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from harness.answer import Json, Text
+from harness.conditions import DEV, DEV_FREE
 from harness.errors import ConfigError, LeakError, RungUnavailableError, TaskError
 from harness.evidence import scoring
 from harness.evidence.contrasts import Contrasts
@@ -30,7 +31,7 @@ from harness.models.local import LocalModel, Message, ModelSpec
 from harness.models.weights import Folder, digest
 from harness.record.ledger import ledger_path, read
 from harness.record.results import RunFolder, load_results
-from harness.run import DEV, DEV_FREE, Job, run
+from harness.run import Job, run
 from harness.task import Prediction, Task
 from harness.trials import Candidate
 from tests.conftest import ROOT, LetterEmbedder, fixed, lora, plan

@@ -78,7 +78,7 @@ def within_context(
 def _longest(predictor: Predictor, parts: Sequence[Sequence[Example]]) -> tuple[Example, int]:
     """The example with the longest prompt, and the tokens of that."""
     found: list[tuple[Example, int]] = []
-    for examples in parts:
+    for examples in filter(None, parts):
         asked = predictor.ask(predictor.rung.questions(examples))
         lengths = (_tokens(predictor, a.messages) for a in asked)
         found += zip(examples, lengths, strict=True)

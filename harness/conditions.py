@@ -64,7 +64,7 @@ class Conditions:
         """
         m = self.task.materials
         rest = (m, self.model, self.embedder, seed, folder)
-        parts = [self.task.eval, self.dev, *([m.train, m.dev] if rung.adapter else [])]
+        parts = [self.task.eval, m.dev, *([m.train] if rung.adapter else [])]
         rung, lowered = fitting(rung, m, lambda r: replace(r, adapter=None).fit(*rest), parts)
         for line in lowered:
             say_once(f"{self.task.name} / {rung.name}: {line}")

@@ -18,18 +18,22 @@ def budget(materials: Materials, model: LocalModel, constrained: bool) -> tuple[
     """The token budget of an answer, and a sentence if it is above what the task configured.
 
     There is room for the longest target of train and dev, and, under a constraint, for whatever
-    the answer format admits, if that has a bound. One token for each byte is enough for any text.
+    the answer format admits, if that has a bound: one token for each byte is enough for any text.
+    Where it has none, there is room for twice the longest target: the constraint lets a model that
+    has not been tuned write more than it should, and what is cut off cannot be read at all.
     """
-    examples = materials.train + materials.dev
-    reasons = [
-        (_tokens(model, [e.target for e in examples]), "a target of train or dev is so long")
-    ]
+    longest_target = _tokens(model, [e.target for e in materials.train + materials.dev])
+    reasons = [(longest_target, "a target of train or dev is so long")]
     if constrained and isinstance(materials.answer, Label) and materials.answer.labels:
         reasons.append((_tokens(model, materials.answer.labels), "a label is so long"))
     elif constrained:
         most = longest(materials.answer)
         if most is not None and most < MOST:
             reasons.append((most + 1, "the schema admits answers of that length"))
+        else:
+            reasons.append(
+                (2 * longest_target, "the schema has no bound; twice the longest target")
+            )
     needed, reason = max(reasons)
     configured = materials.max_new_tokens
     if needed <= configured:

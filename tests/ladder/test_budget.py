@@ -26,7 +26,18 @@ def test_a_budget_below_the_longest_target_is_raised_to_it(task: Task, tiny: Loc
         needed,
         f"task.max_new_tokens raised from 5 to {needed}: a target of train or dev is so long",
     )
-    assert budget(materials, tiny, True)[0] == needed, "this schema has no bound"
+
+
+def test_under_a_schema_without_a_bound_there_is_room_for_twice_the_longest_target(
+    task: Task, tiny: LocalModel
+) -> None:
+    materials = replace(task.materials, max_new_tokens=5)
+    needed, _ = budget(materials, tiny, False)
+    assert budget(materials, tiny, True) == (
+        2 * needed,
+        f"task.max_new_tokens raised from 5 to {2 * needed}: the schema has no bound; twice the "
+        "longest target",
+    )
 
 
 def test_under_a_constraint_there_is_room_for_whatever_the_schema_admits(

@@ -45,18 +45,24 @@ class Requests:
     """By the other way's name."""
 
 
+BUDGET = 76
+"""New tokens of an answer, at the most: those of the longest target, and a stop token."""
+FIXED = ("rung=few_shot", "rung.shots.choice=fixed", "rung.shots.k=4")
+"""Examples that all prompts share."""
+BARE = ("rung=rag", "rung.shots=null", "rung.retrieval.k=3")
+"""Passages without examples."""
 FEW_SHOT = {"lm-eval": 25.0, "llama.cpp": 2.0}
 LONG = {"lm-eval": 3.0}
 REQUESTS = (
     Requests("support_json prompt", ("+task=support_json", "rung=prompt"), LONG),
-    Requests("support_json few_shot", ("+task=support_json", "rung=few_shot"), FEW_SHOT),
-    Requests("support_json rag", ("+task=support_json", "rung=rag"), LONG),
+    Requests("support_json few_shot", ("+task=support_json", *FIXED), FEW_SHOT),
+    Requests("support_json rag", ("+task=support_json", *BARE), LONG),
     # The untrained weights with the short prompt: as fast as the trained ones.
     Requests("support_json lora", ("+task=support_json", "rung=lora", "~rung.adapter")),
 )
 BANKING77 = Requests(
     "banking77 few_shot, 16 shots",
-    ("+task=banking77", "rung=few_shot", "rung.shots.k=16"),
+    ("+task=banking77", *FIXED[:2], "rung.shots.k=16"),
     FEW_SHOT,
 )
 
@@ -70,7 +76,7 @@ def rows(arguments: Namespace) -> Iterator[Row]:
     for requests in wanted:
         asked = experiment([*requests.overrides, *arguments.overrides])
         prompts = asked.prompts(arguments.ours)
-        budget = asked.task.materials.max_new_tokens
+        budget = min(BUDGET, asked.task.materials.max_new_tokens)
         yield from _compared(requests, asked.model, prompts, budget, arguments.questions)
 
 

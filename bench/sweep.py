@@ -26,7 +26,14 @@ __all__ = ["rows"]
 TASK = "support_json"
 RUNGS = ("prompt", "few_shot", "rag", "lora")
 EPOCHS = 0.2
-SAME_WORK = ("dev_questions=0", "controls=false")
+SAME_WORK = (
+    f"--config-dir={Path(__file__).with_name('conf')}",
+    "rung=prompt,fixed_shots,bare_rag,lora",
+    "dev_questions=0",
+    "controls=false",
+    "decoding=free",
+    "task.max_new_tokens=76",
+)
 """Without what harness does beyond the afternoon's ladder."""
 AIM = 8.0
 ROOT = CONF.parent

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 
-from bench import afternoon, peers, scaling
+from bench import afternoon, answering, peers, scaling, sweep
 from bench.__main__ import SECTIONS, parse
 from bench.experiment import CONF, experiment
 from bench.floors import floors
@@ -63,10 +65,16 @@ def test_llama_cpp_says_why_it_does_not_run(tiny: LocalModel) -> None:
         peers.llama_cpp(tiny, 64)
 
 
-@pytest.mark.parametrize("rung", ["prompt", "few_shot", "lora"])
+WORDS = {
+    "prompt": ("rung=prompt",),
+    "few_shot": answering.FIXED,
+    "lora": ("rung=lora", "~rung.adapter"),
+}
+
+
+@pytest.mark.parametrize("rung", WORDS)
 def test_the_afternoon_asks_in_the_same_words(rung: str, tiny: LocalModel) -> None:
-    words = [f"rung={rung}", "model=folder", f"model.weights.path={tiny.folder}"]
-    words += ["~rung.adapter"] if rung == "lora" else []
+    words = [*WORDS[rung], "model=folder", f"model.weights.path={tiny.folder}"]
     asked = experiment(["+task=support_json", *words])
     asked = replace(asked, embedder=LetterEmbedder())
     data = CONF.parent / "tasks" / "support_json"
@@ -77,6 +85,17 @@ def test_the_afternoon_asks_in_the_same_words(rung: str, tiny: LocalModel) -> No
     answers = [afternoon.write_target(row) for row in afternoon.read(data / "train.jsonl")]
     assert answers == [example.target for example in train]
     assert isinstance(asked.model.spec.weights, Folder)
+
+
+def test_the_sweep_has_the_rungs_of_the_afternoon() -> None:
+    folder = Path(sweep.__file__).with_name("conf")
+    assert f"--config-dir={folder}" in sweep.SAME_WORK
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        search = f"hydra.searchpath=[file://{folder}]"
+        shots = compose("config", overrides=["rung=fixed_shots", search]).rung
+        passages = compose("config", overrides=["rung=bare_rag", search]).rung
+    assert (shots.name, shots.shots.choice, shots.shots.k) == ("few_shot", "fixed", 4)
+    assert (passages.name, passages.shots, passages.retrieval.k) == ("rag", None, 3)
 
 
 def test_the_afternoon_scores_fields() -> None:

@@ -56,6 +56,7 @@ MANIFEST: dict[str, Any] = {
     "max_new_tokens": 48,
     "dev": None,
     "dev_free": None,
+    "lowered": [],
     "trials": [],
     "chosen": 0,
     "template": "d" * 64,

@@ -154,7 +154,7 @@ def test_three_labelled_examples_and_no_dev_are_enough_to_go_through(
 def test_a_metric_that_does_not_exist_is_found_before_training(
     rung: Rung, load: Load, apt_spec: ModelSpec, tmp_path: Path
 ) -> None:
-    with pytest.raises(TaskError, match=r"primary metric 'accuracy' is not among fields, .*; mend"):
+    with pytest.raises(TaskError, match=r"primary metric 'accuracy' is not among fields, .*; fix"):
         run(job_of(load(primary="accuracy"), apt_spec, tmp_path / "results", rung))
     assert not (tmp_path / "results").exists()
 

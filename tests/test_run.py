@@ -341,8 +341,8 @@ def test_a_users_mistake_in_one_question_is_not_counted_as_a_failed_answer(
 def test_a_mistake_in_the_configuration_is_not_tried_on_every_question(
     job: MakeJob, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(ConfigError, match=r"shots\.k=17"):
-        run(job(replace(PROMPT, shots=fixed(17))))
+    with pytest.raises(ConfigError, match=r"rung\.instructions=long"):
+        run(job(replace(PROMPT, instructions="long")))
     assert "one question at a time" not in capsys.readouterr().err
 
 

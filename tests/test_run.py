@@ -619,7 +619,7 @@ def test_of_several_settings_the_best_on_dev_answers_eval_and_no_other(
     # Of dev only the answers without the constraint are left to give.
     assert asked == trials + [(TUNED[1].words, i) for i in (*dev, *sealed)]
     said = [line for line in capsys.readouterr().err.splitlines() if "trial" in line]
-    assert said == [f"lora: trial {n} of 2  {c.words}" for n, c in enumerate(TUNED, start=1)]
+    assert said == [f"lora: trial {n} of 2, {c.words}" for n, c in enumerate(TUNED, start=1)]
     alone = run(job(**TRIED | {"candidates": TUNED[1:]}, root="alone"))
     assert texts(alone) == texts(folder)
     assert len(load_results(job().root).runs["run"].unique()) == 1, "trials are no results"

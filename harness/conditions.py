@@ -123,7 +123,7 @@ def _surely(
             yield prediction
         return
     except HarnessError:
-        raise  # the user's to mend, and the same for every question
+        raise  # the user's to fix, and the same for every question
     except Exception as error:  # noqa: BLE001 - whatever it is must not lose the other questions
         fault = error
         traceback.print_exc()  # it may be ours, even if every question can be answered alone

@@ -116,10 +116,7 @@ def run(job: Job) -> RunFolder:
     its last prediction. Raises HarnessError for what the user can fix: RungUnavailableError if the
     task lacks what the rung needs.
     """
-    for candidate in job.candidates:
-        rung, _ = within_data(candidate.rung, job.task.materials)
-        rung.check(job.task.materials)
-    scoring.check(job.task)
+    _check(job)
     task, certificate = job.isolation.seal(job.task)
     fingerprints = task.fingerprints()
     identity = _identity(job, fingerprints)
@@ -129,8 +126,6 @@ def run(job: Job) -> RunFolder:
         return folder
     keep_freed_memory()
     silence_libraries()
-    if job.decoding == "constrained" and isinstance(task.materials.answer, Text):
-        say_once(f"{task.name}: free text has no grammar, so that it is decoded freely")
     folder.start(job.config, force=force)
     folder.keep_eval(fingerprints["eval"], task.eval)
     began = time.perf_counter()
@@ -168,6 +163,14 @@ def run(job: Job) -> RunFolder:
     return folder
 
 
+def _check(job: Job) -> None:
+    """Raise what can be known of the rung and the metrics before anything is compared or loaded."""
+    for candidate in job.candidates:
+        rung, _ = within_data(candidate.rung, job.task.materials)
+        rung.check(job.task.materials)
+    scoring.check(job.task)
+
+
 def _anew(job: Job, path: Path) -> bool:
     """Whether what stands in a folder is to be made again, by the first job that asks."""
     if not job.force or (job.sweep, path) in _forced:
@@ -195,6 +198,8 @@ def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
 def _conditions(job: Job, task: Task) -> Conditions:
     """Raises TaskError for a target that the constraint would not let a model write."""
     m = task.materials
+    if job.decoding == "constrained" and isinstance(m.answer, Text):
+        say_once(f"{task.name}: free text has no grammar, so that it is decoded freely")
     if job.constrained:
         check_grammar(m.answer)
         check_targets(m.answer, (*m.train, *m.dev, *task.eval))

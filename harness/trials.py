@@ -18,6 +18,10 @@ from harness.record.results import RunFolder
 __all__ = ["Candidate", "Trial", "best", "take_over", "try_all"]
 
 
+DONE = "trial.json"
+"""Written last: a trial without it goes on where it stopped."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One way in which a rung may be set."""
@@ -82,8 +86,7 @@ def take_over(trial: Path, run: Path) -> None:
 def _try(
     candidate: Candidate, place: int, count: int, conditions: Conditions, folder: RunFolder
 ) -> Trial:
-    done = folder.path / "trial.json"
-    if not done.exists():
+    if not (folder.path / DONE).exists():
         said = candidate.words or "as its YAML has it"
         print(f"{candidate.rung.name}: trial {place + 1} of {count}, {said}", file=sys.stderr)
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -91,7 +94,5 @@ def _try(
         dev = conditions.on_dev(conditions.fit(candidate.rung, 0, folder.path), folder)
         seconds = time.perf_counter() - began
         trial = Trial(candidate.words, dev.value, dev.n, seconds, dev.tokens)
-        scratch = done.with_suffix(".part")
-        scratch.write_text(json.dumps(trial.record(), indent=1))
-        scratch.replace(done)
-    return Trial(**json.loads(done.read_text()))
+        folder.write(DONE, json.dumps(trial.record(), indent=1))
+    return Trial(**folder.read(DONE))

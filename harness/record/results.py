@@ -111,6 +111,10 @@ class RunFolder:
         }
         _write(self.path / COMPLETE, json.dumps({"sha256": files}, indent=1))
 
+    def write(self, name: str, text: str) -> None:
+        """A file of the run, all of it or nothing."""
+        _write(self.path / name, text)
+
     def read(self, name: str) -> Any:
         """A JSON file of the run. Raises ResultsError if it cannot be read."""
         path = self.path / name

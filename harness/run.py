@@ -148,6 +148,7 @@ def run(job: Job) -> RunFolder:
         "seed": identity["seed"],
         "n": len(predictions),
         **dev,
+        "settings": job.candidates[chosen].words,
         "chosen": chosen,
         "trials": [trial.record() for trial in trials],
         "seconds": {

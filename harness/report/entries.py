@@ -69,7 +69,7 @@ class Entry:
         if recorded := self.manifest["trials"]:
             return list(recorded)
         dev = self.manifest["dev"]
-        return [{"settings": "", **dev}] if dev else []
+        return [{"settings": self.manifest["settings"], **dev}] if dev else []
 
     def metric(self, name: str) -> Interval | None:
         """A metric over the whole set; None if it was not measured."""

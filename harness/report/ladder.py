@@ -21,7 +21,7 @@ ORDER = ("prompt", "few_shot", "rag", "lora", "rag_lora")
 """From the cheapest change to the deepest; rungs that are not named here follow by name."""
 ONCE: dict[str, Any] = {
     "control": None, "dev": None, "dev_free": None, "template": None, "decoding": "free",
-    "trials": [], "chosen": 0,
+    "trials": [], "chosen": 0, "settings": "", "lowered": [],
 }  # fmt: skip
 """What manifests of older results do not say."""
 
@@ -174,7 +174,7 @@ def warnings(rows: Sequence[Row]) -> list[str]:
             said[f"{leaks} leaks into eval were found and taken out of what rungs learn from"] = (
                 None
             )
-        for line in m.get("lowered", ()):
+        for line in m["lowered"]:
             said[f"{row.label}: {line}"] = None
         if row.metrics["failed"].value:
             count = round(row.metrics["failed"].value * m["n"])

@@ -59,6 +59,7 @@ MANIFEST: dict[str, Any] = {
     "lowered": [],
     "trials": [],
     "chosen": 0,
+    "settings": "",
     "template": "d" * 64,
     "labelled": 0,
     "limit": None,

@@ -42,6 +42,13 @@ def test_effort_tells_how_many_settings_were_tried_and_which_was_chosen(tmp_path
     ]
 
 
+def test_one_trial_tells_the_settings_that_were_chosen_for_the_task(tmp_path: Path) -> None:
+    dev = {"n": 64, "value": 0.4}
+    made = table("effort", complete_run(tmp_path, "few_shot", dev=dev, settings="rung.shots.k=2"))
+    assert made is not None
+    assert made.lines == [["few_shot", "1", "40.0", "40.0", "40.0", "rung.shots.k=2"]]
+
+
 def test_without_dev_there_is_no_effort_to_tell_of(tmp_path: Path) -> None:
     folders = complete_run(tmp_path, "prompt"), complete_run(tmp_path, "rag")
     assert table("effort", *folders) is None

@@ -1,0 +1,130 @@
+"""What answers: one interface for a model on this machine and for one behind a server.
+
+Nothing here imports torch, so that answer formats can declare their constraints with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+__all__ = [
+    "Capabilities",
+    "Choices",
+    "Completion",
+    "Constraint",
+    "Conversation",
+    "Engine",
+    "JsonSchema",
+    "Message",
+    "Usage",
+]
+
+Message = Mapping[str, str]
+"""`{"role": "system" | "user" | "assistant", "content": …}`"""
+
+Conversation = Sequence[Message]
+"""Messages up to the model's turn."""
+
+
+@dataclass(frozen=True)
+class JsonSchema:
+    """Nothing but the JSON values that a schema admits, written without blanks, keys in the
+    schema's order."""
+
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Nothing but one of these texts."""
+
+    texts: tuple[str, ...]
+
+
+Constraint = JsonSchema | Choices
+"""What an answer may be, declared; each engine compiles it for itself."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one answer took."""
+
+    prompt_tokens: int
+    """As sent."""
+    computed_tokens: int
+    """Prompt tokens that had to be computed, after sharing prefixes."""
+    completion_tokens: int
+    seconds: float
+    """This answer's share of the answering time."""
+    batch: int = 1
+    """How many sequences there was room for side by side; memory decides, never the text."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer."""
+
+    index: int
+    """Of its conversation among those that were asked."""
+    text: str
+    finish: str
+    """`stop` or `length` (cut off at the token budget)."""
+    usage: Usage
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What can be done with an engine."""
+
+    tunable: bool
+    """Its weights are here and can be trained."""
+    constrainable: bool
+    log_probabilities: bool
+    """It can say how probable a given answer is."""
+
+
+class Engine(Protocol):
+    """A language model that answers conversations."""
+
+    @property
+    def name(self) -> str:
+        """As reports call it."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What can be done with it."""
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the same conversation always gets the same answer."""
+
+    @property
+    def context(self) -> int | None:
+        """Tokens of prompt and answer together that the model was made for, if it says so."""
+
+    def identity(self) -> Any:
+        """All that determines its answers, as JSON: part of the hash of a run."""
+
+    def count(self, conversations: Sequence[Conversation]) -> list[int]:
+        """Prompt tokens of each conversation."""
+
+    def count_answers(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text as an answer, with the one that ends it."""
+
+    def answer(
+        self,
+        conversations: Sequence[Conversation],
+        max_tokens: int,
+        constraint: Constraint | None = None,
+    ) -> Iterator[Completion]:
+        """Answers in the order in which they are done.
+
+        Raises ConfigError for a constraint that this engine cannot hold an answer to.
+        """
+
+    def log_probabilities(
+        self, conversations: Sequence[Conversation], answers: Sequence[Sequence[str]]
+    ) -> list[list[float]]:
+        """ln P(answer and its end | conversation) of each of a conversation's answers."""

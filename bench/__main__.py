@@ -55,7 +55,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
 def main(words: Sequence[str] | None = None) -> None:
     """Run the sections one after the other; print every line as it comes, the table at the end."""
     arguments = parse(words)
-    from harness.models.memory import keep_freed_memory
+    from harness.models.local.allocator import keep_freed_memory
     from harness.progress import silence_libraries
 
     silence_libraries()

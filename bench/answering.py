@@ -7,7 +7,7 @@ Every way runs in this process, one after the other, and its texts are compared 
 transformers' `generate`, one by one. The others answer the first few questions, harness all: an
 eval set is long. Ways that compute a shared prefix once answer SHARING times as many, as they too
 gain by more of them; `--questions` raises both. That harness keeps freed memory
-(`harness.models.memory`) serves all ways alike.
+(`harness.models.local.allocator`) serves all ways alike.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.experiment import experiment
 from bench.floors import floors
 from bench.peers import Answer, Unavailable, batches, continuous, llama_cpp, lm_eval
 from bench.table import Row
-from harness.models.decode import Completion
+from harness.models.local.decode import Decoded
 from harness.models.local import LocalModel
 
 __all__ = ["rows"]
@@ -153,7 +153,7 @@ def _short(prompts: Sequence[list[int]]) -> list[list[int]]:
     return [prompt[-32:] for prompt in prompts[:2]]
 
 
-def _shape(prompts: Sequence[list[int]], done: Sequence[Completion]) -> str:
+def _shape(prompts: Sequence[list[int]], done: Sequence[Decoded]) -> str:
     mean = sum(map(len, prompts)) / len(prompts)
     computed = sum(c.computed for c in done) / len(done)
     return f"{len(prompts)}: {mean:.0f} tokens, {computed:.0f} computed"

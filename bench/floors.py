@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from harness.models.decode import Completion
-from harness.models.packed import pack
+from harness.models.local.decode import Decoded
+from harness.models.local.packed_linear import pack
 
 __all__ = ["Floor", "floors"]
 
@@ -31,7 +31,7 @@ class Floor:
     seconds: float
 
 
-def floors(model: PreTrainedModel, done: Sequence[Completion]) -> list[Floor]:
+def floors(model: PreTrainedModel, done: Sequence[Decoded]) -> list[Floor]:
     """For answers as they were given: computed prompt tokens, answer tokens, slots.
 
     Matrix products alone, without attention; and reading the weights once per decoding step, of

@@ -81,7 +81,7 @@ def _busy() -> Iterator[None]:
 def _answering(questions: int) -> float:
     """Questions per second."""
     from bench.experiment import experiment
-    from harness.models.memory import keep_freed_memory
+    from harness.models.local.allocator import keep_freed_memory
 
     keep_freed_memory()
     asked = experiment(["+task=support_json", "rung=few_shot"])
@@ -96,7 +96,7 @@ def _training(steps: int) -> float:
     """Tokens per second, in bfloat16."""
     from bench.experiment import experiment
     from bench.training import Job
-    from harness.models.memory import keep_freed_memory
+    from harness.models.local.allocator import keep_freed_memory
 
     keep_freed_memory()
     return Job.of(experiment(["+task=support_json", "rung=lora"]), steps).harness("bfloat16").rate

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from transformers import AutoTokenizer, ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
 
-from harness.models import plain
+from harness.models.local import padded
 from harness.models.local import LocalModel
 
 __all__ = ["Answer", "Unavailable", "batches", "continuous", "llama_cpp", "lm_eval"]

@@ -31,7 +31,7 @@ from bench.experiment import Experiment, experiment
 from bench.table import Row
 from harness.evidence.contrasts import Side, compare
 from harness.ladder.rung import Predictor
-from harness.models.decode import generate
+from harness.models.local.decode import generate
 
 __all__ = ["rows"]
 

@@ -36,9 +36,9 @@ from transformers import (
 
 from bench.experiment import Experiment, experiment
 from bench.table import Row
-from harness.ladder.packing import IGNORED, Encoded
+from harness.tuning.flat_batches import IGNORED, Encoded
 from harness.ladder.rung import Predictor
-from harness.ladder.training import _GroupedByLength  # the order that harness itself trains in
+from harness.tuning.trainer import _GroupedByLength  # the order that harness itself trains in
 from harness.models.local import LocalModel, dtype_of
 
 __all__ = ["Job", "rows"]

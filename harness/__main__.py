@@ -127,7 +127,6 @@ def _assemble(config: DictConfig) -> Job:
         controls=config.controls,
         dev_questions=config.dev_questions,
         seed=config.seed,
-        batch_size=config.batch_size,
         force=config.force,
         root=Path(config.results).resolve(),
         config=resolved,

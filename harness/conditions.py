@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -13,9 +13,8 @@ from harness.errors import HarnessError
 from harness.evidence import scoring
 from harness.ladder.room import fitting
 from harness.ladder.rung import Predictor, Rung
-from harness.models.decode import Constraint
 from harness.models.embedder import Embedder
-from harness.models.local import LocalModel
+from harness.models.engine import Constraint, Engine
 from harness.progress import Progress, say_once
 from harness.record.results import PREDICTIONS, RunFolder
 from harness.task import Example, Prediction, Question, Task
@@ -50,11 +49,10 @@ class Conditions:
     """With the token budget that this model needs."""
     dev: tuple[Example, ...]
     """The questions of dev that every rung answers."""
-    model: LocalModel
+    engine: Engine
     embedder: Embedder
-    constraint: Callable[[], Constraint] | None
-    """Begins a new constraint for a question; None decodes freely."""
-    batch_size: int | None
+    constraint: Constraint | None
+    """None decodes freely."""
 
     def fit(self, rung: Rung, seed: int, folder: Path) -> Predictor:
         """A rung that is ready to answer; `folder` keeps what training leaves.
@@ -63,9 +61,10 @@ class Conditions:
         that it is asked.
         """
         m = self.task.materials
-        rest = (m, self.model, self.embedder, seed, folder)
-        parts = [self.task.eval, m.dev, *([m.train] if rung.adapter else [])]
-        rung, lowered = fitting(rung, m, lambda r: replace(r, adapter=None).fit(*rest), parts)
+        rest = (m, self.engine, self.embedder, seed, folder)
+        parts = [self.task.questions, *(_questions(part) for part in (m.dev, m.train))]
+        parts = parts if rung.tuning else parts[:2]
+        rung, lowered = fitting(rung, m, lambda r: replace(r, tuning=None).fit(*rest), parts)
         for line in lowered:
             say_once(f"{self.task.name} / {rung.name}: {line}")
         return replace(rung.fit(*rest, self.constraint), lowered=lowered)
@@ -73,19 +72,18 @@ class Conditions:
     def answer(
         self,
         predictor: Predictor,
-        examples: Sequence[Example],
+        questions: Sequence[Question],
         folder: RunFolder,
         kept: str = PREDICTIONS,
     ) -> list[Prediction]:
         """All predictions: those an interrupted run left in the file `kept`, and the rest."""
-        questions = predictor.rung.questions(examples)
         done = folder.predictions(kept)
         answered = {p.id for p in done}
         rest = [q for q in questions if q.id not in answered]
         what = f"{predictor.rung.name}: answering{WHAT[kept]}"
         with Progress(what, len(questions), unit="question") as progress:
             progress.update(len(done))
-            fresh = _surely(predictor, rest, self.batch_size, bool(done))
+            fresh = _surely(predictor, rest, bool(done))
             for prediction in folder.append(fresh, kept):
                 done.append(prediction)
                 progress.advance()
@@ -96,7 +94,7 @@ class Conditions:
     ) -> OnDev:
         """What a rung is worth on the first `count` questions of dev."""
         task = replace(self.task, eval=self.dev[:count], metrics=())
-        predictions = self.answer(predictor, task.eval, folder, kept)
+        predictions = self.answer(predictor, task.questions, folder, kept)
         scores = scoring.score(task, predictions)
         return OnDev(
             value=scoring.metrics(task, predictions, scores)[task.primary].value,
@@ -106,8 +104,12 @@ class Conditions:
         )
 
 
+def _questions(examples: Sequence[Example]) -> tuple[Question, ...]:
+    return tuple(example.question for example in examples)
+
+
 def _surely(
-    predictor: Predictor, questions: Sequence[Question], batch_size: int | None, answered: bool
+    predictor: Predictor, questions: Sequence[Question], answered: bool
 ) -> Iterator[Prediction]:
     """Predictions for all questions; one that cannot be answered becomes a failed prediction.
 
@@ -118,7 +120,7 @@ def _surely(
         return
     left = {q.id: q for q in questions}
     try:
-        for prediction in predictor(questions, batch_size):
+        for prediction in predictor(questions):
             del left[prediction.id]
             yield prediction
         return
@@ -132,7 +134,7 @@ def _surely(
     answered = answered or len(left) < len(questions)
     for question in left.values():
         try:
-            yield from predictor([question], 1)
+            yield from predictor([question])
             answered = True
         except HarnessError:
             raise

@@ -147,7 +147,7 @@ def _example(
         input=values["input"],
         target=target,
         group=_name(values, "group", row.where) or passage or identity,
-        sources=(passage,) if passage else _sources(values.get("sources"), row.where),
+        gold_passages=(passage,) if passage else _sources(values.get("sources"), row.where),
         tags=_tags(values.get("tags"), row.where),
         where=row.where,
     )
@@ -283,7 +283,7 @@ def _check_ids(examples: Sequence[Example]) -> None:
 def _check_sources(examples: Sequence[Example], corpus: Sequence[Passage]) -> None:
     known = {passage.id for passage in corpus}
     for example in examples:
-        for source in example.sources:
+        for source in example.gold_passages:
             if source not in known:
                 raise TaskError(
                     f"{example.where}: source '{source}' is not in the corpus; mend the id"

@@ -10,22 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.answer import Text
 from harness.conditions import DEV_FREE, Conditions
 from harness.errors import ConfigError
 from harness.evidence import scoring
 from harness.evidence.contrasts import Contrasts, Side, compare
 from harness.evidence.cost import Monitor
 from harness.evidence.isolation import Certificate, Isolation
-from harness.ladder.budget import budget
-from harness.ladder.constraint import Constrain
+from harness.ladder.budget import budget, longest_target
 from harness.ladder.controls import Control, controls
-from harness.ladder.grammar import check_grammar, check_targets
 from harness.ladder.room import within_data
 from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
-from harness.models.local import ModelSpec, load_model
-from harness.models.memory import keep_freed_memory
+from harness.models.engine import Constraint, ModelSource
+from harness.models.grammar import check_constraint, check_targets
 from harness.progress import say_once, silence_libraries
 from harness.record import ledger, provenance
 from harness.record.results import RunFolder
@@ -50,7 +47,7 @@ class Job:
     """Ways to set the rung; of several the one that is best on dev answers eval."""
     decoding: str
     """`constrained` (where the answer format has a grammar) or `free`."""
-    model: ModelSpec
+    model: ModelSource
     embedder: Embedder
     isolation: Isolation
     contrasts: Contrasts
@@ -60,7 +57,6 @@ class Job:
     """How many questions of dev a rung answers: settings and the best untuned rung are chosen
     there."""
     seed: int
-    batch_size: int | None
     force: bool
     root: Path
     config: str
@@ -86,10 +82,10 @@ class Job:
         return self.candidates[0].rung
 
     @property
-    def constrained(self) -> bool:
-        """Whether answers are decoded under a grammar: free text and baselines have none."""
-        text = isinstance(self.task.materials.answer, Text)
-        return self.decoding == "constrained" and not text and self.rung.stand_in is None
+    def constraint(self) -> Constraint | None:
+        """What answers are held to; None for free decoding, free text and baselines."""
+        free = self.decoding == "free" or self.rung.baseline is not None
+        return None if free else self.task.materials.answer.constraint
 
     def beside(self, folder: RunFolder) -> Iterator[Job]:
         """The jobs of the controls that belong beside this one, which has left `folder`.
@@ -124,7 +120,6 @@ def run(job: Job) -> RunFolder:
     force = _anew(job, folder.path)
     if folder.complete and not force:
         return folder
-    keep_freed_memory()
     silence_libraries()
     folder.start(job.config, force=force)
     folder.keep_eval(fingerprints["eval"], task.eval)
@@ -136,7 +131,7 @@ def run(job: Job) -> RunFolder:
         predictor = conditions.fit(job.candidates[chosen].rung, job.seed, folder.path)
         fitted = time.perf_counter() - fitting
         dev = _dev(job, conditions, predictor, folder)
-        predictions = conditions.answer(predictor, task.eval, folder)
+        predictions = conditions.answer(predictor, task.questions, folder)
     scores = scoring.score(task, predictions)
     metrics = scoring.metrics(task, predictions, scores)
     if predictor.index:
@@ -181,38 +176,56 @@ def _anew(job: Job, path: Path) -> bool:
 
 
 def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
-    """Everything that determines the result."""
-    several = [candidate.settings for candidate in job.candidates]
+    """Everything that determines the result: of the task only what the rung reads, so that a
+    prompt stays the same run when train grows."""
+    several = [_determining(candidate.settings) for candidate in job.candidates]
+    rungs = [candidate.rung for candidate in job.candidates]
+    read = {"eval", "prompt", "scoring"}.union(*(rung.reads for rung in rungs))
+    dev = job.dev_questions if job.control is None else 0
+    if dev:
+        read.add("dev")
     return {
         "harness": __version__,
-        "task": fingerprints,
-        "model": [job.model.weights.fingerprint(), job.model.dtype],
+        "task": {name: value for name, value in fingerprints.items() if name in read},
+        "model": job.model.identity(),
         "embedder": job.embedder.weights.fingerprint()
-        if any(candidate.rung.embeds for candidate in job.candidates)
+        if any(rung.embeds for rung in rungs)
         else None,
         "rung": several[0],
-        "decoding": "constrained" if job.constrained else "free",
-        "seed": job.seed if any(candidate.rung.random for candidate in job.candidates) else None,
-    } | ({"trials": several, "dev_questions": job.dev_questions} if len(several) > 1 else {})
+        "decoding": "constrained" if job.constraint else "free",
+        "budget": longest_target(job.task.materials, job.constraint),
+        "dev_questions": dev,
+        "seed": job.seed if any(rung.random for rung in rungs) else None,
+    } | ({"trials": several} if len(several) > 1 else {})
+
+
+def _determining(settings: Any) -> Any:
+    """Settings without what changes no answer: where classes are kept, and a rung's place."""
+    match settings:
+        case dict():
+            kept = {k: _determining(v) for k, v in settings.items() if k != "place"}
+            if "_target_" in kept:
+                kept["_target_"] = str(kept["_target_"]).rpartition(".")[2]
+            return kept
+        case list():
+            return [_determining(v) for v in settings]
+    return settings
 
 
 def _conditions(job: Job, task: Task) -> Conditions:
     """Raises TaskError for a target that the constraint would not let a model write."""
-    m = task.materials
-    if job.decoding == "constrained" and isinstance(m.answer, Text):
+    m, constraint = task.materials, job.constraint
+    if job.decoding == "constrained" and m.answer.constraint is None:
         say_once(f"{task.name}: free text has no grammar, so that it is decoded freely")
-    if job.constrained:
-        check_grammar(m.answer)
-        check_targets(m.answer, (*m.train, *m.dev, *task.eval))
-    model = load_model(job.model)
-    tokens, raised = budget(m, model, job.constrained)
+    if constraint:
+        check_constraint(constraint)
+        check_targets(constraint, (*m.train, *m.dev, *task.eval))
+    engine = job.model.load()
+    tokens, raised = budget(m, engine, constraint)
     if raised:
         say_once(f"{task.name}: {raised}")
     task = replace(task, materials=replace(m, max_new_tokens=tokens))
-    constraint = Constrain(jump_forward=True).compile(m.answer, model) if job.constrained else None
-    return Conditions(
-        task, m.dev[: job.dev_questions], model, job.embedder, constraint, job.batch_size
-    )
+    return Conditions(task, m.dev[: job.dev_questions], engine, job.embedder, constraint)
 
 
 def _choose(
@@ -247,10 +260,10 @@ def _dev(
     dev = {"n": ours.n, "value": ours.value}
     rung = predictor.rung
     bare = not (rung.shots or rung.retrieval)
-    if predictor.constraint is None or not (rung.adapter or bare):
+    if predictor.constraint is None or not (rung.tuning or bare):
         return {"dev": dev, "dev_free": None}
     # A bare prompt that is decoded freely often ends none of its answers: a sample shows that.
-    count = ours.n if rung.adapter else min(ours.n, SAMPLE)
+    count = ours.n if rung.tuning else min(ours.n, SAMPLE)
     free = conditions.on_dev(replace(predictor, constraint=None), folder, DEV_FREE, count)
     found: dict[str, Any] = {"n": free.n, "value": free.value}
     if free.each:
@@ -268,7 +281,8 @@ def _manifest(
 ) -> dict[str, Any]:
     """What the run was, where everything in it comes from, and what fitting took."""
     task = conditions.task
-    adapted, index, model = predictor.adapted, predictor.index, predictor.model
+    training, index = predictor.training, predictor.index
+    engine, baseline = predictor.engine.record(), job.rung.baseline
     embedder = job.embedder if predictor.rung.embeds else None
     return {
         "task": task.name,
@@ -279,24 +293,26 @@ def _manifest(
         "sweep": job.sweep,
         "command": job.command,
         "primary": task.primary,
+        "measures": list(task.materials.answer.measures),
+        "place": job.rung.place,
         "decoding": "free" if predictor.constraint is None else "constrained",
         "max_new_tokens": task.materials.max_new_tokens,
         "limit": task.limit,
         "contrasts": asdict(job.contrasts),
         "isolation": certificate.record(),
-        "weights": model.fingerprint,
-        "dtype": job.model.dtype,
+        "weights": engine["weights"],
+        "dtype": engine["dtype"],
         "embedder": embedder.weights.fingerprint() if embedder else None,
         "licences": {"task": task.licence, "model": job.model.licence}
         | ({"embedder": embedder.licence} if embedder else {}),
         "gated": job.model.gated,
-        "template": None if job.rung.stand_in else model.template,
-        "parameters": 0 if job.rung.stand_in else model.parameters,
+        "template": None if baseline else engine["template"],
+        "parameters": 0 if baseline else engine["parameters"],
         "labelled": predictor.rung.labelled(task.materials),
         "lowered": list(predictor.lowered),
-        "training": adapted.report.record() if adapted else None,
+        "training": training.record() if training else None,
         "index": {"seconds": index.seconds, "megabytes": index.megabytes} if index else None,
         "versions": provenance.versions(),
         "git": provenance.git_commit(),
-        "machine": provenance.machine() | {"device": str(model.device)},
+        "machine": provenance.machine() | {"device": engine["device"]},
     }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from harness.answer import Answer
 from harness.errors import ConfigError
 
-__all__ = ["Example", "Materials", "Passage", "Prediction", "Question", "Score", "Task"]
+__all__ = ["Attempt", "Example", "Materials", "Passage", "Prediction", "Question", "Score", "Task"]
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,8 @@ class Question:
 
     id: str
     input: str
-    sources: tuple[str, ...] = ()
-    """Ids of the passages that hold the answer: told to one control alone, never to a rung."""
+    where: str = ""
+    """`file:line`, for messages."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Example:
     """What a model should write, letter for letter."""
     group: str
     """Examples that share a scenario; no group stands in two splits."""
-    sources: tuple[str, ...]
+    gold_passages: tuple[str, ...]
     """Ids of the passages that hold the answer."""
     tags: Mapping[str, str]
     where: str
@@ -41,12 +42,12 @@ class Example:
 
     @property
     def question(self) -> Question:
-        return Question(self.id, self.input)
+        return Question(self.id, self.input, self.where)
 
-    @property
-    def told(self) -> Question:
-        """The question of the control that is given the right passages."""
-        return Question(self.id, self.input, self.sources)
+    def record(self) -> dict[str, Any]:
+        """Its content as JSON, by the names that a task's files have for it."""
+        content = {k: v for k, v in vars(self).items() if k not in ("where", "gold_passages")}
+        return content | {"sources": self.gold_passages, "tags": dict(self.tags)}
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ class Passage:
     title: str
     text: str
     where: str
+
+    def record(self) -> dict[str, Any]:
+        """Its content as JSON."""
+        return {k: v for k, v in vars(self).items() if k != "where"}
 
     def __str__(self) -> str:
         """As a model sees it: with its id and title, or only the text if it has no title."""
@@ -79,6 +84,19 @@ class Materials:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """One of several answers that the model gave before the last: a retry, a call of a tool."""
+
+    text: str
+    finish: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    problem: str | None = None
+    """What was wrong with it, as the model was told."""
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What a rung answered to one question; a failed one is a record too."""
 
@@ -98,6 +116,32 @@ class Prediction:
     error: str | None = None
     batch: int = 1
     """How many sequences there was room for side by side; memory decides, never the text."""
+    attempts: tuple[Attempt, ...] = ()
+    """Earlier answers to the same question; tokens and seconds above are the sum of all."""
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        record = asdict(self)
+        if not self.attempts:
+            del record["attempts"]
+        return record
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Prediction:
+        """The reverse of `record`. Raises KeyError, TypeError for what is none."""
+        attempts = tuple(Attempt(**one) for one in record.get("attempts", ()))
+        passages = tuple(record["passages"])
+        return cls(**{**record, "passages": passages, "attempts": attempts})
+
+    def after(self, attempts: Sequence[Attempt]) -> Prediction:
+        """The same answer, given after others: what all of them took."""
+        return replace(
+            self,
+            prompt_tokens=self.prompt_tokens + sum(a.prompt_tokens for a in attempts),
+            completion_tokens=self.completion_tokens + sum(a.completion_tokens for a in attempts),
+            seconds=self.seconds + sum(a.seconds for a in attempts),
+            attempts=(*attempts, *self.attempts),
+        )
 
 
 @dataclass(frozen=True)
@@ -156,6 +200,5 @@ class Task:
 def _sha256(rows: Sequence[Example | Passage]) -> str:
     digest = hashlib.sha256()
     for row in rows:
-        content = {k: v for k, v in vars(row).items() if k != "where"}
-        digest.update(json.dumps(content, sort_keys=True, default=list).encode() + b"\n")
+        digest.update(json.dumps(row.record(), sort_keys=True, default=list).encode() + b"\n")
     return digest.hexdigest()

@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTraine
 
 from harness.answer import Json
 from harness.ladder.shots import Shots
-from harness.ladder.training import Training
+from harness.tuning.trainer import Training
 from harness.load import load_task
 from harness.models.embedder import Embedder
 from harness.models.local import LocalModel, ModelSpec, load_model

@@ -14,7 +14,7 @@ from rich.console import Console
 from harness.answer import Label
 from harness.errors import LeakError, RungUnavailableError, TaskError
 from harness.evidence.isolation import Isolation
-from harness.ladder.adapter import Adapter
+from harness.tuning.adapter import Adapter
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.room import within_context, within_data
 from harness.ladder.rung import Predictor, Rung

@@ -21,8 +21,8 @@ import harness
 from harness.answer import Json
 from harness.errors import LeakError
 from harness.evidence.isolation import Isolation
-from harness.ladder.constraint import Constrain
-from harness.models import plain
+from harness.models.local.constraint import Constrain
+from harness.models.local import padded
 from harness.models.local import LocalModel, load_model
 from harness.record.results import RunFolder
 from harness.run import Job, run

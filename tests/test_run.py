@@ -23,10 +23,10 @@ from harness.errors import ConfigError, LeakError, RungUnavailableError, TaskErr
 from harness.evidence import scoring
 from harness.evidence.contrasts import Contrasts
 from harness.evidence.isolation import Isolation
-from harness.ladder.adapter import Adapter
+from harness.tuning.adapter import Adapter
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Predictor, Rung
-from harness.models.decode import Completion
+from harness.models.local.decode import Decoded
 from harness.models.local import LocalModel, Message, ModelSpec
 from harness.models.weights import Folder, digest
 from harness.record.ledger import ledger_path, read
@@ -326,7 +326,7 @@ def test_a_users_mistake_in_one_question_is_not_counted_as_a_failed_answer(
 
     def broken(
         model: LocalModel, prompts: Sequence[Sequence[int]], *rest: object
-    ) -> Iterator[Completion]:
+    ) -> Iterator[Decoded]:
         if len(prompts) > 1:
             raise ValueError("a batch cannot be answered")
         raise ConfigError("model: cannot answer; choose another")

@@ -163,7 +163,7 @@ class Isolation:
                 closest = pair
             if pair.similarity == 1 and normalize(e.input) == normalize(_text(row)):
                 leaks.append(Leak("text", split, pair))
-            elif isinstance(row, Passage) and row.id in e.sources:
+            elif isinstance(row, Passage) and row.id in e.gold_passages:
                 continue
             elif pair.similarity >= self.near_duplicate:
                 leaks.append(Leak("near-duplicate", split, pair))

@@ -217,9 +217,9 @@ def retrieval(task: Task, predictions: Sequence[Prediction], seed: int = 0) -> d
     """Share of the passages that hold an example's answer which were among its top k."""
     found = {p.id: p.passages for p in predictions if p.passages}
     recalls = [
-        len(set(e.sources) & set(found[e.id])) / len(e.sources)
+        len(set(e.gold_passages) & set(found[e.id])) / len(e.gold_passages)
         for e in task.eval
-        if e.sources and e.id in found
+        if e.gold_passages and e.id in found
     ]
     if not recalls:
         return {}

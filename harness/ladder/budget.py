@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from harness.answer import Label
-from harness.ladder.length import longest
-from harness.models.local import LocalModel
+from collections.abc import Sequence
+
+from harness.models.engine import Choices, Constraint, Engine, JsonSchema
 from harness.task import Materials
 
-__all__ = ["MOST", "budget"]
+__all__ = ["MOST", "budget", "longest_target"]
 
 MOST = 2048
 """Beyond this many tokens a schema's bound is none in practice: each of them takes memory in every
 slot, whether an answer comes so far or not."""
 
 
-def budget(materials: Materials, model: LocalModel, constrained: bool) -> tuple[int, str | None]:
+def budget(
+    materials: Materials, engine: Engine, constraint: Constraint | None
+) -> tuple[int, str | None]:
     """The token budget of an answer, and a sentence if it is above what the task configured.
 
     There is room for the longest target of train and dev, and, under a constraint, for whatever
@@ -22,18 +24,21 @@ def budget(materials: Materials, model: LocalModel, constrained: bool) -> tuple[
     Where it has none, there is room for twice the longest target: the constraint lets a model that
     has not been tuned write more than it should, and what is cut off cannot be read at all.
     """
-    longest_target = _tokens(model, [e.target for e in materials.train + materials.dev])
+    longest_target = _tokens(engine, [e.target for e in materials.train + materials.dev])
     reasons = [(longest_target, "a target of train or dev is so long")]
-    if constrained and isinstance(materials.answer, Label) and materials.answer.labels:
-        reasons.append((_tokens(model, materials.answer.labels), "a label is so long"))
-    elif constrained:
-        most = longest(materials.answer)
-        if most is not None and most < MOST:
-            reasons.append((most + 1, "the schema admits answers of that length"))
-        else:
-            reasons.append(
-                (2 * longest_target, "the schema has no bound; twice the longest target")
-            )
+    match constraint:
+        case None:
+            pass
+        case Choices(texts):
+            reasons.append((_tokens(engine, texts), "a label is so long"))
+        case JsonSchema():
+            most = materials.answer.longest
+            if most is not None and most < MOST:
+                reasons.append((most + 1, "the schema admits answers of that length"))
+            else:
+                reasons.append(
+                    (2 * longest_target, "the schema has no bound; twice the longest target")
+                )
     needed, reason = max(reasons)
     configured = materials.max_new_tokens
     if needed <= configured:
@@ -41,9 +46,20 @@ def budget(materials: Materials, model: LocalModel, constrained: bool) -> tuple[
     return needed, f"task.max_new_tokens raised from {configured} to {needed}: {reason}"
 
 
-def _tokens(model: LocalModel, texts: list[str] | tuple[str, ...]) -> int:
-    """Tokens of the longest text, with the stop token."""
-    if not texts:
-        return 0
-    encoded = model.tokenizer(list(dict.fromkeys(texts)), add_special_tokens=False).input_ids
-    return 1 + max(map(len, encoded))
+def longest_target(materials: Materials, constraint: Constraint | None) -> int | None:
+    """UTF-8 bytes of the longest target of train and dev, where the budget depends on it; None
+    where the constraint alone bounds an answer."""
+    match constraint:
+        case Choices():
+            return None
+        case JsonSchema():
+            most = materials.answer.longest
+            if most is not None and most < MOST:
+                return None
+    targets = (e.target for e in materials.train + materials.dev)
+    return max((len(target.encode()) for target in targets), default=0)
+
+
+def _tokens(engine: Engine, texts: Sequence[str]) -> int:
+    """Tokens of the longest text, with the one that ends it."""
+    return max(engine.count_answers(list(dict.fromkeys(texts))), default=0)

@@ -10,18 +10,21 @@ learning requires rethinking generalization").
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from harness.answer import Label
-from harness.ladder.retrieval import Retrieval, Search
+from harness.ladder.baselines import Baseline, LinearClassifier, Majority, NearestAnswer
+from harness.ladder.retrieval import Index, Retrieval
 from harness.ladder.rung import Rung
-from harness.ladder.stand_ins import LinearClassifier, Majority, NearestAnswer, StandIn
+from harness.ladder.transform import ShuffledTargets
 from harness.models.embedder import Embedder
-from harness.task import Example, Passage, Question, Task
+from harness.task import Example, Materials, Passage, Question, Task
 
 __all__ = ["Control", "OraclePassages", "RandomPassages", "controls"]
+
+GoldPassages = Mapping[str, tuple[str, ...]]
+"""By the id of a question, the ids of the passages that hold its answer."""
 
 
 @dataclass(frozen=True)
@@ -32,57 +35,78 @@ class Control:
     rung: Rung
     of: str | None
     """The rung that it is a control of; None if of all."""
+    shows: str = ""
+    """What it does, for readers of a report."""
+    judges: bool = False
+    """Whether a tuned rung must be above it, or its training taught it nothing of the task."""
 
     def record(self) -> dict[str, Any]:
-        return {"kind": self.kind, "of": self.of}
+        return {"kind": self.kind, "of": self.of, "shows": self.shows, "judges": self.judges}
+
+
+class _Passages:
+    """A slot that shows passages which no search has found."""
+
+    reads: ClassVar[Collection[str]] = ("corpus",)
+    random: ClassVar[bool] = False
+    embeds: ClassVar[bool] = False
+
+    def labelled(self, materials: Materials) -> int:
+        return 0
+
+    def check(self, materials: Materials) -> None:
+        """The rung that it is a control of has been checked."""
 
 
 @dataclass(frozen=True)
-class RandomPassages:
+class RandomPassages(_Passages):
     """As many passages as retrieval shows, the same for all questions, drawn from the corpus."""
 
     k: int
-    embeds: ClassVar[bool] = False
-    told: ClassVar[bool] = False
 
-    def check(self, corpus: Sequence[Passage]) -> None:
-        """The rung that it is a control of has been checked."""
-
-    def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Search:
-        drawn = tuple(random.Random(0).sample(list(corpus), self.k))
-        return _Given({}, drawn)
+    def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Index:
+        return _Drawn(tuple(random.Random(0).sample(list(corpus), self.k)))
 
 
 @dataclass(frozen=True)
-class OraclePassages:
-    """The passages that hold the answer, as the task names them."""
+class OraclePassages(_Passages):
+    """The passages that hold the answer, as the task names them: no rung of the ladder knows."""
 
-    embeds: ClassVar[bool] = False
-    told: ClassVar[bool] = True
+    gold: GoldPassages
 
-    def check(self, corpus: Sequence[Passage]) -> None:
-        """The rung that it is a control of has been checked."""
-
-    def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Search:
-        return _Given({p.id: p for p in corpus}, ())
+    def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Index:
+        return _Given({p.id: p for p in corpus}, self.gold)
 
 
 @dataclass(frozen=True)
-class _Given:
-    """Passages without a search."""
+class _Drawn:
+    """The same passages whatever is asked."""
 
-    corpus: dict[str, Passage]
-    """By id, of those that are named in a question; empty if it is told none."""
-    always: tuple[Passage, ...]
+    passages: tuple[Passage, ...]
     seconds: float = 0.0
     megabytes: float = 0.0
 
     def search(self, questions: Sequence[Question]) -> list[tuple[Passage, ...]]:
-        return [(*self.always, *(self.corpus[i] for i in q.sources)) for q in questions]
+        return [self.passages] * len(questions)
 
     def illustrate(self, examples: Sequence[Example]) -> list[tuple[Passage, ...]]:
-        """As for a question: the same for all, or those that hold the example's answer."""
-        return self.search([e.told if self.corpus else e.question for e in examples])
+        return [self.passages] * len(examples)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """For each question the passages that it was given."""
+
+    corpus: Mapping[str, Passage]
+    gold: GoldPassages
+    seconds: float = 0.0
+    megabytes: float = 0.0
+
+    def search(self, questions: Sequence[Question]) -> list[tuple[Passage, ...]]:
+        return [tuple(self.corpus[i] for i in self.gold.get(q.id, ())) for q in questions]
+
+    def illustrate(self, examples: Sequence[Example]) -> list[tuple[Passage, ...]]:
+        return [tuple(self.corpus[i] for i in e.gold_passages) for e in examples]
 
 
 def controls(rung: Rung, task: Task, wanted: bool | None) -> Iterator[Control]:
@@ -93,20 +117,23 @@ def controls(rung: Rung, task: Task, wanted: bool | None) -> Iterator[Control]:
     """
     if wanted is False:
         return
-    stand_ins: list[StandIn] = [Majority(), NearestAnswer()]
-    if isinstance(task.materials.answer, Label):
-        stand_ins.append(LinearClassifier())
-    for one in stand_ins:
-        yield Control(one.kind, Rung(one.kind, rung.instructions, stand_in=one), None)
+    baselines: list[Baseline] = [Majority(), NearestAnswer()]
+    if task.materials.answer.labels is not None:
+        baselines.append(LinearClassifier())
+    for one in baselines:
+        alone = Rung(one.kind, rung.instructions, baseline=one)
+        yield Control(one.kind, alone, None, one.shows, one.judges)
     if not wanted:
         return
     if isinstance(rung.retrieval, Retrieval):
-        yield _beside(rung, "random_passages", retrieval=RandomPassages(rung.retrieval.k))
-        if any(e.sources for e in task.eval):
-            yield _beside(rung, "oracle_passages", retrieval=OraclePassages())
-    if rung.adapter:
-        yield _beside(rung, "shuffled_targets", adapter=replace(rung.adapter, shuffle_targets=True))
+        yield _of(rung, "random_passages", retrieval=RandomPassages(rung.retrieval.k))
+        gold = {e.id: e.gold_passages for e in task.eval if e.gold_passages}
+        if gold:
+            yield _of(rung, "oracle_passages", retrieval=OraclePassages(gold))
+    if rung.tuning:
+        shuffled = _of(rung, "shuffled_targets", transform=ShuffledTargets())
+        yield replace(shuffled, judges=True)
 
 
-def _beside(rung: Rung, kind: str, **slots: Any) -> Control:
+def _of(rung: Rung, kind: str, **slots: Any) -> Control:
     return Control(kind, replace(rung, name=f"{rung.name}_{kind}", **slots), rung.name)

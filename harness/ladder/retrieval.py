@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from harness.errors import ConfigError, RungUnavailableError
+from harness.ladder.slot import Slot
 from harness.models.embedder import Embedder
-from harness.task import Example, Passage, Question
+from harness.task import Example, Materials, Passage, Question
 
-__all__ = ["Index", "Lookup", "Retrieval", "Search", "in_order"]
+__all__ = ["FlatIndex", "Index", "Retrieval", "Retriever", "in_order"]
 
 
-class Search(Protocol):
+class Index(Protocol):
     """A corpus that can be asked."""
 
     @property
@@ -32,34 +33,35 @@ class Search(Protocol):
         """The passages that each worked example shows, as many as a question gets."""
 
 
-class Lookup(Protocol):
-    """A way to find passages."""
+class Retriever(Slot, Protocol):
+    """A slot that finds passages."""
 
-    embeds: ClassVar[bool]
-    """Whether an embedder takes part."""
-    told: ClassVar[bool]
-    """Whether it is told which passages hold the answer: a control, not a rung."""
-
-    def check(self, corpus: Sequence[Passage]) -> None:
-        """Raise RungUnavailableError without a corpus, ConfigError for one that is too small."""
-
-    def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Search:
+    def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Index:
         """Make a corpus searchable."""
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Top-k passages by cosine similarity to the question."""
+    """Top-k passages by cosine similarity to the question.
 
-    embeds: ClassVar[bool] = True
-    told: ClassVar[bool] = False
+    >>> Retrieval(k=3).reads
+    ('corpus',)
+    """
+
     k: int
+    reads: ClassVar[Collection[str]] = ("corpus",)
+    random: ClassVar[bool] = False
+    embeds: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if isinstance(self.k, bool) or not isinstance(self.k, int) or self.k < 1:
             raise ConfigError(f"rung.retrieval.k={self.k}: must be a whole number from 1 up")
 
-    def check(self, corpus: Sequence[Passage]) -> None:
+    def labelled(self, materials: Materials) -> int:
+        return 0
+
+    def check(self, materials: Materials) -> None:
+        corpus = materials.corpus
         if not corpus:
             raise RungUnavailableError("it retrieves, but the task has no corpus.jsonl; add one")
         if self.k > len(corpus):
@@ -67,13 +69,13 @@ class Retrieval:
                 f"rung.retrieval.k={self.k}: must be from 1 to the {len(corpus)} passages"
             )
 
-    def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Index:
+    def index(self, corpus: Sequence[Passage], embedder: Embedder) -> FlatIndex:
         """Embed and index a corpus; embeddings are cached by content."""
-        return Index(corpus, embedder, self.k)
+        return FlatIndex(corpus, embedder, self.k)
 
 
-class Index:
-    """A searchable corpus."""
+class FlatIndex:
+    """A corpus indexed by FAISS, searched exactly."""
 
     def __init__(self, corpus: Sequence[Passage], embedder: Embedder, k: int) -> None:
         import faiss
@@ -107,7 +109,7 @@ class Index:
         for example, found in zip(
             examples, self.search([e.question for e in examples]), strict=True
         ):
-            governing = [known[i] for i in example.sources][: self.k]
+            governing = [known[i] for i in example.gold_passages][: self.k]
             rest = [p for p in found if p not in governing]
             # Best first, as found; a governing passage that was missed stands at the end.
             kept = {p.id for p in [*governing, *rest[: self.k - len(governing)]]}

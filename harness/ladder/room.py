@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from harness.errors import HarnessError, RungUnavailableError
 from harness.ladder.rung import Predictor, Rung
-from harness.models.local import Message
-from harness.task import Example, Materials
+from harness.models.engine import Conversation
+from harness.task import Materials, Question
 
 __all__ = ["fitting", "within_context", "within_data"]
 
@@ -17,11 +17,11 @@ Prepare = Callable[[Rung], Predictor]
 
 
 def fitting(
-    rung: Rung, materials: Materials, prepare: Prepare, parts: Sequence[Sequence[Example]]
+    rung: Rung, materials: Materials, prepare: Prepare, parts: Sequence[Sequence[Question]]
 ) -> tuple[Rung, list[str]]:
     """The rung with as much to show as there is and as fits, and what was lowered."""
     rung, said = within_data(rung, materials)
-    if rung.stand_in:
+    if rung.baseline:
         return rung, said
     rung, more = within_context(rung, prepare, parts)
     return rung, said + more
@@ -46,7 +46,7 @@ def within_data(rung: Rung, materials: Materials) -> tuple[Rung, list[str]]:
 
 
 def within_context(
-    rung: Rung, prepare: Prepare, parts: Sequence[Sequence[Example]]
+    rung: Rung, prepare: Prepare, parts: Sequence[Sequence[Question]]
 ) -> tuple[Rung, list[str]]:
     """The rung with as many examples and passages as fit into the model's context with every
     question of `parts`, the same number for all of them, and a sentence for each slot lowered.
@@ -55,19 +55,19 @@ def within_context(
     if a prompt is too long all the same.
     """
     predictor = prepare(rung)
-    context, answer = predictor.model.context, predictor.materials.max_new_tokens
+    context, answer = predictor.engine.context, predictor.materials.max_new_tokens
     if context is None:
         return rung, []
-    example, tokens = _longest(predictor, parts)
-    first, before = _sentence(rung, example, tokens, predictor), rung
+    question, tokens = _longest(predictor, parts)
+    first, before = _sentence(rung, question, tokens, predictor), rung
     while tokens + answer > context:
         smaller = next(_smaller(rung), None)
         if smaller is None:
             raise RungUnavailableError(
-                f"{_sentence(rung, example, tokens, predictor)}; shorten what it shows or asks"
+                f"{_sentence(rung, question, tokens, predictor)}; shorten what it shows or asks"
             )
         rung = smaller
-        example, tokens = _longest(prepare(rung), parts)
+        question, tokens = _longest(prepare(rung), parts)
     return rung, [
         f"rung.{slot}.k lowered from {_k(before, slot)} to {_k(rung, slot)}: {first}"
         for slot in ("shots", "retrieval")
@@ -75,34 +75,34 @@ def within_context(
     ]
 
 
-def _longest(predictor: Predictor, parts: Sequence[Sequence[Example]]) -> tuple[Example, int]:
-    """The example with the longest prompt, and the tokens of that."""
-    found: list[tuple[Example, int]] = []
-    for examples in filter(None, parts):
-        asked = predictor.ask(predictor.rung.questions(examples))
-        lengths = (_tokens(predictor, a.messages) for a in asked)
-        found += zip(examples, lengths, strict=True)
+def _longest(predictor: Predictor, parts: Sequence[Sequence[Question]]) -> tuple[Question, int]:
+    """The question with the longest prompt, and the tokens of that."""
+    found: list[tuple[Question, int]] = []
+    for questions in filter(None, parts):
+        rendered = predictor.render(questions)
+        lengths = (_tokens(predictor, one.messages) for one in rendered)
+        found += zip(questions, lengths, strict=True)
     return max(found, key=lambda pair: pair[1])
 
 
-def _tokens(predictor: Predictor, messages: Sequence[Message]) -> int:
+def _tokens(predictor: Predictor, messages: Conversation) -> int:
     try:
-        return len(predictor.model.encode(messages))
+        return predictor.engine.count([messages])[0]
     except HarnessError:
         raise
     except Exception:  # noqa: BLE001 - it will be counted as a failed answer, when it is asked
         return 0
 
 
-def _sentence(rung: Rung, example: Example, tokens: int, predictor: Predictor) -> str:
+def _sentence(rung: Rung, question: Question, tokens: int, predictor: Predictor) -> str:
     shown = " and ".join(
         f"{slot}.k={k}" for slot in ("shots", "retrieval") if (k := _k(rung, slot))
     )
     answer = predictor.materials.max_new_tokens
     return (
-        f"the prompt of {example.where} has {tokens:,} tokens{f' with {shown}' if shown else ''}, "
-        f"and {answer:,} for the answer make more than the {predictor.model.context:,} that "
-        f"{predictor.model.spec.name} can take"
+        f"the prompt of {question.where} has {tokens:,} tokens{f' with {shown}' if shown else ''}, "
+        f"and {answer:,} for the answer make more than the {predictor.engine.context:,} that "
+        f"{predictor.engine.name} can take"
     )
 
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.errors import ConfigError
-from harness.ladder.adapter import Adapted, Adapter
+from harness.errors import ConfigError, RungUnavailableError
+from harness.ladder.baselines import Baseline
 from harness.ladder.prompt import render
-from harness.ladder.retrieval import Lookup, Search, in_order
+from harness.ladder.retrieval import Index, Retriever, in_order
 from harness.ladder.shots import Shots
-from harness.ladder.stand_ins import StandIn
-from harness.models.decode import Constraint
+from harness.ladder.slot import Slot
+from harness.ladder.transform import Transform
 from harness.models.embedder import Embedder
-from harness.models.local import LocalModel, Message
+from harness.models.engine import Constraint, Engine, Message
 from harness.task import Example, Materials, Passage, Prediction, Question
+from harness.tuning.method import Method, Pair, Report
 
-__all__ = ["Asked", "Predictor", "Rung"]
+__all__ = ["Predictor", "RenderedPrompt", "Rung"]
+
+LAST = 100
+"""The place of rungs that do not say theirs."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class RenderedPrompt:
     """A question as it is put to the model."""
 
     messages: list[Message]
@@ -32,20 +36,28 @@ class Asked:
 
 @dataclass(frozen=True)
 class Rung:
-    """One way to customize a model. Each slot is filled or empty, independent of the others."""
+    """One way to customize a model. Each slot is filled or empty, independent of the others.
+
+    >>> Rung("few_shot", "full", shots=Shots(4, "similar", 0.0, "nearest_last")).reads
+    {'train'}
+    """
 
     name: str
     instructions: str
     """Which variant the prompt says: `full`, `short`, or another of the task's."""
+    place: int = LAST
+    """Where it stands in the ladder's tables: from the cheapest change to the deepest."""
     role: str = "system"
     """Whose turn the instructions stand in: `system` or `user`."""
+    transform: Transform | None = None
+    """What it makes of the materials before its other slots read them."""
     shots: Shots | None = None
     """Which worked examples it shows; where it retrieves, with their passages."""
-    retrieval: Lookup | None = None
+    retrieval: Retriever | None = None
     """What it looks up."""
-    adapter: Adapter | None = None
-    """Which weights it changes."""
-    stand_in: StandIn | None = None
+    tuning: Method | None = None
+    """How it changes weights."""
+    baseline: Baseline | None = None
     """What answers in the model's place: a control."""
 
     def __post_init__(self) -> None:
@@ -53,63 +65,66 @@ class Rung:
             raise ConfigError(f"rung.role={self.role}: is not one of system, user")
 
     @property
+    def slots(self) -> list[Slot]:
+        """Those that are filled."""
+        slots = (self.transform, self.shots, self.retrieval, self.tuning, self.baseline)
+        return [slot for slot in slots if slot is not None]
+
+    @property
+    def reads(self) -> set[str]:
+        """Which materials determine its answers: of `train`, `dev` and `corpus`."""
+        return {part for slot in self.slots for part in slot.reads}
+
+    @property
     def random(self) -> bool:
         """Whether the seed makes a difference."""
-        return self.adapter is not None or (self.shots is not None and self.shots.random)
+        return any(slot.random for slot in self.slots)
 
     @property
     def embeds(self) -> bool:
         """Whether an embedder takes part."""
-        return any(slot and slot.embeds for slot in (self.retrieval, self.shots, self.stand_in))
-
-    @property
-    def told(self) -> bool:
-        """Whether it is told which passages hold the answer, as one control is."""
-        return self.retrieval is not None and self.retrieval.told
-
-    def questions(self, examples: Sequence[Example]) -> list[Question]:
-        """Examples as it may see them: without targets and, but for that control, sources."""
-        return [e.told if self.told else e.question for e in examples]
+        return any(slot.embeds for slot in self.slots)
 
     def labelled(self, materials: Materials) -> int:
         """How many labelled examples it needs."""
-        if self.adapter:
-            return len(materials.train) + len(materials.dev)
-        if self.stand_in:
-            return len(materials.train)
-        return self.shots.labelled(materials.train) if self.shots else 0
+        return max((slot.labelled(materials) for slot in self.slots), default=0)
 
     def check(self, materials: Materials) -> None:
         """Raise what is known before a model is loaded: RungUnavailableError, ConfigError."""
         if self.instructions not in materials.instructions:
             known = ", ".join(materials.instructions)
             raise ConfigError(f"rung.instructions={self.instructions}: is not one of {known}")
-        if self.retrieval:
-            self.retrieval.check(materials.corpus)
-        if self.shots:
-            self.shots.check(materials.train)
+        for slot in self.slots:
+            slot.check(materials)
 
     def fit(
         self,
         materials: Materials,
-        model: LocalModel,
+        engine: Engine,
         embedder: Embedder,
         seed: int,
         folder: Path,
-        constraint: Callable[[], Constraint] | None = None,
+        constraint: Constraint | None = None,
     ) -> Predictor:
-        """Prepare to answer: index, train. `folder` keeps the adapter and training's checkpoints.
+        """Prepare to answer: index, train. `folder` keeps weights and training's checkpoints.
 
-        Sees train, dev and the corpus; eval is out of its reach. `constraint` begins a new one for
-        a question; None decodes freely.
+        Sees train, dev and the corpus; eval is out of its reach. Raises RungUnavailableError if it
+        tunes and the engine cannot be tuned.
         """
         self.check(materials)
+        if self.transform:
+            materials = self.transform.apply(materials, seed)
         index = self.retrieval.index(materials.corpus, embedder) if self.retrieval else None
-        predictor = Predictor(self, materials, model, embedder, seed, index, constraint)
-        if self.adapter is None:
+        predictor = Predictor(self, materials, engine, embedder, seed, index, constraint)
+        if self.tuning is None:
             return predictor
-        adapted = self.adapter.fit(model, predictor.lessons, materials, seed, folder)
-        return replace(predictor, model=adapted.model, adapted=adapted)
+        if not engine.capabilities.tunable:
+            raise RungUnavailableError(
+                f"it tunes weights, but those of {engine.name} are not here; choose a local model"
+            )
+        train, dev = predictor.pairs(materials.train), predictor.pairs(materials.dev)
+        tuned = self.tuning.fit(engine, train, dev, seed, folder)
+        return replace(predictor, engine=tuned.engine, training=tuned.report)
 
 
 @dataclass(frozen=True)
@@ -118,16 +133,16 @@ class Predictor:
 
     rung: Rung
     materials: Materials
-    model: LocalModel
+    engine: Engine
     embedder: Embedder
     seed: int
-    index: Search | None
-    constraint: Callable[[], Constraint] | None = None
-    adapted: Adapted | None = None
+    index: Index | None
+    constraint: Constraint | None = None
+    training: Report | None = None
     lowered: Sequence[str] = ()
     """What it shows less of than it was configured to, and why: sentences."""
 
-    def ask(self, questions: Sequence[Question]) -> list[Asked]:
+    def render(self, questions: Sequence[Question]) -> list[RenderedPrompt]:
         """How each question is put to the model."""
         m, rung = self.materials, self.rung
         shots: Sequence[tuple[Example, ...]] = [()] * len(questions)
@@ -138,7 +153,7 @@ class Predictor:
             passages = self.index.search(questions)
         illustrated = self._illustrated({e.id: e for s in shots for e in s})
         return [
-            Asked(
+            RenderedPrompt(
                 render(
                     m.instructions[rung.instructions],
                     m.question,
@@ -161,37 +176,37 @@ class Predictor:
         shown = in_order(self.materials.corpus, self.index.illustrate(list(shots.values())))
         return dict(zip(shots, shown, strict=True))
 
-    def lessons(self, examples: Sequence[Example]) -> list[tuple[list[Message], str]]:
-        """What an adapter learns from: the very messages it will be asked with, and the targets."""
-        asked = self.ask(self.rung.questions(examples))
-        return [(a.messages, e.target) for a, e in zip(asked, examples, strict=True)]
+    def pairs(self, examples: Sequence[Example]) -> list[Pair]:
+        """Training conversations: the very messages that it asks with, and the targets."""
+        rendered = self.render([e.question for e in examples])
+        return [(r.messages, e.target) for r, e in zip(rendered, examples, strict=True)]
 
-    def __call__(
-        self, questions: Sequence[Question], batch_size: int | None = None
-    ) -> Iterator[Prediction]:
+    def __call__(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """Answer questions; predictions come in the order in which they are done."""
-        if self.rung.stand_in:
-            yield from self._stand_in(self.rung.stand_in, questions)
+        if self.rung.baseline:
+            yield from self._without_model(self.rung.baseline, questions)
             return
-        asked = self.ask(questions)
-        prompts = [self.model.encode(a.messages) for a in asked]
+        rendered = self.render(questions)
+        conversations = [one.messages for one in rendered]
         budget = self.materials.max_new_tokens
-        for done in self.model.answer(prompts, budget, batch_size, self.constraint):
+        for done in self.engine.answer(conversations, budget, self.constraint):
             yield Prediction(
                 id=questions[done.index].id,
-                text=self.model.decode(done.tokens),
+                text=done.text,
                 finish=done.finish,
-                prompt_tokens=len(prompts[done.index]),
-                computed_tokens=done.computed,
-                completion_tokens=len(done.tokens),
-                seconds=done.seconds,
-                passages=asked[done.index].passages,
-                batch=done.batch,
+                prompt_tokens=done.usage.prompt_tokens,
+                computed_tokens=done.usage.computed_tokens,
+                completion_tokens=done.usage.completion_tokens,
+                seconds=done.usage.seconds,
+                passages=rendered[done.index].passages,
+                batch=done.usage.batch,
             )
 
-    def _stand_in(self, stand_in: StandIn, questions: Sequence[Question]) -> Iterator[Prediction]:
+    def _without_model(
+        self, baseline: Baseline, questions: Sequence[Question]
+    ) -> Iterator[Prediction]:
         began = time.perf_counter()
-        texts = stand_in.answers(self.materials, questions, self.embedder)
+        texts = baseline.answers(self.materials, questions, self.embedder)
         seconds = (time.perf_counter() - began) / max(1, len(questions))
         for question, text in zip(questions, texts, strict=True):
             yield Prediction(question.id, text, "stop", 0, 0, 0, seconds)

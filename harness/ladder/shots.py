@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.errors import ConfigError
 from harness.models.embedder import Embedder, Vectors
-from harness.task import Example, Question
+from harness.task import Example, Materials, Question
 
 __all__ = ["Shots"]
 
@@ -56,6 +56,10 @@ class Shots:
             raise ConfigError(f"rung.shots.diversity={self.diversity}: must be from 0 to 1")
 
     @property
+    def reads(self) -> Collection[str]:
+        return ("train",)
+
+    @property
     def random(self) -> bool:
         """Whether the seed makes a difference."""
         return self.choice == "fixed"
@@ -65,16 +69,15 @@ class Shots:
         """Whether an embedder takes part."""
         return self.choice == "similar"
 
-    def labelled(self, train: Sequence[Example]) -> int:
+    def labelled(self, materials: Materials) -> int:
         """Labelled examples that must be there to choose from."""
-        return self.k if self.choice == "fixed" else len(train)
+        return self.k if self.choice == "fixed" else len(materials.train)
 
-    def check(self, train: Sequence[Example]) -> None:
+    def check(self, materials: Materials) -> None:
         """Raise ConfigError if train has fewer than k examples."""
-        if self.k > len(train):
-            raise ConfigError(
-                f"rung.shots.k={self.k}: must be from 1 to the {len(train)} train examples"
-            )
+        have = len(materials.train)
+        if self.k > have:
+            raise ConfigError(f"rung.shots.k={self.k}: must be from 1 to the {have} train examples")
 
     def choose(
         self,

@@ -18,6 +18,7 @@ __all__ = [
     "Engine",
     "JsonSchema",
     "Message",
+    "ModelSource",
     "Usage",
 ]
 
@@ -85,6 +86,28 @@ class Capabilities:
     """It can say how probable a given answer is."""
 
 
+class ModelSource(Protocol):
+    """A model as the configuration names it; nothing is loaded yet."""
+
+    @property
+    def name(self) -> str:
+        """As reports call it."""
+
+    @property
+    def licence(self) -> str:
+        """SPDX identifier, or its name."""
+
+    @property
+    def gated(self) -> bool:
+        """Whether its licence must be accepted before it can be fetched."""
+
+    def identity(self) -> Any:
+        """All that determines its answers, as JSON: part of the hash of a run."""
+
+    def load(self) -> Engine:
+        """What answers."""
+
+
 class Engine(Protocol):
     """A language model that answers conversations."""
 
@@ -104,8 +127,9 @@ class Engine(Protocol):
     def context(self) -> int | None:
         """Tokens of prompt and answer together that the model was made for, if it says so."""
 
-    def identity(self) -> Any:
-        """All that determines its answers, as JSON: part of the hash of a run."""
+    def record(self) -> dict[str, Any]:
+        """What a result says of it, as far as it is known: `weights` (SHA-256 or commit), `dtype`,
+        `template` (SHA-256), `parameters` and `device`."""
 
     def count(self, conversations: Sequence[Conversation]) -> list[int]:
         """Prompt tokens of each conversation."""

@@ -56,7 +56,7 @@ class RunFolder:
         """Write the sealed questions and targets beside the rungs, once for all runs on them."""
         path = self.eval_path(fingerprint)
         if not path.exists():
-            lines = [json.dumps(_kept(e), ensure_ascii=False) + "\n" for e in examples]
+            lines = [json.dumps(e.record(), ensure_ascii=False) + "\n" for e in examples]
             _write(path, "".join(lines))
 
     def eval_path(self, fingerprint: str) -> Path:
@@ -80,7 +80,7 @@ class RunFolder:
         """Write each prediction down as it comes, and pass it on."""
         with (self.path / name).open("a", encoding="utf-8") as file:
             for prediction in predictions:
-                file.write(json.dumps(asdict(prediction), ensure_ascii=False) + "\n")
+                file.write(json.dumps(prediction.record(), ensure_ascii=False) + "\n")
                 file.flush()
                 yield prediction
 
@@ -137,9 +137,8 @@ class RunFolder:
 
     def _prediction(self, where: str, line: bytes) -> Prediction:
         try:
-            record = json.loads(line)
-            return Prediction(**record | {"passages": tuple(record["passages"])})
-        except (ValueError, KeyError, TypeError) as error:
+            return Prediction.of_record(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._unreadable(where, error) from error
 
     def _unreadable(self, name: str, error: Exception) -> ResultsError:
@@ -184,11 +183,6 @@ def find_runs(root: str | Path) -> list[RunFolder]:
     if not marks:
         raise ResultsError(f"{root}: holds no complete run; run `python -m harness +task=…` first")
     return [RunFolder(mark.parent) for mark in marks]
-
-
-def _kept(example: Example) -> dict[str, Any]:
-    tags = dict(example.tags)
-    return {k: v for k, v in vars(example).items() if k != "where"} | {"tags": tags}
 
 
 def _write(path: Path, text: str) -> None:

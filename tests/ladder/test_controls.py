@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.answer import Label
-from harness.ladder.adapter import Adapter
+from harness.tuning.adapter import Adapter
 from harness.ladder.controls import controls
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Rung

@@ -10,8 +10,8 @@ import pytest
 
 from harness.answer import Label
 from harness.errors import ConfigError, RungUnavailableError
-from harness.ladder.adapter import Adapter
-from harness.ladder.constraint import Constrain
+from harness.tuning.adapter import Adapter
+from harness.models.local.constraint import Constrain
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Predictor, Rung
 from harness.ladder.shots import Shots

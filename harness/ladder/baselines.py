@@ -1,26 +1,27 @@
-"""What can answer in a model's place: controls that a model must beat to be worth its cost."""
+"""What can answer in a model's place: baselines that a model must beat to be worth its cost."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from harness.answer import Json
+from harness.errors import RungUnavailableError
+from harness.ladder.slot import Slot
 from harness.models.embedder import Embedder
 from harness.task import Materials, Question
 
-__all__ = ["LinearClassifier", "Majority", "NearestAnswer", "StandIn"]
+__all__ = ["Baseline", "LinearClassifier", "Majority", "NearestAnswer"]
 
 
-class StandIn(Protocol):
+class Baseline(Slot, Protocol):
     """A way to answer that needs no language model."""
 
     kind: ClassVar[str]
-    embeds: ClassVar[bool]
-    """Whether an embedder takes part."""
+    shows: ClassVar[str]
+    """What it does, for readers of a report."""
+    judges: ClassVar[bool]
+    """Whether a tuned rung must be above it, or its training taught it nothing of the task."""
 
     def answers(
         self, materials: Materials, questions: Sequence[Question], embedder: Embedder
@@ -28,31 +29,42 @@ class StandIn(Protocol):
         """The answer to each question."""
 
 
+class _OfTrain:
+    """A slot that reads all of train and has nothing random in it."""
+
+    reads: ClassVar[Collection[str]] = ("train",)
+    random: ClassVar[bool] = False
+
+    def labelled(self, materials: Materials) -> int:
+        return len(materials.train)
+
+    def check(self, materials: Materials) -> None:
+        """Any train set will do."""
+
+
 @dataclass(frozen=True)
-class Majority:
+class Majority(_OfTrain):
     """Always the commonest target of train; for JSON answers field by field."""
 
     kind: ClassVar[str] = "majority"
+    shows: ClassVar[str] = "always the commonest answer"
+    judges: ClassVar[bool] = True
     embeds: ClassVar[bool] = False
 
     def answers(
         self, materials: Materials, questions: Sequence[Question], embedder: Embedder
     ) -> list[str]:
         targets = [e.target for e in materials.train]
-        if isinstance(materials.answer, Json):
-            rows = [json.loads(t) for t in targets]
-            fields = [f.name for f in materials.answer.fields]
-            values = {f: _commonest(json.dumps(r[f]) for r in rows if f in r) for f in fields}
-            given = {f: json.loads(value) for f, value in values.items() if value is not None}
-            return [materials.answer.text(given)] * len(questions)
-        return [_commonest(targets) or ""] * len(questions)
+        return [materials.answer.majority(targets)] * len(questions)
 
 
 @dataclass(frozen=True)
-class NearestAnswer:
+class NearestAnswer(_OfTrain):
     """The target of the training example whose input is most like the question."""
 
     kind: ClassVar[str] = "nearest_answer"
+    shows: ClassVar[str] = "copying the answer of the most similar training example"
+    judges: ClassVar[bool] = False
     embeds: ClassVar[bool] = True
 
     def answers(
@@ -64,11 +76,17 @@ class NearestAnswer:
 
 
 @dataclass(frozen=True)
-class LinearClassifier:
+class LinearClassifier(_OfTrain):
     """Logistic regression on sentence embeddings, for tasks whose answers are labels."""
 
     kind: ClassVar[str] = "linear_classifier"
+    shows: ClassVar[str] = "a linear classifier of the training examples"
+    judges: ClassVar[bool] = False
     embeds: ClassVar[bool] = True
+
+    def check(self, materials: Materials) -> None:
+        if materials.answer.labels is None:
+            raise RungUnavailableError("it classifies, but the task's answers are not labels")
 
     def answers(
         self, materials: Materials, questions: Sequence[Question], embedder: Embedder
@@ -83,9 +101,3 @@ class LinearClassifier:
         model.fit(embedder.encode([e.input for e in materials.train]), targets)
         given: list[str] = model.predict(embedder.encode([q.input for q in questions])).tolist()
         return given
-
-
-def _commonest(values: Iterable[str]) -> str | None:
-    """The first of the most frequent values; None if there is none."""
-    counted = Counter(values).most_common(1)
-    return counted[0][0] if counted else None

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from harness.models.decode import Completion, Constraint
+from harness.models.local.decode import Decoded, TokenConstraint
 
 __all__ = ["generate"]
 
@@ -27,8 +27,8 @@ def generate(
     pad: int,
     *,
     padded: bool = True,
-    constraint: Callable[[], Constraint] | None = None,
-) -> Iterator[Completion]:
+    constraint: Callable[[], TokenConstraint] | None = None,
+) -> Iterator[Decoded]:
     """Greedy completions by `model.generate`, longest prompts first, padded on the left.
 
     With `padded=False` only prompts of equal length share a batch: prompt-learning adapters of
@@ -43,13 +43,13 @@ def generate(
         for i, tokens in zip(batch, outputs, strict=True):
             end = next((n for n, token in enumerate(tokens) if token in stop), None)
             finish = "length" if end is None else "stop"
-            yield Completion(i, tokens[:end], finish, seconds, len(prompts[i]), len(batch))
+            yield Decoded(i, tokens[:end], finish, seconds, len(prompts[i]), len(batch))
 
 
 class _Row:
     """One answer under a constraint, as far as it is written."""
 
-    def __init__(self, constraint: Constraint, stop: frozenset[int]) -> None:
+    def __init__(self, constraint: TokenConstraint, stop: frozenset[int]) -> None:
         self.constraint = constraint
         self.stop = stop
         self.forced: list[int] = []

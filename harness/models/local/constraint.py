@@ -13,9 +13,7 @@ budget is cut off here as in every rung.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,66 +21,56 @@ from llguidance import LLMatcher, LLTokenizer
 from llguidance.hf import from_tokenizer
 from torch import Tensor
 
-from harness.answer import Answer, Json, Label
 from harness.errors import ConfigError
-from harness.ladder.grammar import matcher
-from harness.models.decode import Constraint
-from harness.models.local import LocalModel
+from harness.models.engine import Choices, Constraint, JsonSchema
+from harness.models.grammar import matcher
+from harness.models.local.decode import TokenConstraint
 
-__all__ = ["Constrain"]
+if TYPE_CHECKING:
+    from harness.models.local.engine import LocalEngine
+
+__all__ = ["compile_constraint", "grammar_tokenizer"]
 
 ANY = {"role": "user", "content": "?"}
 """Labels are written the same way behind any question."""
-
-_tokenizers: WeakKeyDictionary[LocalModel, LLTokenizer] = WeakKeyDictionary()
-"""Building one takes seconds, and the rungs of a ladder share their model."""
 
 Trie = dict[int, Any]
 """Which tokens may come next, and the trie behind each of them."""
 
 
-@dataclass(frozen=True)
-class Constrain:
-    """Lets the model write nothing but what the task's answer format reads."""
+def compile_constraint(
+    constraint: Constraint, engine: LocalEngine, *, jump_forward: bool = True
+) -> Callable[[], TokenConstraint]:
+    """What begins a new constraint on tokens, one for each answer.
 
-    jump_forward: bool
-    """Whether tokens without a choice are appended at once; if not, each takes a forward pass."""
-
-    def compile(self, answer: Answer, model: LocalModel) -> Callable[[], Constraint]:
-        """What begins a new constraint, one for each question.
-
-        Raises ConfigError for an answer format that cannot be constrained.
-        """
-        match answer:
-            case Json():
-                grammar = _grammar(answer, model)
-                return lambda: _Matcher(grammar.deep_copy(), model, self.jump_forward)
-            case Label(labels=tuple(labels)):
-                trie = _trie([_encoded(label, model) for label in labels])
-                masks: dict[int, Tensor] = {}
-                return lambda: _Walk(trie, masks, len(model.tokenizer), self.jump_forward)
-        raise ConfigError("free text leaves nothing to constrain; say decoding=free")
+    `jump_forward` says whether tokens without a choice are appended at once; if not, each takes a
+    forward pass. Raises ConfigError for a schema without a grammar.
+    """
+    match constraint:
+        case JsonSchema():
+            grammar = matcher(constraint, engine.grammar_tokenizer)
+            return lambda: _Matcher(grammar.deep_copy(), engine, jump_forward)
+        case Choices(texts):
+            trie = _trie([_encoded(text, engine) for text in texts])
+            masks: dict[int, Tensor] = {}
+            return lambda: _Walk(trie, masks, len(engine.tokenizer), jump_forward)
 
 
-def _grammar(answer: Json, model: LocalModel) -> LLMatcher:
-    """A matcher of the model's tokens at the beginning of a JSON answer. Raises ConfigError."""
-    tokenizer = _tokenizers.get(model)
-    if tokenizer is None:
-        try:
-            tokenizer = from_tokenizer(model.tokenizer, len(model.tokenizer), sorted(model.stop))
-        except ValueError as error:
-            raise ConfigError(f"{model.spec.name}: has no grammars ({error})") from error
-        _tokenizers[model] = tokenizer
-    return matcher(answer, tokenizer)
+def grammar_tokenizer(engine: LocalEngine) -> LLTokenizer:
+    """An engine's tokenizer as llguidance has it, made in seconds. Raises ConfigError."""
+    try:
+        return from_tokenizer(engine.tokenizer, len(engine.tokenizer), sorted(engine.stop))
+    except ValueError as error:
+        raise ConfigError(f"{engine.name}: has no grammars ({error})") from error
 
 
 class _Matcher:
     """One JSON answer, as far as it is written."""
 
-    def __init__(self, matcher: LLMatcher, model: LocalModel, jump_forward: bool) -> None:
+    def __init__(self, matcher: LLMatcher, engine: LocalEngine, jump_forward: bool) -> None:
         self.matcher = matcher
-        self.vocabulary = len(model.tokenizer)
-        self.stop = model.tokenizer.eos_token_id
+        self.vocabulary = len(engine.tokenizer)
+        self.stop = engine.tokenizer.eos_token_id
         self.jump_forward = jump_forward
 
     def allowed(self) -> Tensor:
@@ -140,13 +128,13 @@ class _Walk:
         return forced
 
 
-def _encoded(label: str, model: LocalModel) -> list[int]:
+def _encoded(label: str, engine: LocalEngine) -> list[int]:
     """A label's tokens, with the stop token. Raises ConfigError if they are read as another."""
-    tokens = model.encode_answer([ANY], label)
-    read = model.decode(tokens).strip()
+    tokens = engine.encode_answer([ANY], label)
+    read = engine.decode(tokens).strip()
     if read != label:
         raise ConfigError(
-            f"{model.spec.name}: label {label!r} is read back as {read!r} from this model's "
+            f"{engine.name}: label {label!r} is read back as {read!r} from this model's "
             "tokens; rename the label or say decoding=free"
         )
     return tokens

@@ -10,9 +10,9 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from harness.models import attention, decode
-from harness.models.decode import Completion, generate
-from harness.models.packed import pack
-from harness.models.prefix_tree import build
+from harness.models.local.decode import Decoded, generate
+from harness.models.local.packed_linear import pack
+from harness.models.local.prefix_tree import build
 
 STOP = frozenset({1})
 
@@ -152,7 +152,7 @@ def test_slots_are_filled_before_answering_goes_on(
     steps: list[int] = []
     advance = decode._Batch._advance
 
-    def spy(self: decode._Batch, sequences: list[decode._Sequence]) -> Iterator[Completion]:
+    def spy(self: decode._Batch, sequences: list[decode._Sequence]) -> Iterator[Decoded]:
         steps.append(len(sequences))
         return advance(self, sequences)
 

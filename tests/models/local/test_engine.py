@@ -10,7 +10,7 @@ import torch
 
 from harness.answer import Label
 from harness.errors import ConfigError, WeightsError
-from harness.ladder.constraint import Constrain
+from harness.models.local.constraint import Constrain
 from harness.models import local
 from harness.models.local import LocalModel, ModelSpec, load_model
 from harness.models.weights import Folder

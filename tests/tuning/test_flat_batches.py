@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from harness.ladder import packing
-from harness.ladder.packing import IGNORED, Encoded, flat_batch, padded_batch
+from harness.tuning import flat_batches
+from harness.tuning.flat_batches import IGNORED, Encoded, flat_batch, padded_batch
 
 EXAMPLES = [
     Encoded([5, 6, 7, 8, 20, 21], [30, 31, 1]),

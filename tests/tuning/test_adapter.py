@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM
 
 from harness.errors import TrainingError
-from harness.ladder.adapter import Adapted, Adapter
+from harness.tuning.adapter import Adapted, Adapter
 from harness.ladder.prompt import render
-from harness.models import plain
+from harness.models.local import padded
 from harness.models.local import LocalModel, Message, ModelSpec
 from harness.models.weights import digest
 from harness.task import Example, Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.models.prefix_tree import build
+from harness.models.local.prefix_tree import build
 
 
 def tree(*prompts: str, min_saving: int = 1):  # type: ignore[no-untyped-def]

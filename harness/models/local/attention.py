@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.models.prefix_tree import Node
+from harness.models.local.prefix_tree import Node
 
 __all__ = ["NAME", "Segment", "Step", "Tails", "register"]
 

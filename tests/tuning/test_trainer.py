@@ -15,9 +15,9 @@ import torch
 from peft import PeftModel, get_peft_model, get_peft_model_state_dict
 from torch import Tensor
 
-from harness.ladder import packing, training
-from harness.ladder.packing import Encoded, flat_batch, padded_batch
-from harness.ladder.training import Curve, train
+from harness.tuning import flat_batches, training
+from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
+from harness.tuning.trainer import Curve, train
 from harness.models.local import LocalModel
 from tests.conftest import lora, plan
 

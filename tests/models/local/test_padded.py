@@ -11,9 +11,9 @@ import pytest
 from peft import get_peft_model
 
 from harness.answer import Answer, Json, Label
-from harness.ladder.constraint import Constrain
-from harness.models import plain
-from harness.models.decode import Completion
+from harness.models.local.constraint import Constrain
+from harness.models.local import padded
+from harness.models.local.decode import Decoded
 from harness.models.local import LocalModel
 from tests.conftest import SCHEMA
 
@@ -43,7 +43,7 @@ Begin = Callable[[], object]
 
 def by_generate(
     model: LocalModel, prompts: list[list[int]], budget: int, size: int | None, begin: Begin
-) -> list[Completion]:
+) -> list[Decoded]:
     reference = model.fresh(model.model.dtype)
     done = plain.generate(
         reference, prompts, model.stop, budget, size, 1, constraint=begin  # type: ignore[arg-type]
@@ -51,7 +51,7 @@ def by_generate(
     return sorted(done, key=lambda c: c.index)
 
 
-def said(done: list[Completion]) -> list[tuple[list[int], str]]:
+def said(done: list[Decoded]) -> list[tuple[list[int], str]]:
     return [(c.tokens, c.finish) for c in sorted(done, key=lambda c: c.index)]
 
 

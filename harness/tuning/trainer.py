@@ -26,11 +26,12 @@ from transformers.trainer_callback import ExportableState, TrainerState
 from transformers.trainer_pt_utils import get_length_grouped_indices
 from transformers.trainer_utils import get_last_checkpoint
 
-from harness.ladder.loss import cross_entropy
-from harness.ladder.packing import IGNORED, Encoded
 from harness.progress import Progress
+from harness.tuning.flat_batches import IGNORED, Encoded
+from harness.tuning.loss import cross_entropy
+from harness.tuning.method import Curve
 
-__all__ = ["Curve", "Training", "train"]
+__all__ = ["Training", "train_weights"]
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ class Training:
     weight_decay: float
     max_grad_norm: float
     evaluations_per_epoch: int
-    """How often dev is looked at and a checkpoint is written."""
+    """How often dev is evaluated and a checkpoint is written."""
     patience: int
-    """Training stops when dev has not improved for so many looks."""
+    """Training stops when dev has not improved for so many evaluations."""
     dtype: str
     """Base weights while training: `auto` is bfloat16 where the processor has it."""
     activation_checkpointing: bool
@@ -68,24 +69,10 @@ class Training:
         width as it was fitted on Llama models for LoRA with alpha 32 and scaling 1/r (Schulman and
         Thinking Machines Lab 2025, "LoRA Without Regret", and its cookbook's `get_lr`). It gives
         1.3e-3 at a width of 576 (135M parameters) and 2.9e-4 at 4096 (7B, 8B).
-
         """
         if self.learning_rate is not None:
             return self.learning_rate
         return self.rate_scale * 5e-4 * float((2000 / hidden_size) ** 0.781)
-
-
-@dataclass(frozen=True)
-class Curve:
-    """What training left behind."""
-
-    points: list[dict[str, float]]
-    """One record per step or look: step, epoch and loss, or dev_loss, dev_accuracy, stop_rate."""
-    steps: int
-    best_step: int
-    seconds: float
-    tokens: int
-    """Tokens of all examples seen, each with its whole prompt."""
 
 
 class _CompletionTrainer(Trainer):  # type: ignore[misc]
@@ -194,8 +181,8 @@ class _Clock(TrainerCallback, ExportableState):  # type: ignore[misc]
         return {"args": {}, "attributes": {"before": self.seconds}}
 
 
-class _LastLook(TrainerCallback):  # type: ignore[misc]
-    """Looks at dev behind the last step too, wherever the others fall: it may be the best."""
+class _LastEvaluation(TrainerCallback):  # type: ignore[misc]
+    """Evaluates dev behind the last step too, wherever the others fall: it may be the best."""
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step >= state.max_steps:
@@ -225,7 +212,7 @@ class _Report(TrainerCallback):  # type: ignore[misc]
                 self.progress.note(label, f"{logs[key]:.3f}")
 
 
-def train(
+def train_weights(
     model: Any,
     examples: Sequence[Encoded],
     dev: Sequence[Encoded],
@@ -251,7 +238,7 @@ def train(
             callbacks=[
                 EarlyStoppingCallback(training.patience),
                 _Clock(),
-                _LastLook(),
+                _LastEvaluation(),
                 _Report(progress),
             ],
         )
@@ -343,7 +330,7 @@ class _Rows(torch.utils.data.Dataset[dict[str, Any]]):
 
 
 def _points(log: Sequence[dict[str, float]]) -> list[dict[str, float]]:
-    """The Trainer's log, as one record per step and per look at dev, in our names."""
+    """The Trainer's log, as one record per step and dev evaluation, in our names."""
     names = {
         "step": "step",
         "epoch": "epoch",

@@ -13,10 +13,10 @@ import torch
 
 from harness.answer import Answer, Json, Label, Text
 from harness.errors import ConfigError
-from harness.ladder.constraint import Constrain
+from harness.models.local.constraint import Constrain
 from harness.ladder.rung import Rung
 from harness.models import decode
-from harness.models.decode import Constraint
+from harness.models.local.decode import TokenConstraint
 from harness.models.embedder import Embedder
 from harness.models.local import LocalModel
 from harness.task import Prediction, Task
@@ -56,11 +56,11 @@ def ask(task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path) -> Ask:
     return call
 
 
-def begin(answer: Answer, model: LocalModel, jump_forward: bool = False) -> Constraint:
+def begin(answer: Answer, model: LocalModel, jump_forward: bool = False) -> TokenConstraint:
     return Constrain(jump_forward).compile(answer, model)()
 
 
-def write(constraint: Constraint, tokens: list[int]) -> None:
+def write(constraint: TokenConstraint, tokens: list[int]) -> None:
     """Write an answer token by token, each of which must be allowed."""
     for position, token in enumerate(tokens):
         assert constraint.allowed()[token], f"token {position} of {tokens}"

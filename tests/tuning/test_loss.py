@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from harness.ladder.loss import CHUNK, cross_entropy
+from harness.tuning.loss import CHUNK, cross_entropy
 
 
 def test_the_gradient_of_the_loss_equals_torch_cross_entropy() -> None:

@@ -5,58 +5,51 @@ This is the only place where a chat template is applied.
 
 from __future__ import annotations
 
-import gc
+import copy
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 from jinja2 import TemplateError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from llguidance import LLTokenizer
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from harness.errors import ConfigError, WeightsError
-from harness.models import plain
-from harness.models.decode import Completion, Constraint, generate
-from harness.models.packed import pack
-from harness.models.weights import Weights, cache_folder, exclusive
-from harness.progress import unless_watched
+from harness.models.engine import (
+    Capabilities,
+    Completion,
+    Constraint,
+    Conversation,
+    Usage,
+)
+from harness.models.local import padded
+from harness.models.local.constraint import compile_constraint, grammar_tokenizer
+from harness.models.local.decode import Decoded, TokenConstraint, generate
+from harness.models.local.packed_linear import pack
+from harness.models.local.spec import MIXED, ModelSpec
 
-__all__ = ["LocalModel", "Message", "ModelSpec", "dtype_of", "load_model"]
+__all__ = ["LocalEngine", "device_of", "dtype_of"]
 
-MIXED = "mixed"
-"""The dtype of a model whose weights and sums are float32 and whose products are bfloat16."""
-
-Message = Mapping[str, str]
-"""`{"role": "system" | "user" | "assistant", "content": …}`"""
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """Which model answers, and in what precision."""
-
-    name: str
-    weights: Weights
-    dtype: str
-    """float32, bfloat16, float16, or mixed: float32 with matrix products in bfloat16."""
-    licence: str
-    gated: bool
-    """Whether its licence must be accepted before it can be fetched."""
-    device: str
-    """auto (a GPU if there is one), cpu or cuda."""
+SCORED = 16
+"""Answers to one conversation whose probabilities are computed side by side."""
 
 
-class LocalModel:
-    """A model that answers prompts of token ids, and knows how to write them."""
+class LocalEngine:
+    """A transformers model that answers conversations, and whose weights can be trained."""
+
+    capabilities = Capabilities(tunable=True, constrainable=True, log_probabilities=True)
+    deterministic = True
 
     def __init__(self, spec: ModelSpec, folder: Path, fingerprint: str) -> None:
         self.spec = spec
         self.folder = folder
         self.fingerprint = fingerprint
         """SHA-256 or commit that tells these weights from all others."""
-        self.device = _device(spec.device)
+        self.device = device_of(spec.device)
         if spec.dtype == MIXED and not _multiplies_in_bfloat16(self.device):
             raise ConfigError("model.dtype=mixed: needs a CPU with bfloat16; use float32 here")
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -65,6 +58,24 @@ class LocalModel:
         self._model: PreTrainedModel | None = None
         self.adapter: Any = None
         """A PEFT adapter that cannot be merged into the weights and answers in front of them."""
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "weights": self.fingerprint,
+            "dtype": self.spec.dtype,
+            "template": self.template,
+            "parameters": self.parameters,
+            "device": str(self.device),
+        }
+
+    @cached_property
+    def config(self) -> Any:
+        """The architecture, as transformers has it."""
+        return AutoConfig.from_pretrained(self.folder, trust_remote_code=False)
 
     @property
     def model(self) -> PreTrainedModel:
@@ -81,17 +92,23 @@ class LocalModel:
         )
         return model.to(self.device).eval()
 
-    def with_weights(self, model: PreTrainedModel, fingerprint: str) -> LocalModel:
+    def with_weights(self, model: PreTrainedModel, fingerprint: str) -> LocalEngine:
         """The same model with other weights, which must be laid out like `fresh`."""
-        other = LocalModel(self.spec, self.folder, fingerprint)
+        other = self._twin(fingerprint)
         pack(model, self._products)
         other._model = model
         return other
 
-    def with_adapter(self, adapter: Any, fingerprint: str) -> LocalModel:
+    def with_adapter(self, adapter: Any, fingerprint: str) -> LocalEngine:
         """The same model behind a PEFT adapter that stays apart from the weights."""
-        other = LocalModel(self.spec, self.folder, fingerprint)
+        other = self._twin(fingerprint)
         other._model, other.adapter = adapter.get_base_model(), adapter
+        return other
+
+    def _twin(self, fingerprint: str) -> LocalEngine:
+        """The same tokenizer and template, without weights."""
+        other = copy.copy(self)
+        other.fingerprint, other._model, other.adapter = fingerprint, None, None
         return other
 
     @property
@@ -103,13 +120,13 @@ class LocalModel:
     def parameters(self) -> int:
         """How many weights there are; a weight that is used twice counts once."""
         with torch.device("meta"):
-            config = self.model.config
-            return sum(p.numel() for p in AutoModelForCausalLM.from_config(config).parameters())
+            model = AutoModelForCausalLM.from_config(self.config)
+        return sum(p.numel() for p in model.parameters())
 
     @property
     def context(self) -> int | None:
         """Tokens of prompt and answer together that the model was made for, if it says so."""
-        most = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        most = getattr(self.config.get_text_config(), "max_position_embeddings", None)
         return int(most) if most else None
 
     @property
@@ -124,11 +141,11 @@ class LocalModel:
         listed = ids if isinstance(ids, list) else [ids]
         return frozenset(i for i in [*listed, self.tokenizer.eos_token_id] if i is not None)
 
-    def encode(self, messages: Sequence[Message]) -> list[int]:
+    def encode(self, messages: Conversation) -> list[int]:
         """Token ids of a conversation up to where the assistant's answer begins."""
         return self._ids(self._text(messages, open_turn=True))
 
-    def encode_answer(self, messages: Sequence[Message], answer: str) -> list[int]:
+    def encode_answer(self, messages: Conversation, answer: str) -> list[int]:
         """Token ids of the assistant's answer to a conversation, with the stop token."""
         opened = self._text(messages, open_turn=True)
         closed = self._text([*messages, {"role": "assistant", "content": answer}], open_turn=False)
@@ -142,21 +159,55 @@ class LocalModel:
         text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
         return text
 
+    @cached_property
+    def grammar_tokenizer(self) -> LLTokenizer:
+        """The tokenizer as grammars need it. Raises ConfigError for one that they cannot read."""
+        return grammar_tokenizer(self)
+
+    def count(self, conversations: Sequence[Conversation]) -> list[int]:
+        return [len(self.encode(conversation)) for conversation in conversations]
+
+    def count_answers(self, texts: Sequence[str]) -> list[int]:
+        if not texts:
+            return []
+        return [
+            1 + len(ids) for ids in self.tokenizer(list(texts), add_special_tokens=False).input_ids
+        ]
+
     def answer(
+        self,
+        conversations: Sequence[Conversation],
+        max_tokens: int,
+        constraint: Constraint | None = None,
+    ) -> Iterator[Completion]:
+        """Greedy answers, in the order in which they are done."""
+        prompts = [self.encode(conversation) for conversation in conversations]
+        begin = compile_constraint(constraint, self) if constraint else None
+        for done in self.generate(prompts, max_tokens, self.spec.batch_size, begin):
+            usage = Usage(
+                prompt_tokens=len(prompts[done.index]),
+                computed_tokens=done.computed,
+                completion_tokens=len(done.tokens),
+                seconds=done.seconds,
+                batch=done.batch,
+            )
+            yield Completion(done.index, self.decode(done.tokens), done.finish, usage)
+
+    def generate(
         self,
         prompts: Sequence[Sequence[int]],
         max_new_tokens: int,
         batch_size: int | None = None,
-        constraint: Callable[[], Constraint] | None = None,
-    ) -> Iterator[Completion]:
-        """Greedy answers, in the order in which they finish.
+        constraint: Callable[[], TokenConstraint] | None = None,
+    ) -> Iterator[Decoded]:
+        """Greedy answers to prompts of token ids, in the order in which they finish.
 
         `constraint` begins a new one for each prompt.
         """
         longest = max(map(len, prompts), default=0) + max_new_tokens
         if self.adapter is not None or not _fits_shared_prefix(self.model, longest):
             self.model.set_attn_implementation("sdpa")
-            return plain.generate(
+            return padded.generate(
                 self.adapter or self.model,
                 prompts,
                 self.stop,
@@ -176,7 +227,37 @@ class LocalModel:
             steady=self._products is not None,
         )
 
-    def _text(self, messages: Sequence[Message], *, open_turn: bool) -> str:
+    @torch.inference_mode()
+    def log_probabilities(
+        self, conversations: Sequence[Conversation], answers: Sequence[Sequence[str]]
+    ) -> list[list[float]]:
+        """ln P(answer and stop token | conversation), in nats, without any constraint."""
+        self.model.set_attn_implementation("sdpa")
+        found: list[list[float]] = []
+        for conversation, texts in zip(conversations, answers, strict=True):
+            prompt = self.encode(conversation)
+            written = [self.encode_answer(conversation, text) for text in texts]
+            parts = [written[i : i + SCORED] for i in range(0, len(written), SCORED)]
+            found.append([value for part in parts for value in self._scored(prompt, part)])
+        return found
+
+    def _scored(self, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[float]:
+        """ln P of each answer of token ids behind one prompt."""
+        longest = max(map(len, answers))
+        # Padding stands behind an answer, where nothing that counts can see it.
+        rows = [[*prompt, *tokens, *[prompt[-1]] * (longest - len(tokens))] for tokens in answers]
+        output = (self.adapter or self.model)(
+            input_ids=torch.tensor(rows, device=self.device),
+            logits_to_keep=longest + 1,
+            use_cache=False,
+        )
+        logits: Tensor = output.logits[:, :-1].float().log_softmax(-1)
+        return [
+            float(row[range(len(tokens)), list(tokens)].sum())
+            for row, tokens in zip(logits, answers, strict=True)
+        ]
+
+    def _text(self, messages: Conversation, *, open_turn: bool) -> str:
         try:
             return self._template(messages, open_turn)
         except TemplateError:  # Gemma's and Mistral's templates refuse a system turn
@@ -189,7 +270,7 @@ class LocalModel:
             }
             return self._template([merged, *rest], open_turn)
 
-    def _template(self, messages: Sequence[Message], open_turn: bool) -> str:
+    def _template(self, messages: Conversation, open_turn: bool) -> str:
         text: str = self.tokenizer.apply_chat_template(
             list(messages), tokenize=False, add_generation_prompt=open_turn
         )
@@ -199,35 +280,6 @@ class LocalModel:
         # The template has written BOS already where the model wants one.
         ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
         return ids
-
-
-@lru_cache(maxsize=1)
-def load_model(spec: ModelSpec) -> LocalModel:
-    """The model of a spec; the last one is kept, as the rungs of a sweep share it."""
-    gc.collect()
-    path = spec.weights.resolve()
-    fingerprint = spec.weights.fingerprint()
-    folder = _dequantized(path, fingerprint) if path.suffix == ".gguf" else path
-    return LocalModel(spec, folder, fingerprint)
-
-
-def _dequantized(path: Path, fingerprint: str) -> Path:
-    """A GGUF file as a folder of safetensors in float32: written once, then loaded in seconds."""
-    target = cache_folder("dequantized") / fingerprint[:16]
-    with exclusive(target.parent):
-        if not target.exists():
-            scratch = target.parent / f"fetch-{target.name}"
-            with unless_watched():
-                model = AutoModelForCausalLM.from_pretrained(
-                    path.parent, gguf_file=path.name, dtype=torch.float32
-                )
-            # What is saved is not quantized any more and must not say that it is.
-            model.hf_quantizer = None
-            del model.config.quantization_config
-            model.save_pretrained(scratch)
-            AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name).save_pretrained(scratch)
-            scratch.rename(target)
-    return target
 
 
 def dtype_of(name: str) -> torch.dtype:
@@ -243,7 +295,8 @@ def dtype_of(name: str) -> torch.dtype:
     return dtypes[name]
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """The torch device of a name in the configuration. Raises ConfigError."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():

@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from harness.models import attention, prefix_tree
-from harness.models.attention import Segment, Step, Tails
-from harness.models.prefix_tree import Node
+from harness.models.local import attention, prefix_tree
+from harness.models.local.attention import Segment, Step, Tails
+from harness.models.local.prefix_tree import Node
 
-__all__ = ["Completion", "Constraint", "generate"]
+__all__ = ["Decoded", "TokenConstraint", "generate"]
 
 MIN_SAVING = 64
 """A prefix node must save this many token computations: it costs a pass and a merge of its own."""
@@ -43,7 +43,7 @@ MOST_SLOTS, MOST_SLOTS_ON_GPU = 128, 256
 """Each slot costs memory; on two cores more of them gain a tenth at most."""
 
 
-class Constraint(Protocol):
+class TokenConstraint(Protocol):
     """What one answer may look like, token by token."""
 
     def allowed(self) -> Tensor:
@@ -57,7 +57,7 @@ class Constraint(Protocol):
 
 
 @dataclass(frozen=True)
-class Completion:
+class Decoded:
     """The answer to the prompt at `index`, and what it took."""
 
     index: int
@@ -80,7 +80,7 @@ class _Sequence:
     index: int
     prompt: Sequence[int]
     node: Node | None
-    constraint: Constraint | None
+    constraint: TokenConstraint | None
     slot: int = -1
     pending: list[int] = field(default_factory=list)
     """Tokens whose keys are not stored yet."""
@@ -107,9 +107,9 @@ def generate(
     stop: frozenset[int],
     max_new_tokens: int,
     batch_size: int | None = None,
-    constraint: Callable[[], Constraint] | None = None,
+    constraint: Callable[[], TokenConstraint] | None = None,
     steady: bool = False,
-) -> Iterator[Completion]:
+) -> Iterator[Decoded]:
     """Answer token-id prompts greedily; completions come in the order in which they finish.
 
     `batch_size` is found from the free memory if it is None, and halved when memory runs out all
@@ -168,7 +168,7 @@ class _Batch:
         self.device = embedding.device
         self.tails = Tails.empty(layers, (slots, heads, capacity, dim), embedding)
 
-    def run(self) -> Iterator[Completion]:
+    def run(self) -> Iterator[Decoded]:
         while self.queue or self.active:
             # Refilling single slots would cost a small, inefficient pass each.
             if len(self.free) * 4 >= self.slots:
@@ -204,7 +204,7 @@ class _Batch:
         first.computed += n
         first.seconds += time.perf_counter() - began
 
-    def _advance(self, sequences: list[_Sequence]) -> Iterator[Completion]:
+    def _advance(self, sequences: list[_Sequence]) -> Iterator[Decoded]:
         """One forward pass over the pending tokens of `sequences`; one new token for each."""
         began = time.perf_counter()
         tokens: list[int] = []
@@ -242,12 +242,12 @@ class _Batch:
                 return "length"
         return None
 
-    def _finish(self, s: _Sequence, finish: str) -> Completion:
+    def _finish(self, s: _Sequence, finish: str) -> Decoded:
         bisect.insort(self.free, s.slot)
         s.slot = -1
         if s.node:
             s.node.release()
-        return Completion(s.index, s.output, finish, s.seconds, s.computed, self.slots)
+        return Decoded(s.index, s.output, finish, s.seconds, s.computed, self.slots)
 
     def _forward(
         self, tokens: Sequence[int], positions: Sequence[int], step: Step, keep: list[int]

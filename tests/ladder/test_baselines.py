@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from harness.answer import Json, Label, Text
-from harness.ladder.stand_ins import LinearClassifier, Majority, NearestAnswer
+from harness.ladder.baselines import LinearClassifier, Majority, NearestAnswer
 from harness.models.embedder import Embedder
 from harness.task import Example, Materials, Task
 

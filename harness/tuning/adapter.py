@@ -1,0 +1,191 @@
+"""Adapters: any that PEFT knows, trained on the very prompts that the rung asks with."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import PeftConfig, PeftModel, get_peft_model
+from peft.helpers import disable_input_dtype_casting
+from transformers import PreTrainedModel, set_seed
+
+from harness.errors import TrainingError
+from harness.models.local.engine import LocalEngine, dtype_of
+from harness.models.weights import digest
+from harness.tuning import flat_batches
+from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
+from harness.tuning.method import Curve, Method, Pair, Report, Tuned, keep, kept
+from harness.tuning.trainer import Training, train_weights
+
+__all__ = ["Adapter"]
+
+EFFECT_PROMPTS = 2
+"""How many dev examples the effect of an adapter is measured on."""
+
+ZERO_STEP_PROMPTS = 8
+"""How many dev questions an untrained adapter must answer as the base model does."""
+ZERO_STEP_TOKENS = 16
+"""And how many tokens of each answer are compared."""
+
+
+@dataclass(frozen=True)
+class Adapter(Method):
+    """A PEFT adapter and how it is trained."""
+
+    config: PeftConfig
+    training: Training
+
+    def fit(
+        self,
+        engine: LocalEngine,
+        train: Sequence[Pair],
+        dev: Sequence[Pair],
+        seed: int,
+        folder: Path,
+    ) -> Tuned:
+        """Train, or take up what an earlier run has finished; answer with the result.
+
+        `folder` gets `adapter/` (safetensors) and `training.json`, and `checkpoints/` on the way.
+        Raises TrainingError if the adapter changes nothing.
+        """
+        report = kept(folder)
+        if report is None:
+            report = self._train(engine, train, dev, seed, folder)
+            keep(folder, report)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        return Tuned(_answering(engine, folder / "adapter", str(report.sha256)), report)
+
+    def _train(
+        self,
+        engine: LocalEngine,
+        train: Sequence[Pair],
+        dev: Sequence[Pair],
+        seed: int,
+        folder: Path,
+    ) -> Report:
+        set_seed(seed)
+        dtype = _training_dtype(self.training.dtype, engine.device)
+        base = engine.fresh(dtype)
+        flat = not self.config.is_prompt_learning and _fits_flat_batch(base)
+        if flat:
+            flat_batches.register()
+            base.set_attn_implementation(flat_batches.NAME)
+        # PEFT writes what it infers into a config; the rung's own must stay as it was.
+        adapted = get_peft_model(base, deepcopy(self.config))
+        examples, dev_examples = _encode(engine, train), _encode(engine, dev)
+        zero_step = self._zero_step(engine, adapted, dev, folder)
+        pad = engine.tokenizer.pad_token_id or engine.tokenizer.eos_token_id
+        autocast = dtype == torch.bfloat16
+        # Under autocast PEFT's own casts of each layer's input would be work done twice.
+        with disable_input_dtype_casting(adapted, autocast):
+            curve = train_weights(
+                adapted,
+                examples,
+                dev_examples,
+                training=self.training,
+                collate=flat_batch if flat else lambda rows: padded_batch(rows, pad),
+                stop=sorted(engine.stop),
+                seed=seed,
+                folder=folder / "checkpoints",
+                autocast=autocast,
+            )
+        adapted.save_pretrained(folder / "adapter", safe_serialization=True)
+        effect = _effect(adapted, dev_examples[:EFFECT_PROMPTS])
+        return _report(adapted, folder / "adapter", examples, zero_step, effect, curve)
+
+    def _zero_step(
+        self, engine: LocalEngine, untrained: PeftModel, dev: Sequence[Pair], folder: Path
+    ) -> dict[str, int] | None:
+        """Whether all that training does not do leaves the base model as it is: the same adapter
+        as answers later, saved, loaded and merged, before its first step. None for adapters that
+        do not start at zero."""
+        if self.config.is_prompt_learning:
+            return None
+        untrained.save_pretrained(folder / "untrained", safe_serialization=True)
+        asked = [conversation for conversation, _ in dev[:ZERO_STEP_PROMPTS]]
+        texts = [
+            {done.index: done.text for done in answering.answer(asked, ZERO_STEP_TOKENS)}
+            for answering in (engine, _answering(engine, folder / "untrained", "untrained"))
+        ]
+        shutil.rmtree(folder / "untrained")
+        same = sum(texts[0][i] == texts[1][i] for i in range(len(asked)))
+        return {"questions": len(asked), "identical": same}
+
+
+def _report(
+    adapted: PeftModel,
+    folder: Path,
+    examples: Sequence[Encoded],
+    zero_step: dict[str, int] | None,
+    effect: float,
+    curve: Curve,
+) -> Report:
+    if curve.steps and effect == 0.0:
+        raise TrainingError(
+            f"the adapter has no effect after {curve.steps} steps; "
+            "check target_modules and raise training.learning_rate"
+        )
+    evaluated = {p["step"]: p["stop_rate"] for p in curve.points if "stop_rate" in p}
+    weights = folder / "adapter_model.safetensors"
+    return Report(
+        trainable=sum(p.numel() for p in adapted.parameters() if p.requires_grad),
+        megabytes=weights.stat().st_size / 1e6,
+        examples=len(examples),
+        distinct=len({(*e.prompt, -1, *e.completion) for e in examples}),
+        zero_step=zero_step,
+        sha256=digest(weights),
+        effect=effect,
+        stop_rate=evaluated.get(curve.best_step, 0.0),
+        curve=curve,
+    )
+
+
+def _encode(engine: LocalEngine, pairs: Sequence[Pair]) -> list[Encoded]:
+    return [Encoded(engine.encode(m), engine.encode_answer(m, target)) for m, target in pairs]
+
+
+@torch.no_grad()
+def _effect(adapted: PeftModel, dev: Sequence[Encoded]) -> float:
+    """Largest absolute difference that the adapter makes to a next-token logit."""
+    adapted.eval()
+    largest = 0.0
+    batches = [padded_batch([e], pad=0) for e in dev]
+    adapted.get_base_model().set_attn_implementation("sdpa")
+    for batch in batches:
+        inputs = {k: v.to(adapted.device) for k, v in batch.items() if k != "labels"}
+        with_adapter = adapted(**inputs).logits[0, -1].float()
+        with adapted.disable_adapter():
+            without = adapted(**inputs).logits[0, -1].float()
+        largest = max(largest, float((with_adapter - without).abs().max()))
+    return largest
+
+
+def _answering(engine: LocalEngine, folder: Path, fingerprint: str) -> LocalEngine:
+    """The engine with the adapter: merged into the weights, as answering is fastest that way."""
+    adapted = PeftModel.from_pretrained(engine.fresh(dtype_of(engine.spec.dtype)), folder)
+    identity = f"{engine.fingerprint}+{fingerprint}"
+    if adapted.active_peft_config.is_prompt_learning:
+        return engine.with_adapter(adapted.eval(), identity)
+    return engine.with_weights(adapted.merge_and_unload(), identity)
+
+
+def _training_dtype(name: str, device: torch.device) -> torch.dtype:
+    """`auto` is bfloat16 where matrix products in it are native."""
+    if name != "auto":
+        return dtype_of(name)
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if native else torch.float32
+
+
+def _fits_flat_batch(base: PreTrainedModel) -> bool:
+    """Whether this architecture takes our attention as it is: no soft cap, no window."""
+    config = base.config.get_text_config()
+    odd = any(getattr(config, k, None) for k in ("attn_logit_softcapping", "sliding_window"))
+    return bool(base._supports_attention_backend) and not odd

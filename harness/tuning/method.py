@@ -1,0 +1,117 @@
+"""What tunes: one interface for adapters, full fine-tuning and whatever else changes weights."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from harness.errors import RungUnavailableError
+from harness.models.engine import Conversation, Engine
+from harness.task import Materials
+
+__all__ = ["Curve", "Method", "Pair", "Report", "Tuned", "keep", "kept"]
+
+Pair = tuple[Conversation, str]
+"""A training conversation: the messages up to the model's turn, and what it should write."""
+
+REPORT = "training.json"
+"""Written last: training that left none goes on where it stopped."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What training left behind."""
+
+    points: list[dict[str, float]]
+    """One record per step or dev evaluation: step, epoch and loss, or dev_loss, dev_accuracy,
+    stop_rate."""
+    steps: int
+    best_step: int
+    seconds: float
+    tokens: int
+    """Tokens of all examples seen, each with its whole prompt."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What training did; None for what a method does not have. Kept as `training.json`."""
+
+    trainable: int | None = None
+    """Trainable parameters."""
+    megabytes: float | None = None
+    """Of the weights that training left on disk."""
+    examples: int | None = None
+    distinct: int | None = None
+    """Of these examples, as the model sees them."""
+    zero_step: dict[str, int] | None = None
+    """A control: of so many `questions` the model before its first step answered so many
+    `identical`, letter for letter, to the base model."""
+    sha256: str | None = None
+    """Of the weights that training left on disk."""
+    effect: float | None = None
+    """Largest change of a logit on the first dev prompts; 0 is training without effect."""
+    stop_rate: float | None = None
+    """Share of dev answers behind which the model puts the stop token first."""
+    curve: Curve | None = None
+
+    def record(self) -> dict[str, Any]:
+        """The report without the points of its curve, and the curve's figures beside it."""
+        record = asdict(self)
+        curve: dict[str, Any] = record.pop("curve") or {}
+        curve.pop("points", None)
+        return record | curve
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What answers after training, and the report on it."""
+
+    engine: Engine
+    report: Report
+
+
+class Method(ABC):
+    """A way to change what a model answers by training it: a slot of a rung."""
+
+    reads: ClassVar[Collection[str]] = ("train", "dev")
+    random: ClassVar[bool] = True
+    embeds: ClassVar[bool] = False
+
+    def labelled(self, materials: Materials) -> int:
+        """Training needs train, and dev to know when to stop."""
+        return len(materials.train) + len(materials.dev)
+
+    def check(self, materials: Materials) -> None:
+        if not materials.train:
+            raise RungUnavailableError("it trains, but the task has no train examples; add some")
+
+    @abstractmethod
+    def fit(
+        self, engine: Any, train: Sequence[Pair], dev: Sequence[Pair], seed: int, folder: Path
+    ) -> Tuned:
+        """Train, or take up what an earlier run has finished.
+
+        `engine` is one whose capabilities say that it is tunable. `folder` keeps the weights, the
+        report, and checkpoints on the way. Raises TrainingError if training changes nothing.
+        """
+
+
+def kept(folder: Path) -> Report | None:
+    """The report of training that was finished in this folder."""
+    path = folder / REPORT
+    if not path.exists():
+        return None
+    record = json.loads(path.read_text(encoding="utf-8"))
+    curve = record.pop("curve", None)
+    return Report(**record, curve=Curve(**curve) if curve else None)
+
+
+def keep(folder: Path, report: Report) -> None:
+    """Write down that training is finished."""
+    scratch = folder / f"{REPORT}.part"
+    scratch.write_text(json.dumps(asdict(report), indent=1), encoding="utf-8")
+    scratch.replace(folder / REPORT)

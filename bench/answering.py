@@ -25,7 +25,7 @@ from bench.floors import floors
 from bench.peers import Answer, Unavailable, batches, continuous, llama_cpp, lm_eval
 from bench.table import Row
 from harness.models.local.decode import Decoded
-from harness.models.local import LocalModel
+from harness.models.local.engine import LocalEngine
 
 __all__ = ["rows"]
 
@@ -87,12 +87,12 @@ class _Timed:
 
 
 def _compared(
-    requests: Requests, model: LocalModel, prompts: list[list[int]], budget: int, few: int
+    requests: Requests, model: LocalEngine, prompts: list[list[int]], budget: int, few: int
 ) -> Iterator[Row]:
     reference = model.fresh(model.model.dtype)
-    list(model.answer(_short(prompts), 2))  # nobody pays for what is only set up once
+    list(model.generate(_short(prompts), 2))  # nobody pays for what is only set up once
     began = time.perf_counter()
-    done = sorted(model.answer(prompts, budget), key=lambda c: c.index)
+    done = sorted(model.generate(prompts, budget), key=lambda c: c.index)
     ours = len(prompts) / (time.perf_counter() - began)
     texts = [model.decode(c.tokens) for c in done[:few]]
     what = f"{requests.name} ({_shape(prompts, done)})"
@@ -110,7 +110,7 @@ def _compared(
 
 
 def _others(
-    model: LocalModel,
+    model: LocalEngine,
     reference: PreTrainedModel,
     prompts: list[list[int]],
     few: int,

@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 
 from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
-from harness.models.local import LocalModel, load_model
+from harness.models.local.engine import LocalEngine
+from harness.models.local.load import load_engine
 from harness.task import Task
 
 __all__ = ["Experiment", "experiment"]
@@ -27,7 +28,7 @@ class Experiment:
 
     task: Task
     rung: Rung
-    model: LocalModel
+    model: LocalEngine
     embedder: Embedder
     seed: int
 
@@ -55,4 +56,4 @@ def experiment(overrides: list[str]) -> Experiment:
     built: dict[str, Any] = {
         k: instantiate(config[k], _convert_="all") for k in ("task", "rung", "model", "embedder")
     }
-    return Experiment(**built | {"model": load_model(built["model"])}, seed=config.seed)
+    return Experiment(**built | {"model": load_engine(built["model"])}, seed=config.seed)

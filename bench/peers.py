@@ -14,7 +14,7 @@ import torch
 from transformers import AutoTokenizer, ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
 
 from harness.models.local import padded
-from harness.models.local import LocalModel
+from harness.models.local.engine import LocalEngine
 
 __all__ = ["Answer", "Unavailable", "batches", "continuous", "llama_cpp", "lm_eval"]
 
@@ -30,18 +30,18 @@ class Unavailable(Exception):  # noqa: N818 - not an error: the row says so and 
     """This way cannot be taken here; the message is why."""
 
 
-def batches(model: LocalModel, reference: PreTrainedModel, size: int) -> Answer:
+def batches(model: LocalEngine, reference: PreTrainedModel, size: int) -> Answer:
     """transformers' `generate`; a size of 1 is one by one, and the reference for all texts."""
 
     def answer(prompts: Prompts, budget: int) -> list[str]:
         pad = model.tokenizer.eos_token_id
-        done = plain.generate(reference, prompts, model.stop, budget, size, pad)
+        done = padded.generate(reference, prompts, model.stop, budget, size, pad)
         return [model.decode(c.tokens) for c in sorted(done, key=lambda c: c.index)]
 
     return answer
 
 
-def continuous(model: LocalModel, reference: PreTrainedModel) -> Answer:
+def continuous(model: LocalEngine, reference: PreTrainedModel) -> Answer:
     """transformers' continuous batching, with a cache that just fits the requests.
 
     Left to itself it takes most of the free memory on a CPU, and attends over all of it.
@@ -71,7 +71,7 @@ def continuous(model: LocalModel, reference: PreTrainedModel) -> Answer:
     return answer
 
 
-def lm_eval(model: LocalModel, reference: PreTrainedModel, size: int) -> Answer:
+def lm_eval(model: LocalEngine, reference: PreTrainedModel, size: int) -> Answer:
     """lm-evaluation-harness' own HF backend, given the text of the same prompts."""
     try:
         from lm_eval.api.instance import Instance
@@ -104,7 +104,7 @@ def lm_eval(model: LocalModel, reference: PreTrainedModel, size: int) -> Answer:
     return answer
 
 
-def llama_cpp(model: LocalModel, longest: int) -> Answer:
+def llama_cpp(model: LocalEngine, longest: int) -> Answer:
     """llama.cpp on the same GGUF file, one request after the other.
 
     It computes in the file's own 4 bits, and keeps the prefix that a request shares with the last.

@@ -20,7 +20,7 @@ from torch import nn
 from bench.experiment import Experiment, experiment
 from bench.table import Row
 from harness.evidence import scoring
-from harness.models.local import LocalModel
+from harness.models.local.engine import LocalEngine
 
 __all__ = ["rows"]
 
@@ -70,11 +70,11 @@ def _answered(asked: Experiment) -> _Answered:
     return _Answered(rate, texts, score, beside_fewer)
 
 
-def _in(model: LocalModel, dtype: str) -> LocalModel:
-    return LocalModel(replace(model.spec, dtype=dtype), model.folder, model.fingerprint)
+def _in(model: LocalEngine, dtype: str) -> LocalEngine:
+    return LocalEngine(replace(model.spec, dtype=dtype), model.folder, model.fingerprint)
 
 
-def _quantized(model: LocalModel) -> LocalModel:
+def _quantized(model: LocalEngine) -> LocalEngine:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its successor, torchao, would be one more dependency
         weights = torch.ao.quantization.quantize_dynamic(

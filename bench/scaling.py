@@ -112,7 +112,7 @@ def _prefixes(asked: Experiment, sizes: Sequence[int]) -> Iterator[_Measured]:
     for size in sizes:
         prompts = [text[:size] + tail for tail in own]
         began = time.perf_counter()
-        done = list(asked.model.answer(prompts, BUDGET))
+        done = list(asked.model.generate(prompts, BUDGET))
         rate = len(own) / (time.perf_counter() - began)
         computed = sum(c.computed for c in done)
         note = f"{sum(map(len, prompts)):,} prompt tokens, {computed:,} computed"

@@ -36,10 +36,10 @@ from transformers import (
 
 from bench.experiment import Experiment, experiment
 from bench.table import Row
-from harness.tuning.flat_batches import IGNORED, Encoded
 from harness.ladder.rung import Predictor
+from harness.models.local.engine import LocalEngine, dtype_of
+from harness.tuning.flat_batches import IGNORED, Encoded
 from harness.tuning.trainer import _GroupedByLength  # the order that harness itself trains in
-from harness.models.local import LocalModel, dtype_of
 
 __all__ = ["Job", "rows"]
 
@@ -88,10 +88,10 @@ def _row(
     return Row(f"{what}, {dtype}", "tokens/s", ours.rate, other, theirs.rate, aim, output)
 
 
-class _Clocked(LocalModel):
+class _Clocked(LocalEngine):
     """A model whose copies note when they take in a training batch."""
 
-    def __init__(self, model: LocalModel) -> None:
+    def __init__(self, model: LocalEngine) -> None:
         super().__init__(model.spec, model.folder, model.fingerprint)
         self.starts: list[float] = []
 

@@ -17,12 +17,14 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTraine
 
 from harness.answer import Json
 from harness.ladder.shots import Shots
-from harness.tuning.trainer import Training
 from harness.load import load_task
 from harness.models.embedder import Embedder
-from harness.models.local import LocalModel, ModelSpec, load_model
+from harness.models.local import ModelSpec
+from harness.models.local.engine import LocalEngine
+from harness.models.local.load import load_engine
 from harness.models.weights import Folder
 from harness.task import Task
+from harness.tuning.trainer import Training
 
 ROOT = Path(__file__).resolve().parent.parent
 BANKING77 = ROOT.parent / "shared" / "data" / "banking77"
@@ -101,8 +103,8 @@ def tiny_spec(tiny_folder: Path) -> ModelSpec:
 
 
 @pytest.fixture(scope="session")
-def tiny(tiny_spec: ModelSpec) -> LocalModel:
-    return load_model(tiny_spec)
+def tiny(tiny_spec: ModelSpec) -> LocalEngine:
+    return load_engine(tiny_spec)
 
 
 class LetterEmbedder(Embedder):
@@ -246,5 +248,5 @@ def apt_spec(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Mod
 
 
 @pytest.fixture(scope="session")
-def apt(apt_spec: ModelSpec) -> LocalModel:
-    return load_model(apt_spec)
+def apt(apt_spec: ModelSpec) -> LocalEngine:
+    return load_engine(apt_spec)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.models.grammar import matcher
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from llguidance import LLTokenizer
 
 from harness.answer import Json
-from harness.ladder.grammar import matcher
 
 Make = Callable[[Any], Json]
 

@@ -24,14 +24,18 @@ def test_a_folder_of_jsonl_is_a_task(task: Task) -> None:
     assert [len(task.materials.train), len(task.materials.dev), len(task.eval)] == [16, 6, 8]
     first = task.eval[0]
     assert first.target == '{"colour":"blue","code":"C0","note":"anvil"}'
-    assert (first.sources, first.tags, first.group) == (("P0",), {"odd": "false"}, "eval-group-0")
+    assert (first.gold_passages, first.tags, first.group) == (
+        ("P0",),
+        {"odd": "false"},
+        "eval-group-0",
+    )
     assert '"enum":["red","blue"]' in task.materials.instructions["full"]
     assert str(task.materials.corpus[1]).startswith("[P1] Page 1\nThings of")
 
 
 def test_questions_carry_no_target_and_no_source(task: Task) -> None:
     first = task.eval[0]
-    assert first.sources
+    assert first.gold_passages
     assert vars(task.questions[0]) == {"id": first.id, "input": first.input, "sources": ()}
     assert "eval" not in vars(task.materials)
 
@@ -64,7 +68,9 @@ def test_csv_and_parquet_are_read_as_jsonl_is(load: Load, task_folder: Path, suf
         frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
     after = load()
     assert [e.target for e in after.eval] == [e.target for e in before.eval]
-    assert [e.sources for e in after.materials.train] == [e.sources for e in before.materials.train]
+    assert [e.gold_passages for e in after.materials.train] == [
+        e.gold_passages for e in before.materials.train
+    ]
 
 
 def test_columns_can_be_mapped_and_have_aliases(task_folder: Path, load: Load) -> None:
@@ -285,7 +291,7 @@ def test_one_file_is_dealt_into_splits_and_its_passages_become_the_corpus(
     assert (len(m.train), len(m.dev), len(task.eval), len(m.corpus)) == (20, 4, 8, 30)
     texts = {p.id: p.text for p in m.corpus}
     for asked in task.eval:
-        (source,) = asked.sources
+        (source,) = asked.gold_passages
         number = int(asked.input.split()[-1].rstrip("?"))
         assert texts[source].casefold() == pages[number].strip().casefold()
         assert asked.group == source

@@ -14,12 +14,12 @@ from rich.console import Console
 from harness.answer import Label
 from harness.errors import LeakError, RungUnavailableError, TaskError
 from harness.evidence.isolation import Isolation
-from harness.tuning.adapter import Adapter
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.room import within_context, within_data
 from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
-from harness.models.local import LocalModel, ModelSpec
+from harness.models.local import ModelSpec
+from harness.models.local.engine import LocalEngine
 from harness.report.findings import findings
 from harness.report.ladder import ladders, warnings
 from harness.report.terminal import print_table
@@ -27,12 +27,13 @@ from harness.report.text import Table
 from harness.run import run
 from harness.sources import read_file
 from harness.task import Example, Materials, Task
+from harness.tuning.adapter import Adapter
 from tests.conftest import LetterEmbedder, lora, plan, similar, write_lines
 from tests.test_run import job_of
 
 Load = Callable[..., Task]
 FEW = Rung("few_shot", "full", shots=similar(4))
-LORA = Rung("lora", "short", adapter=Adapter(lora(), plan()))
+LORA = Rung("lora", "short", tuning=Adapter(lora(), plan()))
 RAG = replace(FEW, name="rag", retrieval=Retrieval(2))
 
 
@@ -75,7 +76,7 @@ def test_passages_may_have_numbers_for_ids(load: Load, task_folder: Path) -> Non
         write_lines(task_folder / f"{split}.jsonl", rows)
     loaded = load()
     assert [p.id for p in loaded.materials.corpus] == ["0", "1", "2"]
-    assert [e.sources for e in loaded.eval[:3]] == [("1",), ("2",), ("0", "1")]
+    assert [e.gold_passages for e in loaded.eval[:3]] == [("1",), ("2",), ("0", "1")]
 
 
 def test_ids_that_each_file_counts_for_itself_are_said_to_be_that(
@@ -182,7 +183,7 @@ def test_examples_and_passages_are_no_more_than_there_are(task: Task) -> None:
 
 
 @pytest.fixture
-def prepare(tiny: LocalModel, letters: Embedder, tmp_path: Path) -> Callable[..., Predictor]:
+def prepare(tiny: LocalEngine, letters: Embedder, tmp_path: Path) -> Callable[..., Predictor]:
     def call(materials: Materials, rung: Rung) -> Predictor:
         return rung.fit(materials, tiny, letters, 0, tmp_path)
 

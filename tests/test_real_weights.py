@@ -21,9 +21,10 @@ import harness
 from harness.answer import Json
 from harness.errors import LeakError
 from harness.evidence.isolation import Isolation
-from harness.models.local.constraint import Constrain
 from harness.models.local import padded
-from harness.models.local import LocalModel, load_model
+from harness.models.local.constraint import compile_constraint
+from harness.models.local.engine import LocalEngine
+from harness.models.local.load import load_engine
 from harness.record.results import RunFolder
 from harness.run import Job, run
 from harness.task import Task
@@ -54,8 +55,8 @@ def in_root() -> Any:
 
 
 @pytest.fixture(scope="module")
-def model(in_root: None) -> LocalModel:
-    return load_model(instantiate(configured().model, _convert_="all"))
+def model(in_root: None) -> LocalEngine:
+    return load_engine(instantiate(configured().model, _convert_="all"))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def support(in_root: None) -> Task:
 
 
 @pytest.fixture(scope="module")
-def job(support: Task, model: LocalModel, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def job(support: Task, model: LocalEngine, tmp_path_factory: pytest.TempPathFactory) -> Any:
     root = tmp_path_factory.mktemp("ladder") / "results"
 
     def make(name: str, task: Task = support, decoding: str = "constrained", **changes: Any) -> Job:
@@ -87,7 +88,6 @@ def job(support: Task, model: LocalModel, tmp_path_factory: pytest.TempPathFacto
             controls=False,
             dev_questions=0,
             seed=0,
-            batch_size=None,
             force=False,
             root=root,
             config=OmegaConf.to_yaml(config),
@@ -106,31 +106,31 @@ def ladder(job: Callable[..., Job]) -> dict[str, RunFolder]:
     return {rung: run(job(rung)) for rung in RUNGS}
 
 
-def prompts_of(job: Job, model: LocalModel) -> list[list[int]]:
+def prompts_of(job: Job, model: LocalEngine) -> list[list[int]]:
     predictor = job.rung.fit(job.task.materials, model, job.embedder, job.seed, Path("unused"))
-    return [model.encode(asked.messages) for asked in predictor.ask(job.task.questions)]
+    return [model.encode(asked.messages) for asked in predictor.render(job.task.questions)]
 
 
 def test_few_shot_answers_are_letter_for_letter_those_of_plain_generate(
-    job: Callable[..., Job], model: LocalModel
+    job: Callable[..., Job], model: LocalEngine
 ) -> None:
     prompts = prompts_of(job("few_shot"), model)[:3]
-    ours = {c.index: (c.tokens, c.finish) for c in model.answer(prompts, 40)}
+    ours = {c.index: (c.tokens, c.finish) for c in model.generate(prompts, 40)}
     reference = model.fresh(model.model.dtype)
     theirs = {
         c.index: (c.tokens, c.finish)
-        for c in plain.generate(reference, prompts, model.stop, 40, 1, 2)
+        for c in padded.generate(reference, prompts, model.stop, 40, 1, 2)
     }
     assert ours == theirs
 
 
 def test_an_answer_does_not_depend_on_the_batch_it_sits_in(
-    job: Callable[..., Job], model: LocalModel
+    job: Callable[..., Job], model: LocalEngine
 ) -> None:
     prompts = prompts_of(job("rag"), model)
-    together = {c.index: c.tokens for c in model.answer(prompts, 24)}
+    together = {c.index: c.tokens for c in model.generate(prompts, 24)}
     for size in (1, 4):
-        assert {c.index: c.tokens for c in model.answer(prompts, 24, size)} == together
+        assert {c.index: c.tokens for c in model.generate(prompts, 24, size)} == together
 
 
 def test_every_rung_answers_the_same_sealed_questions(ladder: dict[str, RunFolder]) -> None:
@@ -155,12 +155,12 @@ def test_retrieval_finds_articles_and_stores_what_it_found(ladder: dict[str, Run
 
 
 def test_under_a_constraint_every_answer_is_valid(
-    job: Callable[..., Job], support: Task, model: LocalModel
+    job: Callable[..., Job], support: Task, model: LocalEngine
 ) -> None:
     made = job("prompt")
     materials = support.materials
-    begin = Constrain(jump_forward=True).compile(materials.answer, model)
-    predictor = made.rung.fit(materials, model, made.embedder, 0, Path("unused"), begin)
+    constraint = materials.answer.constraint
+    predictor = made.rung.fit(materials, model, made.embedder, 0, Path("unused"), constraint)
     texts = [p.text for p in predictor(support.questions[:4])]
     answer = materials.answer
     assert isinstance(answer, Json)
@@ -169,9 +169,9 @@ def test_under_a_constraint_every_answer_is_valid(
 
 
 def test_a_constraint_admits_each_target_in_the_tokens_that_tuning_learns(
-    support: Task, model: LocalModel
+    support: Task, model: LocalEngine
 ) -> None:
-    start = Constrain(jump_forward=True).compile(support.materials.answer, model)
+    start = compile_constraint(support.materials.answer.constraint, model)
     for example in support.materials.train:
         constraint = start()
         tokens = model.encode_answer([{"role": "user", "content": "?"}], example.target)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +23,29 @@ from harness.errors import ConfigError, LeakError, RungUnavailableError, TaskErr
 from harness.evidence import scoring
 from harness.evidence.contrasts import Contrasts
 from harness.evidence.isolation import Isolation
-from harness.tuning.adapter import Adapter
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Predictor, Rung
-from harness.models.local.decode import Decoded
-from harness.models.local import LocalModel, Message, ModelSpec
+from harness.models.engine import Completion, Conversation, Message
+from harness.models.local import ModelSpec
+from harness.models.local.engine import LocalEngine
 from harness.models.weights import Folder, digest
 from harness.record.ledger import ledger_path, read
 from harness.record.results import RunFolder, load_results
 from harness.run import Job, run
 from harness.task import Prediction, Task
 from harness.trials import Candidate
+from harness.tuning.adapter import Adapter
 from tests.conftest import ROOT, LetterEmbedder, fixed, lora, plan
 
 PROMPT = Rung("prompt", "full")
 RAG = replace(PROMPT, name="rag", retrieval=Retrieval(2))
-LORA = Rung("lora", "short", adapter=Adapter(lora(), plan()))
+LORA = Rung("lora", "short", tuning=Adapter(lora(), plan()))
 
 MakeJob = Callable[..., Job]
 
 
 def candidate(rung: Rung, words: str = "") -> Candidate:
-    return Candidate(rung, {"name": rung.name, "adapter": repr(rung.adapter), "is": words}, words)
+    return Candidate(rung, {"name": rung.name, "tuning": repr(rung.tuning), "is": words}, words)
 
 
 def job_of(task: Task, model: ModelSpec, root: Path, rung: Rung = PROMPT, **changes: Any) -> Job:
@@ -60,7 +61,6 @@ def job_of(task: Task, model: ModelSpec, root: Path, rung: Rung = PROMPT, **chan
         controls=False,
         dev_questions=0,
         seed=0,
-        batch_size=None,
         force=False,
         root=root,
         config="rung: …\n",
@@ -104,14 +104,14 @@ def stop_after(count: int, patch: pytest.MonkeyPatch) -> None:
 
 def fail_at(words: Sequence[str], patch: pytest.MonkeyPatch) -> None:
     """Questions with one of these words in them cannot be put to the model."""
-    encode = LocalModel.encode
+    encode = LocalEngine.encode
 
-    def broken(model: LocalModel, messages: Sequence[Message]) -> list[int]:
+    def broken(model: LocalEngine, messages: Sequence[Message]) -> list[int]:
         if any(word in messages[-1]["content"] for word in words):
             raise ValueError("cannot be encoded")
         return encode(model, messages)
 
-    patch.setattr(LocalModel, "encode", broken)
+    patch.setattr(LocalEngine, "encode", broken)
 
 
 def documented_files() -> set[str]:
@@ -185,10 +185,36 @@ def test_a_run_that_jobs_of_a_sweep_share_is_forced_once(job: MakeJob) -> None:
     assert finished(seed=0) == finished(seed=1)
 
 
+def test_a_run_is_the_same_when_materials_change_that_its_rung_does_not_read(
+    job: MakeJob, task: Task
+) -> None:
+    m = task.materials
+    fewer = replace(task, materials=replace(m, train=m.train[:8]))
+    smaller = replace(task, materials=replace(m, corpus=m.corpus[:3]))
+    other_dev = replace(task, materials=replace(m, dev=m.dev[:3]))
+    assert run(job(task=fewer)).path == run(job()).path
+    assert run(job(RAG, task=fewer)).path == run(job(RAG)).path
+    assert run(job(RAG, task=smaller)).path != run(job(RAG)).path
+    assert run(job(FEW_SHOT, task=fewer)).path != run(job(FEW_SHOT)).path
+    assert run(job(task=other_dev)).path == run(job()).path
+    asked = {"dev_questions": 2}
+    assert run(job(task=other_dev, **asked)).path != run(job(**asked)).path != run(job()).path
+
+
+def test_where_a_class_is_kept_and_where_a_rung_stands_determine_no_answer(job: MakeJob) -> None:
+    def settings(target: str, place: int) -> Candidate:
+        return Candidate(PROMPT, {"place": place, "slots": [{"_target_": target, "k": 1}]}, "")
+
+    first = run(job(candidates=(settings("harness.old.place.Shots", 1),)))
+    assert run(job(candidates=(settings("harness.new.Shots", 2),))).path == first.path
+    assert run(job(candidates=(settings("harness.new.Other", 2),))).path != first.path
+
+
 def test_what_determines_the_result_determines_the_folder(job: MakeJob, task: Task) -> None:
     """Not what is only said of it, and the seed only where it matters."""
     folder = run(job()).path
-    assert run(job(seed=1, sweep="later", variant="x=1", batch_size=2)).path == folder
+    assert run(job(seed=1, sweep="later", variant="x=1")).path == folder
+    assert run(job(model=replace(job().model, batch_size=2))).path == folder
     assert run(job(task=task.limited(3))).path != folder
     shots = replace(PROMPT, shots=fixed(1))
     assert run(job(shots)).path != run(job(shots, seed=1)).path
@@ -243,7 +269,7 @@ task = load_task("tickets", folder, Json(folder + "/schema.json"), "fields", 48)
 spec = ModelSpec("apt", Folder(model), "float32", "CC0-1.0", False, "cpu")
 run(job_of(task, spec, Path(root), LONG))
 """
-LONG = replace(LORA, adapter=Adapter(lora(lora_dropout=0.1), plan(epochs=10)))
+LONG = replace(LORA, tuning=Adapter(lora(lora_dropout=0.1), plan(epochs=10)))
 """Long enough to be killed on the way."""
 
 
@@ -322,19 +348,19 @@ def test_a_fault_in_a_batch_keeps_its_traceback(
 def test_a_users_mistake_in_one_question_is_not_counted_as_a_failed_answer(
     job: MakeJob, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = LocalModel.answer
+    answer = LocalEngine.answer
 
     def broken(
-        model: LocalModel, prompts: Sequence[Sequence[int]], *rest: object
-    ) -> Iterator[Decoded]:
-        if len(prompts) > 1:
+        engine: LocalEngine, conversations: Sequence[Conversation], *rest: object
+    ) -> Iterator[Completion]:
+        if len(conversations) > 1:
             raise ValueError("a batch cannot be answered")
         raise ConfigError("model: cannot answer; choose another")
 
-    monkeypatch.setattr(LocalModel, "answer", broken)
+    monkeypatch.setattr(LocalEngine, "answer", broken)
     with pytest.raises(ConfigError, match="choose another"):
         run(job())
-    monkeypatch.setattr(LocalModel, "answer", answer)
+    monkeypatch.setattr(LocalEngine, "answer", answer)
     assert len(run(job()).predictions()) == len(task.eval)
 
 
@@ -362,7 +388,7 @@ def test_a_target_that_the_constraint_would_not_let_a_model_write_is_refused_wit
 
 
 def test_a_token_budget_below_a_target_is_raised_and_that_is_said_once(
-    job: MakeJob, task: Task, apt: LocalModel, capsys: pytest.CaptureFixture[str]
+    job: MakeJob, task: Task, apt: LocalEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     m = task.materials
     # Fewer letters than the other targets, but more tokens.
@@ -412,7 +438,7 @@ def test_predictions_come_back_from_disk_as_they_were_written(job: MakeJob) -> N
     lines = (folder.path / "predictions.jsonl").read_text().splitlines()
     for p, line in zip(folder.predictions(), lines, strict=True):
         assert isinstance(p.passages, tuple)
-        assert json.loads(json.dumps(asdict(p))) == json.loads(line)
+        assert json.loads(json.dumps(p.record())) == json.loads(line)
 
 
 @pytest.mark.parametrize("rung", [PROMPT, RAG, LORA], ids=lambda rung: rung.name)
@@ -522,9 +548,9 @@ def test_controls_are_runs_of_their_own_beside_the_rung(job: MakeJob, task: Task
     assert list(folders) == ["majority", "nearest_answer", "lora_shuffled_targets"]
     manifests = {name: folder.read("manifest.json") for name, folder in folders.items()}
     assert manifests["lora_shuffled_targets"]["control"] == {
-        "kind": "shuffled_targets", "of": "lora",
+        "kind": "shuffled_targets", "of": "lora", "shows": "", "judges": True,
     }  # fmt: skip
-    assert manifests["majority"]["control"] == {"kind": "majority", "of": None}
+    assert manifests["majority"]["control"]["kind"] == "majority"
     assert manifests["majority"]["parameters"] == 0
     assert len(folders["majority"].predictions()) == len(task.eval)
     assert folder.path != folders["lora_shuffled_targets"].path
@@ -548,7 +574,7 @@ def test_every_configuration_that_was_judged_is_in_the_ledger_and_stays_there(
 
 TUNED = tuple(
     candidate(
-        replace(LORA, adapter=Adapter(lora(), plan(epochs=epochs))), f"training.epochs={epochs}"
+        replace(LORA, tuning=Adapter(lora(), plan(epochs=epochs))), f"training.epochs={epochs}"
     )
     for epochs in (1, 6)
 )
@@ -602,7 +628,7 @@ def test_of_several_settings_the_best_on_dev_answers_eval_and_no_other(
     answer = Predictor.__call__
 
     def told(predictor: Predictor, questions: Any, *rest: Any) -> Iterator[Prediction]:
-        epochs = predictor.rung.adapter.training.epochs if predictor.rung.adapter else None
+        epochs = predictor.rung.tuning.training.epochs  # type: ignore[union-attr]
         asked.extend((f"training.epochs={epochs}", q.id) for q in questions)
         return answer(predictor, questions, *rest)
 

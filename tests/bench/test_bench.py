@@ -13,7 +13,7 @@ from bench.__main__ import SECTIONS, parse
 from bench.experiment import CONF, experiment
 from bench.floors import floors
 from bench.table import Row
-from harness.models.local import LocalModel
+from harness.models.local.engine import LocalEngine
 from harness.models.weights import Folder
 from tests.conftest import LetterEmbedder
 
@@ -39,9 +39,9 @@ def test_a_wrong_word_is_refused(words: list[str]) -> None:
         parse(words)
 
 
-def test_every_other_way_says_what_harness_says(tiny: LocalModel) -> None:
+def test_every_other_way_says_what_harness_says(tiny: LocalEngine) -> None:
     prompts = [tiny.encode([{"role": "user", "content": f"red ticket {i}"}]) for i in range(3)]
-    done = sorted(tiny.answer(prompts, 6), key=lambda c: c.index)
+    done = sorted(tiny.generate(prompts, 6), key=lambda c: c.index)
     texts = [tiny.decode(c.tokens) for c in done]
     reference = tiny.fresh(tiny.model.dtype)
     assert peers.batches(tiny, reference, 1)(prompts, 6) == texts
@@ -52,15 +52,15 @@ def test_every_other_way_says_what_harness_says(tiny: LocalModel) -> None:
         assert floor.seconds > 0
 
 
-def test_lm_eval_reads_the_same_tokens_and_says_the_same(tiny: LocalModel) -> None:
+def test_lm_eval_reads_the_same_tokens_and_says_the_same(tiny: LocalEngine) -> None:
     pytest.importorskip("lm_eval", reason="is installed by `make bench`")
     prompts = [tiny.encode([{"role": "user", "content": f"red ticket {i}"}]) for i in range(3)]
-    done = sorted(tiny.answer(prompts, 6), key=lambda c: c.index)
+    done = sorted(tiny.generate(prompts, 6), key=lambda c: c.index)
     answer = peers.lm_eval(tiny, tiny.fresh(tiny.model.dtype), 2)
     assert answer(prompts, 6) == [tiny.decode(c.tokens) for c in done]
 
 
-def test_llama_cpp_says_why_it_does_not_run(tiny: LocalModel) -> None:
+def test_llama_cpp_says_why_it_does_not_run(tiny: LocalEngine) -> None:
     with pytest.raises(peers.Unavailable, match=r"GGUF|pip install"):
         peers.llama_cpp(tiny, 64)
 
@@ -73,7 +73,7 @@ WORDS = {
 
 
 @pytest.mark.parametrize("rung", WORDS)
-def test_the_afternoon_asks_in_the_same_words(rung: str, tiny: LocalModel) -> None:
+def test_the_afternoon_asks_in_the_same_words(rung: str, tiny: LocalEngine) -> None:
     words = [*WORDS[rung], "model=folder", f"model.weights.path={tiny.folder}"]
     asked = experiment(["+task=support_json", *words])
     asked = replace(asked, embedder=LetterEmbedder())

@@ -44,7 +44,7 @@ BORDERLINE = {"20% of words replaced"}
 
 def planted(task: Task, text: str, into: str = "train", victim: str = LONG, **changes: str) -> Task:
     """The task with `victim` in eval and a copy of it, changed to `text`, in another split."""
-    sealed = replace(task.eval[0], input=victim, sources=(), where="eval.jsonl:1")
+    sealed = replace(task.eval[0], input=victim, gold_passages=(), where="eval.jsonl:1")
     m = task.materials
     if into == "corpus":
         page = replace(m.corpus[0], text=text, where="corpus.jsonl:1")
@@ -99,7 +99,7 @@ def test_the_source_that_an_example_names_may_sound_like_it_but_not_be_it(task: 
     passage = leaky.materials.corpus[0]
     with pytest.raises(LeakError, match=r"corpus\.jsonl:1"):
         STOP.seal(leaky)
-    named = [replace(e, sources=(passage.id,)) if e.input == LONG else e for e in leaky.eval]
+    named = [replace(e, gold_passages=(passage.id,)) if e.input == LONG else e for e in leaky.eval]
     assert STOP.seal(replace(leaky, eval=tuple(named)))[1].decision == "sealed"
     same = planted(task, LONG, "corpus")
     with pytest.raises(LeakError, match="say the same"):

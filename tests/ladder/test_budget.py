@@ -8,32 +8,32 @@ from pathlib import Path
 
 from harness.answer import Json, Label
 from harness.ladder.budget import budget
-from harness.models.local import LocalModel
+from harness.models.local.engine import LocalEngine
 from harness.task import Task
 
 
-def test_a_budget_that_is_enough_stays_and_nothing_is_said(task: Task, tiny: LocalModel) -> None:
+def test_a_budget_that_is_enough_stays_and_nothing_is_said(task: Task, tiny: LocalEngine) -> None:
     materials = replace(task.materials, max_new_tokens=500)
-    for constrained in (False, True):
-        assert budget(materials, tiny, constrained) == (500, None)
+    for constraint in (None, materials.answer.constraint):
+        assert budget(materials, tiny, constraint) == (500, None)
 
 
-def test_a_budget_below_the_longest_target_is_raised_to_it(task: Task, tiny: LocalModel) -> None:
+def test_a_budget_below_the_longest_target_is_raised_to_it(task: Task, tiny: LocalEngine) -> None:
     materials = replace(task.materials, max_new_tokens=5)
     targets = [e.target for e in materials.train + materials.dev]
     needed = max(len(tiny.tokenizer(t, add_special_tokens=False).input_ids) for t in targets) + 1
-    assert budget(materials, tiny, False) == (
+    assert budget(materials, tiny, None) == (
         needed,
         f"task.max_new_tokens raised from 5 to {needed}: a target of train or dev is so long",
     )
 
 
 def test_under_a_schema_without_a_bound_there_is_room_for_twice_the_longest_target(
-    task: Task, tiny: LocalModel
+    task: Task, tiny: LocalEngine
 ) -> None:
     materials = replace(task.materials, max_new_tokens=5)
-    needed, _ = budget(materials, tiny, False)
-    assert budget(materials, tiny, True) == (
+    needed, _ = budget(materials, tiny, None)
+    assert budget(materials, tiny, materials.answer.constraint) == (
         2 * needed,
         f"task.max_new_tokens raised from 5 to {2 * needed}: the schema has no bound; twice the "
         "longest target",
@@ -41,24 +41,27 @@ def test_under_a_schema_without_a_bound_there_is_room_for_twice_the_longest_targ
 
 
 def test_under_a_constraint_there_is_room_for_whatever_the_schema_admits(
-    task: Task, tiny: LocalModel, tmp_path: Path
+    task: Task, tiny: LocalEngine, tmp_path: Path
 ) -> None:
     path = tmp_path / "short.json"
     schema = {"properties": {"a": {"enum": ["x" * 100]}}, "additionalProperties": False}
     path.write_text(json.dumps({"type": "object", **schema}))
     materials = replace(task.materials, answer=Json(str(path)), max_new_tokens=80)
     materials = replace(materials, train=materials.train[:1], dev=())
-    assert budget(materials, tiny, False) == (80, None)
+    assert budget(materials, tiny, None) == (80, None)
     raised = "task.max_new_tokens raised from 80 to 109: the schema admits answers of that length"
-    assert budget(materials, tiny, True) == (len('{"a":""}') + 100 + 1, raised)
+    assert budget(materials, tiny, materials.answer.constraint) == (
+        len('{"a":""}') + 100 + 1,
+        raised,
+    )
 
 
-def test_labels_are_counted_in_tokens(task: Task, tiny: LocalModel) -> None:
+def test_labels_are_counted_in_tokens(task: Task, tiny: LocalEngine) -> None:
     label = "a label that stands in no target, of some length"
     examples = tuple(replace(e, target="red") for e in task.materials.train)
     materials = replace(
         task.materials, answer=Label(["red", label]), train=examples, dev=(), max_new_tokens=4
     )
     needed = len(tiny.encode_answer([{"role": "user", "content": "?"}], label))
-    assert budget(materials, tiny, True)[0] == needed
-    assert budget(materials, tiny, False) == (4, None)
+    assert budget(materials, tiny, materials.answer.constraint)[0] == needed
+    assert budget(materials, tiny, None) == (4, None)

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from harness.answer import Label
-from harness.tuning.adapter import Adapter
 from harness.ladder.controls import controls
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Rung
 from harness.models.embedder import Embedder
-from harness.models.local import LocalModel
+from harness.models.local.engine import LocalEngine
 from harness.task import Task
+from harness.tuning.adapter import Adapter
 from tests.conftest import fixed, lora, plan
 
 PROMPT = Rung("prompt", "full")
 RAG = Rung("rag", "full", retrieval=Retrieval(2))
-LORA = Rung("lora", "short", adapter=Adapter(lora(), plan()))
+LORA = Rung("lora", "short", tuning=Adapter(lora(), plan()))
 RAG_LORA = replace(LORA, name="rag_lora", retrieval=Retrieval(2))
 
 
@@ -57,28 +57,27 @@ def test_a_linear_classifier_is_for_tasks_with_labels(task: Task) -> None:
 
 
 def test_without_named_sources_there_is_no_oracle(task: Task) -> None:
-    unnamed = replace(task, eval=tuple(replace(e, sources=()) for e in task.eval))
+    unnamed = replace(task, eval=tuple(replace(e, gold_passages=()) for e in task.eval))
     assert ("oracle_passages", "rag") not in kinds(RAG, unnamed, True)
 
 
 @pytest.fixture
 def rag_controls(
-    task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path
+    task: Task, tiny: LocalEngine, letters: Embedder, tmp_path: Path
 ) -> dict[str, list[tuple[str, ...]]]:
     """The passages that each control of rag shows for each eval question."""
     shown = {}
     for control in controls(RAG, task, True):
         if control.of:
-            asked = control.rung.questions(task.eval)
             fitted = control.rung.fit(task.materials, tiny, letters, 0, tmp_path)
-            shown[control.kind] = [a.passages for a in fitted.ask(asked)]
+            shown[control.kind] = [a.passages for a in fitted.render(task.questions)]
     return shown
 
 
 def test_the_oracle_shows_the_passages_that_hold_the_answer(
     task: Task, rag_controls: dict[str, list[tuple[str, ...]]]
 ) -> None:
-    assert rag_controls["oracle_passages"] == [e.sources for e in task.eval]
+    assert rag_controls["oracle_passages"] == [e.gold_passages for e in task.eval]
 
 
 def test_random_passages_are_as_many_as_retrieval_shows_and_know_nothing_of_the_question(
@@ -93,16 +92,16 @@ def shown_by_shots(kind: str, task: Task, *parts: object) -> dict[str, list[str]
     rag = replace(RAG, shots=fixed(3))
     (control,) = [c for c in controls(rag, task, True) if c.kind == kind]
     predictor = control.rung.fit(task.materials, *parts)  # type: ignore[arg-type]
-    (asked,) = predictor.ask(control.rung.questions(task.eval[:1]))
+    (asked,) = predictor.render(task.questions[:1])
     turns = [m["content"].split("\n\n") for m in asked.messages[1:-1:2]]
     return {question: [page[1:3] for page in pages] for *pages, question in turns}
 
 
 def test_worked_examples_show_what_the_questions_of_the_control_are_shown(
-    task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path
+    task: Task, tiny: LocalEngine, letters: Embedder, tmp_path: Path
 ) -> None:
     parts = (tiny, letters, 0, tmp_path)
-    sources = {e.input: list(e.sources) for e in task.materials.train}
+    sources = {e.input: list(e.gold_passages) for e in task.materials.train}
     right = shown_by_shots("oracle_passages", task, *parts)
     assert right == {question: sources[question] for question in right}
     drawn = shown_by_shots("random_passages", task, *parts)
@@ -111,6 +110,10 @@ def test_worked_examples_show_what_the_questions_of_the_control_are_shown(
     assert len(same) == 2
 
 
-def test_no_rung_of_the_ladder_is_told_the_sources(task: Task) -> None:
-    assert not any(rung.told for rung in (PROMPT, RAG, LORA))
-    assert all(q.sources == () for q in task.questions)
+def test_a_control_says_what_it_shows_and_whether_tuned_rungs_must_be_above_it(task: Task) -> None:
+    found = {c.kind: c for c in controls(RAG_LORA, task, True)}
+    assert [kind for kind, c in found.items() if c.judges] == ["majority", "shuffled_targets"]
+    assert found["majority"].shows == "always the commonest answer"
+    assert found["majority"].record() == {
+        "kind": "majority", "of": None, "shows": "always the commonest answer", "judges": True
+    }  # fmt: skip

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.models.grammar import check_grammar, check_targets
 
 from harness.answer import Json, Label, Text
 from harness.errors import ConfigError, TaskError
-from harness.ladder.grammar import check_grammar, check_targets
 from harness.task import Task
 
 
@@ -95,5 +95,5 @@ def test_a_target_that_is_no_label_is_refused_with_its_place(task: Task) -> None
 
 
 def test_no_model_library_is_loaded_for_the_check() -> None:
-    code = "import sys, harness.ladder.grammar; sys.exit('torch' in sys.modules)"
+    code = "import sys, harness.models.grammar; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

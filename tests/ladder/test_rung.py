@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import pytest
+import torch
 
-from harness.answer import Label
 from harness.errors import ConfigError, RungUnavailableError
-from harness.tuning.adapter import Adapter
-from harness.models.local.constraint import Constrain
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Predictor, Rung
 from harness.ladder.shots import Shots
 from harness.models.embedder import Embedder
-from harness.models.local import LocalModel, Message
-from harness.task import Task
+from harness.models.engine import Capabilities, Choices, Message
+from harness.models.local.engine import LocalEngine
+from harness.task import Example, Task
+from harness.tuning.adapter import Adapter
 from tests.conftest import fixed, lora, plan, similar
 
 PROMPT = Rung("prompt", "full")
@@ -27,7 +29,7 @@ Fit = Callable[..., Predictor]
 
 
 @pytest.fixture
-def fit(task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path) -> Fit:
+def fit(task: Task, tiny: LocalEngine, letters: Embedder, tmp_path: Path) -> Fit:
     """The prompt rung with some slots filled, ready to answer."""
 
     def call(**slots: object) -> Predictor:
@@ -38,7 +40,7 @@ def fit(task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path) -> Fit:
 
 
 def test_the_bare_prompt_says_the_instructions_and_the_question(fit: Fit, task: Task) -> None:
-    (asked,) = fit().ask(task.questions[:1])
+    (asked,) = fit().render(task.questions[:1])
     assert asked.messages == [
         {"role": "system", "content": task.materials.instructions["full"]},
         {"role": "user", "content": task.questions[0].input},
@@ -49,9 +51,9 @@ def test_the_bare_prompt_says_the_instructions_and_the_question(fit: Fit, task: 
 def test_each_slot_adds_its_part_and_leaves_the_others_alone(fit: Fit, task: Task) -> None:
     """Worked examples are the same ones, with passages of their own where the rung retrieves."""
     questions = task.questions
-    both = fit(instructions="short", shots=fixed(2), retrieval=Retrieval(2)).ask(questions)
-    shown = fit(shots=fixed(2)).ask(questions)
-    found = fit(retrieval=Retrieval(2)).ask(questions)
+    both = fit(instructions="short", shots=fixed(2), retrieval=Retrieval(2)).render(questions)
+    shown = fit(shots=fixed(2)).render(questions)
+    found = fit(retrieval=Retrieval(2)).render(questions)
     for combined, shots, passages in zip(both, shown, found, strict=True):
         system, *turns, asked = combined.messages
         assert system == {"role": "system", "content": "JSON."}
@@ -64,7 +66,7 @@ def test_each_slot_adds_its_part_and_leaves_the_others_alone(fit: Fit, task: Tas
 
 
 def test_instructions_can_stand_in_the_users_turn(fit: Fit, task: Task) -> None:
-    (asked,) = fit(role="user", instructions="short").ask(task.questions[:1])
+    (asked,) = fit(role="user", instructions="short").render(task.questions[:1])
     assert asked.messages == [{"role": "user", "content": f"JSON.\n\n{task.questions[0].input}"}]
     with pytest.raises(ConfigError, match=r"rung\.role=boss: is not one of system, user"):
         fit(role="boss")
@@ -81,7 +83,7 @@ def test_where_a_rung_retrieves_its_shots_show_passages_with_what_holds_their_an
     order = {str(p): place for place, p in enumerate(task.materials.corpus)}
     searched = rung.index.search
     replaced = 0
-    for asked in rung.ask(task.questions):
+    for asked in rung.render(task.questions):
         for turn in asked.messages[1:-1:2]:
             *pages, question = turn["content"].split("\n\n")
             example = train[question]
@@ -89,15 +91,15 @@ def test_where_a_rung_retrieves_its_shots_show_passages_with_what_holds_their_an
             said = {page[1:3] for page in pages}
             assert [order[page] for page in pages] == sorted(order[page] for page in pages)
             assert len(said) == len(pages) == k
-            assert set(example.sources) <= said
-            assert len(said - found) == len(set(example.sources) - found)
+            assert set(example.gold_passages) <= said
+            assert len(said - found) == len(set(example.gold_passages) - found)
             replaced += said != found
     assert replaced, "the search misses nothing: the test shows little"
 
 
 def test_without_retrieval_shots_show_no_passages(fit: Fit, task: Task) -> None:
     inputs = {e.input for e in task.materials.train}
-    (asked,) = fit(shots=fixed(3)).ask(task.questions[:1])
+    (asked,) = fit(shots=fixed(3)).render(task.questions[:1])
     assert {m["content"] for m in asked.messages[1:-1:2]} <= inputs
 
 
@@ -106,7 +108,7 @@ def test_what_was_retrieved_stands_before_the_question_as_in_the_corpus(
 ) -> None:
     rung = fit(retrieval=Retrieval(3))
     pages = {p.id: str(p) for p in task.materials.corpus}
-    asked = {q.id: a for q, a in zip(task.questions, rung.ask(task.questions), strict=True)}
+    asked = {q.id: a for q, a in zip(task.questions, rung.render(task.questions), strict=True)}
     predictions = list(rung(task.questions))
     assert any(sorted(p.passages) != list(p.passages) for p in predictions), (
         "none tells orders apart"
@@ -123,37 +125,37 @@ def test_what_was_retrieved_stands_before_the_question_as_in_the_corpus(
 def test_an_adapter_learns_from_the_very_messages_that_it_is_asked_with(
     fit: Fit,
     task: Task,
-    tiny: LocalModel,
+    tiny: LocalEngine,
     monkeypatch: pytest.MonkeyPatch,
     shots: Shots | None,
     role: str,
 ) -> None:
     learned: list[Sequence[Message]] = []
-    encode_answer = LocalModel.encode_answer
+    encode_answer = LocalEngine.encode_answer
 
-    def spy(model: LocalModel, messages: Sequence[Message], answer: str) -> list[int]:
+    def spy(model: LocalEngine, messages: Sequence[Message], answer: str) -> list[int]:
         learned.append([*messages, {"role": "assistant", "content": answer}])
         return encode_answer(model, messages, answer)
 
-    monkeypatch.setattr(LocalModel, "encode_answer", spy)
+    monkeypatch.setattr(LocalEngine, "encode_answer", spy)
     slots = {"instructions": "short", "role": role, "shots": shots, "retrieval": Retrieval(1)}
-    rung = fit(**slots, adapter=ADAPTER)
+    rung = fit(**slots, tuning=ADAPTER)
     examples = task.materials.train + task.materials.dev
-    asked = rung.ask([e.question for e in examples])
+    asked = rung.render([e.question for e in examples])
     assert learned == [
         [*a.messages, {"role": "assistant", "content": e.target}]
         for a, e in zip(asked, examples, strict=True)
     ]
     untuned = fit(**slots)
-    assert rung.ask(task.questions) == untuned.ask(task.questions)
-    assert rung.model is not untuned.model is tiny
+    assert rung.render(task.questions) == untuned.render(task.questions)
+    assert rung.engine is not untuned.engine is tiny
 
 
 def test_predictions_tell_what_was_sent_computed_and_written(
-    fit: Fit, task: Task, tiny: LocalModel
+    fit: Fit, task: Task, tiny: LocalEngine
 ) -> None:
     rung = fit(shots=fixed(2))
-    prompts = [tiny.encode(a.messages) for a in rung.ask(task.questions)]
+    prompts = [tiny.encode(a.messages) for a in rung.render(task.questions)]
     predictions = {p.id: p for p in rung(task.questions)}
     shared = min(len(p) for p in prompts)
     while any(p[:shared] != prompts[0][:shared] for p in prompts):
@@ -177,9 +179,9 @@ def test_predictions_tell_what_was_sent_computed_and_written(
         ({"shots": fixed(2)}, True, False),
         ({"shots": similar(2)}, False, True),
         ({"retrieval": Retrieval(2)}, False, True),
-        ({"adapter": ADAPTER}, True, False),
+        ({"tuning": ADAPTER}, True, False),
         ({"shots": fixed(2), "retrieval": Retrieval(2)}, True, True),
-        ({"shots": similar(2), "adapter": ADAPTER}, True, True),
+        ({"shots": similar(2), "tuning": ADAPTER}, True, True),
     ],
 )
 def test_a_rung_knows_whether_the_seed_and_the_embedder_matter(
@@ -200,7 +202,7 @@ def test_more_passages_than_the_corpus_has_are_refused(fit: Fit) -> None:
 
 
 def test_a_rung_that_retrieves_cannot_be_had_without_a_corpus(
-    task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path
+    task: Task, tiny: LocalEngine, letters: Embedder, tmp_path: Path
 ) -> None:
     bare = replace(task.materials, corpus=())
     rung = replace(PROMPT, retrieval=Retrieval(1))
@@ -216,10 +218,66 @@ def test_more_shots_than_train_has_are_refused(fit: Fit) -> None:
 
 
 def test_a_constraint_holds_for_every_answer_and_none_is_free(
-    task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path
+    task: Task, tiny: LocalEngine, letters: Embedder, tmp_path: Path
 ) -> None:
-    begin = Constrain(jump_forward=True).compile(Label(["red", "blue"]), tiny)
-    held = PROMPT.fit(task.materials, tiny, letters, 0, tmp_path, begin)
+    choices = Choices(("red", "blue"))
+    held = PROMPT.fit(task.materials, tiny, letters, 0, tmp_path, choices)
     assert {p.text for p in held(task.questions)} <= {"red", "blue"}
     free = PROMPT.fit(task.materials, tiny, letters, 0, tmp_path)
     assert not {p.text for p in free(task.questions)} & {"red", "blue"}
+
+
+def test_a_run_depends_on_what_its_slots_read_and_on_nothing_else() -> None:
+    read = {
+        "prompt": (PROMPT, set()),
+        "few_shot": (replace(PROMPT, shots=fixed(2)), {"train"}),
+        "rag": (replace(PROMPT, retrieval=Retrieval(1)), {"corpus"}),
+        "lora": (replace(PROMPT, tuning=ADAPTER), {"train", "dev"}),
+        "rag_lora": (
+            replace(PROMPT, retrieval=Retrieval(1), tuning=ADAPTER),
+            {"train", "dev", "corpus"},
+        ),
+    }
+    assert {name: rung.reads for name, (rung, _) in read.items()} == {
+        name: parts for name, (_, parts) in read.items()
+    }
+
+
+def test_the_most_demanding_slot_says_how_many_labels_a_rung_needs(task: Task) -> None:
+    m = task.materials
+    assert PROMPT.labelled(m) == 0
+    assert replace(PROMPT, shots=fixed(2)).labelled(m) == 2
+    assert replace(PROMPT, shots=similar(2)).labelled(m) == len(m.train)
+    assert replace(PROMPT, shots=fixed(2), tuning=ADAPTER).labelled(m) == len(m.train + m.dev)
+
+
+def test_weights_that_are_not_here_cannot_be_tuned(
+    task: Task,
+    tiny: LocalEngine,
+    letters: Embedder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    remote = Capabilities(tunable=False, constrainable=True, log_probabilities=False)
+    monkeypatch.setattr(tiny, "capabilities", remote, raising=False)
+    with pytest.raises(RungUnavailableError, match="those of tiny are not here; choose a local"):
+        replace(PROMPT, tuning=ADAPTER).fit(task.materials, tiny, letters, 0, tmp_path)
+
+
+def test_nothing_that_a_rung_receives_leads_to_a_target_of_eval(
+    task: Task, tiny: LocalEngine, letters: Embedder, tmp_path: Path
+) -> None:
+    """Isolation by type: what hangs on a fitted rung and its questions, followed to the end."""
+    rung = replace(PROMPT, shots=similar(2), retrieval=Retrieval(1))
+    predictor = rung.fit(task.materials, tiny, letters, 0, tmp_path)
+    seen: dict[int, object] = {}
+    todo: list[object] = [predictor, task.questions, task.materials]
+    while todo:
+        one = todo.pop()
+        if id(one) in seen or isinstance(one, type | ModuleType | FunctionType | torch.Tensor):
+            continue
+        seen[id(one)] = one
+        todo += gc.get_referents(one)
+    reached = [one for one in seen.values() if isinstance(one, Example)]
+    assert reached, "the walk finds no example at all"
+    assert not {e.id for e in reached} & {e.id for e in task.eval}

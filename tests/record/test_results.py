@@ -234,7 +234,7 @@ def test_the_runs_of_these_tests_record_what_a_real_run_records(
     isolation = Isolation(near_duplicate=0.6, contained=0.9, leaks="stop")
     job = Job(
         task, [Candidate(rung, {"name": "prompt"}, "")], "free", tiny_spec, letters, isolation,
-        Contrasts(["prompt"], True, [], None), controls=False, dev_questions=0, seed=0, batch_size=None, force=False,
+        Contrasts(["prompt"], True, [], None), controls=False, dev_questions=0, seed=0, force=False,
         root=tmp_path / "real", config="", variant="", sweep="s",
         command="",
     )  # fmt: skip

@@ -15,12 +15,14 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM
 
 from harness.errors import TrainingError
-from harness.tuning.adapter import Adapted, Adapter
 from harness.ladder.prompt import render
-from harness.models.local import padded
-from harness.models.local import LocalModel, Message, ModelSpec
+from harness.ladder.transform import ShuffledTargets
+from harness.models.local import ModelSpec, padded
+from harness.models.local.engine import LocalEngine
 from harness.models.weights import digest
 from harness.task import Example, Task
+from harness.tuning.adapter import Adapter
+from harness.tuning.method import Pair, Tuned
 from tests.conftest import lora, plan
 
 SHORT = plan(epochs=2, evaluations_per_epoch=1)
@@ -40,48 +42,45 @@ IN_FRONT = {
     "prefix": peft.PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4),
 }
 
-Fit = Callable[..., Adapted]
+Fit = Callable[..., Tuned]
 
 
-def lessons(examples: Sequence[Example]) -> list[tuple[list[Message], str]]:
+def pairs(examples: Sequence[Example]) -> list[Pair]:
     return [(render("JSON.", "{input}", e.input), e.target) for e in examples]
 
 
-def nobody_asks(examples: Sequence[Example]) -> list[tuple[list[Message], str]]:
-    raise AssertionError("a finished adapter needs no lessons")
-
-
 @pytest.fixture
-def fit(apt: LocalModel, task: Task, tmp_path: Path) -> Fit:
+def fit(apt: LocalEngine, task: Task, tmp_path: Path) -> Fit:
     """Fit an adapter in a folder below `tmp_path`; keyword arguments replace single parts."""
 
-    def call(adapter: Adapter, folder: str = "run", **changes: object) -> Adapted:
-        parts = {"model": apt, "lessons": lessons, "materials": task.materials, "seed": 0}
+    def call(adapter: Adapter, folder: str = "run", **changes: object) -> Tuned:
+        m = task.materials
+        parts = {"engine": apt, "train": pairs(m.train), "dev": pairs(m.dev), "seed": 0}
         return adapter.fit(**(parts | changes), folder=tmp_path / folder)  # type: ignore[arg-type]
 
     return call
 
 
 @pytest.fixture
-def prompts(apt: LocalModel, task: Task) -> list[list[int]]:
-    return [apt.encode(messages) for messages, _ in lessons(task.materials.dev)]
+def prompts(apt: LocalEngine, task: Task) -> list[list[int]]:
+    return [apt.encode(messages) for messages, _ in pairs(task.materials.dev)]
 
 
 def answers(
-    model: LocalModel, prompts: list[list[int]], batch: int | None = None
+    model: LocalEngine, prompts: list[list[int]], batch: int | None = None
 ) -> list[list[int]]:
-    done = model.answer(prompts, NEW, batch)
+    done = model.generate(prompts, NEW, batch)
     return [c.tokens for c in sorted(done, key=lambda c: c.index)]
 
 
-def by_peft_alone(model: LocalModel, folder: Path, prompts: list[list[int]]) -> list[list[int]]:
+def by_peft_alone(model: LocalEngine, folder: Path, prompts: list[list[int]]) -> list[list[int]]:
     """The adapter from disk in front of untouched weights, one prompt at a time."""
     adapted = PeftModel.from_pretrained(model.fresh(torch.float32), folder)
-    done = plain.generate(adapted, prompts, model.stop, NEW, 1, pad=1)
+    done = padded.generate(adapted, prompts, model.stop, NEW, 1, pad=1)
     return [c.tokens for c in sorted(done, key=lambda c: c.index)]
 
 
-def by_argmax_alone(model: LocalModel, folder: Path, prompts: list[list[int]]) -> list[list[int]]:
+def by_argmax_alone(model: LocalEngine, folder: Path, prompts: list[list[int]]) -> list[list[int]]:
     """The whole sequence anew for every token, as training sees it."""
     adapted = PeftModel.from_pretrained(model.fresh(torch.float32), folder)
     texts: list[list[int]] = []
@@ -101,44 +100,44 @@ def by_argmax_alone(model: LocalModel, folder: Path, prompts: list[list[int]]) -
 
 @pytest.mark.parametrize("kind", MERGED)
 def test_an_adapter_that_was_merged_from_disk_answers_as_peft_says(
-    fit: Fit, apt: LocalModel, prompts: list[list[int]], tmp_path: Path, kind: str
+    fit: Fit, apt: LocalEngine, prompts: list[list[int]], tmp_path: Path, kind: str
 ) -> None:
-    adapted = fit(Adapter(MERGED[kind], SHORT))
+    tuned = fit(Adapter(MERGED[kind], SHORT))
     folder = tmp_path / "run" / "adapter"
-    assert adapted.model.adapter is None
-    assert answers(adapted.model, prompts) == by_peft_alone(apt, folder, prompts)
-    assert answers(adapted.model, prompts) != answers(apt, prompts)
+    assert tuned.engine.adapter is None
+    assert answers(tuned.engine, prompts) == by_peft_alone(apt, folder, prompts)
+    assert answers(tuned.engine, prompts) != answers(apt, prompts)
 
 
 @pytest.mark.parametrize("kind", IN_FRONT)
 def test_a_prompt_learning_adapter_answers_in_front_of_the_weights(
-    fit: Fit, apt: LocalModel, prompts: list[list[int]], tmp_path: Path, kind: str
+    fit: Fit, apt: LocalEngine, prompts: list[list[int]], tmp_path: Path, kind: str
 ) -> None:
-    adapted = fit(Adapter(IN_FRONT[kind], SHORT))
+    tuned = fit(Adapter(IN_FRONT[kind], SHORT))
     folder = tmp_path / "run" / "adapter"
-    assert adapted.model.adapter is not None
-    assert answers(adapted.model, prompts, 1) == by_argmax_alone(apt, folder, prompts)
-    assert answers(adapted.model, prompts, 1) != answers(apt, prompts)
+    assert tuned.engine.adapter is not None
+    assert answers(tuned.engine, prompts, 1) == by_argmax_alone(apt, folder, prompts)
+    assert answers(tuned.engine, prompts, 1) != answers(apt, prompts)
 
 
 def test_answers_behind_virtual_tokens_do_not_depend_on_the_batch(
     fit: Fit, prompts: list[list[int]]
 ) -> None:
-    adapted = fit(Adapter(IN_FRONT["prompt"], SHORT))
+    tuned = fit(Adapter(IN_FRONT["prompt"], SHORT))
     assert len({len(p) for p in prompts}) > 1
-    assert answers(adapted.model, prompts, 4) == answers(adapted.model, prompts, 1)
+    assert answers(tuned.engine, prompts, 4) == answers(tuned.engine, prompts, 1)
 
 
 def test_the_base_model_stays_what_it_was(
-    fit: Fit, apt: LocalModel, prompts: list[list[int]]
+    fit: Fit, apt: LocalEngine, prompts: list[list[int]]
 ) -> None:
     config = lora()
     before, settings = answers(apt, prompts), config.to_dict()
-    adapted = fit(Adapter(config, SHORT))
+    tuned = fit(Adapter(config, SHORT))
     assert answers(apt, prompts) == before
     assert config.to_dict() == settings
-    assert adapted.model.fingerprint == f"{apt.fingerprint}+{adapted.report.sha256}"
-    assert adapted.model.parameters == apt.parameters
+    assert tuned.engine.fingerprint == f"{apt.fingerprint}+{tuned.report.sha256}"
+    assert tuned.engine.parameters == apt.parameters
 
 
 def test_a_finished_adapter_is_taken_up_without_training(
@@ -146,9 +145,9 @@ def test_a_finished_adapter_is_taken_up_without_training(
 ) -> None:
     first = fit(Adapter(lora(), SHORT))
     assert not (tmp_path / "run" / "checkpoints").exists()
-    second = fit(Adapter(lora(), SHORT), lessons=nobody_asks)
+    second = fit(Adapter(lora(), SHORT), train=[], dev=[])
     assert second.report == first.report
-    assert answers(second.model, prompts) == answers(first.model, prompts)
+    assert answers(second.engine, prompts) == answers(first.engine, prompts)
 
 
 def test_the_report_tells_what_was_trained_and_what_it_did(fit: Fit, tmp_path: Path) -> None:
@@ -171,13 +170,9 @@ def test_the_report_tells_what_was_trained_and_what_it_did(fit: Fit, tmp_path: P
 
 def test_the_stop_rate_is_that_of_the_weights_that_were_kept(fit: Fit, task: Task) -> None:
     """Dev is of another kind than train: its loss is best before stopping has been learned."""
-    m = task.materials
-    materials = replace(
-        m,
-        train=tuple(replace(e, target="red") for e in m.train),
-        dev=tuple(replace(e, target="blueblueblue") for e in m.dev),
-    )
-    report = fit(Adapter(lora(), plan(learning_rate=3e-2)), materials=materials).report
+    train = [(messages, "red") for messages, _ in pairs(task.materials.train)]
+    dev = [(messages, "blueblueblue") for messages, _ in pairs(task.materials.dev)]
+    report = fit(Adapter(lora(), plan(learning_rate=3e-2)), train=train, dev=dev).report
     looks = {p["step"]: p["stop_rate"] for p in report.curve.points if "stop_rate" in p}
     assert report.stop_rate == looks[report.curve.best_step] != looks[report.curve.steps]
 
@@ -191,27 +186,18 @@ def test_an_adapter_without_effect_is_refused(fit: Fit, tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "training.json").exists()
 
 
-def test_shuffled_targets_are_the_same_targets_with_none_in_its_place(task: Task) -> None:
-    pairs = lessons(task.materials.train)
-    adapter = Adapter(lora(), SHORT, shuffle_targets=True)
-    for seed in range(20):
-        taught = adapter._taught(pairs, seed)
-        assert [m for m, _ in taught] == [m for m, _ in pairs]
-        assert sorted(t for _, t in taught) == sorted(t for _, t in pairs)
-        assert all(t != own for (_, t), (_, own) in zip(taught, pairs, strict=True))
-    assert adapter._taught(pairs, 0) != adapter._taught(pairs, 1)
-    assert Adapter(lora(), SHORT)._taught(pairs, 0) == pairs
-
-
-def test_the_seed_decides_the_weights_and_so_do_shuffled_targets(fit: Fit, tmp_path: Path) -> None:
+def test_the_seed_decides_the_weights_and_so_do_the_targets(
+    fit: Fit, task: Task, tmp_path: Path
+) -> None:
     gentle = replace(SHORT, epochs=1, learning_rate=1e-4)
     straight = fit(Adapter(lora(), gentle), "straight").report
     torch.manual_seed(99)
     again = fit(Adapter(lora(), gentle), "again").report
     other = fit(Adapter(lora(), gentle), "other", seed=1).report
-    shuffled = fit(Adapter(lora(), gentle, shuffle_targets=True), "shuffled").report
+    shuffled = pairs(ShuffledTargets().apply(task.materials, 0).train)
+    mixed = fit(Adapter(lora(), gentle), "mixed", train=shuffled).report
     assert straight.sha256 == again.sha256
-    assert len({straight.sha256, other.sha256, shuffled.sha256}) == 3
+    assert len({straight.sha256, other.sha256, mixed.sha256}) == 3
     start, elsewhere = (
         load_file(tmp_path / name / "adapter" / "adapter_model.safetensors")
         for name in ("straight", "other")
@@ -257,12 +243,12 @@ def test_a_model_whose_layers_see_a_window_learns_in_padded_batches(
     source = apt_spec.weights.resolve()
     MistralForCausalLM(config).save_pretrained(tmp_path / "model")
     AutoTokenizer.from_pretrained(source).save_pretrained(tmp_path / "model")
-    model = LocalModel(apt_spec, tmp_path / "model", "windowed")
-    adapted = fit(Adapter(lora(), SHORT), model=model)
-    looks = [p["dev_loss"] for p in adapted.report.curve.points if "dev_loss" in p]
+    model = LocalEngine(apt_spec, tmp_path / "model", "windowed")
+    tuned = fit(Adapter(lora(), SHORT), engine=model)
+    looks = [p["dev_loss"] for p in tuned.report.curve.points if "dev_loss" in p]
     assert looks[-1] < looks[0]
     folder = tmp_path / "run" / "adapter"
-    assert answers(adapted.model, prompts) == by_peft_alone(model, folder, prompts)
+    assert answers(tuned.engine, prompts) == by_peft_alone(model, folder, prompts)
 
 
 @pytest.mark.parametrize("name", MERGED)
@@ -281,6 +267,5 @@ def test_an_adapter_in_front_of_the_weights_does_not_start_at_zero(fit: Fit) -> 
 
 
 def test_training_examples_are_counted_once_each(fit: Fit, task: Task) -> None:
-    twice = replace(task.materials, train=task.materials.train[:4] * 2)
-    report = fit(Adapter(lora(), SHORT), materials=twice).report
+    report = fit(Adapter(lora(), SHORT), train=pairs(task.materials.train[:4] * 2)).report
     assert (report.examples, report.distinct) == (8, 4)

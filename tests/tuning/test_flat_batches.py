@@ -54,9 +54,9 @@ def test_the_stop_token_bears_loss_even_where_it_is_the_pad_token() -> None:
 def test_loss_and_gradient_equal_those_of_the_padded_batch(
     kv_heads: int, examples: list[Encoded]
 ) -> None:
-    packing.register()
+    flat_batches.register()
     ours, theirs = model(kv_heads), model(kv_heads)
-    ours.set_attn_implementation(packing.NAME)
+    ours.set_attn_implementation(flat_batches.NAME)
     batch = flat_batch(examples)
     labels = batch.pop("labels")
     logits = ours(**batch, use_cache=False).logits[0]
@@ -76,10 +76,10 @@ def test_loss_and_gradient_equal_those_of_the_padded_batch(
 
 def test_the_attention_gradient_is_right_by_finite_differences() -> None:
     torch.manual_seed(0)
-    layout = packing.Layout(3, [2, 4])
+    layout = flat_batches.Layout(3, [2, 4])
     q = torch.randn(4, 9, 2, dtype=torch.double, requires_grad=True)
     k, v = (torch.randn(2, 9, 2, dtype=torch.double, requires_grad=True) for _ in range(2))
     torch.autograd.gradcheck(
-        lambda q, k, v: packing._PackedAttention.apply(q, k, v, layout, 0.7),
+        lambda q, k, v: flat_batches._PackedAttention.apply(q, k, v, layout, 0.7),
         (q, k, v),
     )  # fmt: skip

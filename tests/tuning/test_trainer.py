@@ -15,10 +15,10 @@ import torch
 from peft import PeftModel, get_peft_model, get_peft_model_state_dict
 from torch import Tensor
 
+from harness.models.local.engine import LocalEngine
 from harness.tuning import flat_batches, training
 from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
 from harness.tuning.trainer import Curve, train
-from harness.models.local import LocalModel
 from tests.conftest import lora, plan
 
 STOP = 2
@@ -36,12 +36,12 @@ LESSONS = [colour(n) for n in range(16)]
 DEV = [colour(n) for n in range(16, 22)]
 
 
-def adapted(model: LocalModel, *, flat: bool = True, dropout: float = 0.0) -> PeftModel:
+def adapted(model: LocalEngine, *, flat: bool = True, dropout: float = 0.0) -> PeftModel:
     """A fresh copy of the tiny model behind a fresh LoRA adapter, always the same one."""
     base = model.fresh(torch.float32)
     if flat:
-        packing.register()
-        base.set_attn_implementation(packing.NAME)
+        flat_batches.register()
+        base.set_attn_implementation(flat_batches.NAME)
     torch.manual_seed(0)
     return get_peft_model(base, lora(lora_dropout=dropout))
 
@@ -122,14 +122,14 @@ def test_a_scale_multiplies_the_rate_that_follows_the_width_and_leaves_an_explic
         assert plan(learning_rate=3e-4, rate_scale=scale).rate(576) == 3e-4
 
 
-def test_the_model_is_trained_at_the_rate_of_its_width(tiny: LocalModel, tmp_path: Path) -> None:
+def test_the_model_is_trained_at_the_rate_of_its_width(tiny: LocalEngine, tmp_path: Path) -> None:
     curve = fit(adapted(tiny), tmp_path, epochs=1, learning_rate=None, rate_scale=0.5)
     expected = plan(learning_rate=None, rate_scale=0.5).rate(48)
     assert column(curve, "learning_rate") == pytest.approx([expected] * curve.steps)
 
 
 def test_loss_is_on_the_completions_only_and_the_stop_token_bears_it(
-    tiny: LocalModel, tmp_path: Path
+    tiny: LocalEngine, tmp_path: Path
 ) -> None:
     model = adapted(tiny)
     curve = fit(model, tmp_path, epochs=1, batch_size=len(LESSONS))
@@ -137,7 +137,7 @@ def test_loss_is_on_the_completions_only_and_the_stop_token_bears_it(
     assert column(curve, "dev_loss")[-1] == pytest.approx(plain_loss(model, DEV), rel=1e-5)
 
 
-def test_dev_loss_falls_on_a_task_that_can_be_learned(tiny: LocalModel, tmp_path: Path) -> None:
+def test_dev_loss_falls_on_a_task_that_can_be_learned(tiny: LocalEngine, tmp_path: Path) -> None:
     model = adapted(tiny)
     before = plain_loss(model, DEV)
     curve = fit(model, tmp_path, epochs=10, learning_rate=2e-2)
@@ -148,7 +148,7 @@ def test_dev_loss_falls_on_a_task_that_can_be_learned(tiny: LocalModel, tmp_path
 
 
 def test_flat_batches_have_the_loss_curve_of_padded_batches(
-    tiny: LocalModel, tmp_path: Path
+    tiny: LocalEngine, tmp_path: Path
 ) -> None:
     flat = fit(adapted(tiny), tmp_path / "flat")
     pad = partial(padded_batch, pad=STOP)
@@ -159,7 +159,7 @@ def test_flat_batches_have_the_loss_curve_of_padded_batches(
 
 
 def test_two_batches_of_four_that_are_accumulated_are_one_batch_of_eight(
-    tiny: LocalModel, tmp_path: Path
+    tiny: LocalEngine, tmp_path: Path
 ) -> None:
     """Completions of unlike length: every token counts the same, whichever batch it is in."""
     small, large = adapted(tiny), adapted(tiny)
@@ -185,7 +185,7 @@ def test_the_order_of_examples_depends_on_seed_and_epoch_alone() -> None:
     assert len({tuple(order(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
 
 
-def test_each_epoch_has_an_order_of_its_own(tiny: LocalModel, tmp_path: Path) -> None:
+def test_each_epoch_has_an_order_of_its_own(tiny: LocalEngine, tmp_path: Path) -> None:
     seen: list[tuple[int, ...]] = []
 
     def collate(rows: Sequence[Encoded]) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def test_each_epoch_has_an_order_of_its_own(tiny: LocalModel, tmp_path: Path) ->
 
 
 def test_training_stops_early_and_keeps_the_weights_that_were_best_on_dev(
-    tiny: LocalModel, tmp_path: Path
+    tiny: LocalEngine, tmp_path: Path
 ) -> None:
     """Dev contradicts train in the word but not in the form: its loss falls, then rises."""
     model = adapted(tiny)
@@ -217,7 +217,7 @@ def test_training_stops_early_and_keeps_the_weights_that_were_best_on_dev(
 
 @pytest.mark.parametrize(("after", "checkpoint"), [(3, 0), (5, 2), (9, 4), (15, 6), (21, 10)])
 def test_interrupted_and_resumed_training_ends_where_uninterrupted_training_does(
-    tiny: LocalModel, tmp_path: Path, after: int, checkpoint: int
+    tiny: LocalEngine, tmp_path: Path, after: int, checkpoint: int
 ) -> None:
     """With dropout, and looks in the middle of an epoch: random numbers and order go on too."""
     straight, broken, resumed = (adapted(tiny, dropout=0.2) for _ in range(3))
@@ -231,7 +231,7 @@ def test_interrupted_and_resumed_training_ends_where_uninterrupted_training_does
     torch.testing.assert_close(weights(resumed), weights(straight), atol=0, rtol=0)
 
 
-def test_resuming_does_not_begin_again(tiny: LocalModel, tmp_path: Path) -> None:
+def test_resuming_does_not_begin_again(tiny: LocalEngine, tmp_path: Path) -> None:
     batches = count()
 
     def counted(rows: Sequence[Encoded]) -> dict[str, Any]:
@@ -250,7 +250,7 @@ def test_resuming_does_not_begin_again(tiny: LocalModel, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("state", [None, '{"epoch": 2.0, "glo'])
 def test_a_checkpoint_that_was_cut_off_is_passed_over(
-    tiny: LocalModel, tmp_path: Path, state: str | None
+    tiny: LocalEngine, tmp_path: Path, state: str | None
 ) -> None:
     """A process that is killed while it writes a checkpoint leaves half of one."""
     straight, resumed = adapted(tiny), adapted(tiny)
@@ -270,7 +270,7 @@ def test_a_checkpoint_that_was_cut_off_is_passed_over(
 
 @pytest.mark.parametrize("patience", [1, 99])
 def test_training_that_has_ended_goes_no_further_when_it_is_resumed(
-    tiny: LocalModel, tmp_path: Path, patience: int
+    tiny: LocalEngine, tmp_path: Path, patience: int
 ) -> None:
     """A process can also die between the last step and the writing of the adapter."""
     first, second = adapted(tiny), adapted(tiny)
@@ -283,7 +283,7 @@ def test_training_that_has_ended_goes_no_further_when_it_is_resumed(
 
 
 def test_seconds_and_tokens_are_those_of_the_whole_training(
-    tiny: LocalModel, tmp_path: Path
+    tiny: LocalEngine, tmp_path: Path
 ) -> None:
     with pytest.raises(InterruptedError):
         fit(adapted(tiny), tmp_path, collate=interrupted(15))

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from harness.answer import Answer, Json, Label, Text
+from harness.answer import Answer, Json, Label
 from harness.errors import ConfigError
-from harness.models.local.constraint import Constrain
 from harness.ladder.rung import Rung
-from harness.models import decode
-from harness.models.local.decode import TokenConstraint
 from harness.models.embedder import Embedder
-from harness.models.local import LocalModel
+from harness.models.engine import Choices
+from harness.models.local import decode, engine
+from harness.models.local.constraint import compile_constraint
+from harness.models.local.decode import TokenConstraint
+from harness.models.local.engine import LocalEngine
 from harness.task import Prediction, Task
 from tests.conftest import SCHEMA
 
@@ -44,20 +46,29 @@ def bounded(tmp_path: Path) -> Json:
 
 
 @pytest.fixture
-def ask(task: Task, tiny: LocalModel, letters: Embedder, tmp_path: Path) -> Ask:
+def ask(
+    task: Task,
+    tiny: LocalEngine,
+    letters: Embedder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Ask:
     """Answer the task's questions in another format, constrained or not."""
 
-    def call(answer: Answer, constraint: Constrain | None, budget: int = BUDGET) -> Any:
+    def call(answer: Answer, held: bool, budget: int = BUDGET, jump: bool = True) -> Any:
         materials = replace(task.materials, answer=answer, max_new_tokens=budget)
-        start = constraint.compile(answer, tiny) if constraint else None
-        predictor = Rung("some", "full").fit(materials, tiny, letters, 0, tmp_path, start)
+        monkeypatch.setattr(
+            engine, "compile_constraint", partial(compile_constraint, jump_forward=jump)
+        )
+        constraint = answer.constraint if held else None
+        predictor = Rung("some", "full").fit(materials, tiny, letters, 0, tmp_path, constraint)
         return sorted(predictor(task.questions), key=lambda p: p.id)
 
     return call
 
 
-def begin(answer: Answer, model: LocalModel, jump_forward: bool = False) -> TokenConstraint:
-    return Constrain(jump_forward).compile(answer, model)()
+def begin(answer: Answer, model: LocalEngine, jump_forward: bool = False) -> TokenConstraint:
+    return compile_constraint(answer.constraint, model, jump_forward=jump_forward)()
 
 
 def write(constraint: TokenConstraint, tokens: list[int]) -> None:
@@ -68,7 +79,7 @@ def write(constraint: TokenConstraint, tokens: list[int]) -> None:
 
 
 def test_every_json_answer_is_valid_although_the_model_is_random(ask: Ask, bounded: Json) -> None:
-    free, constrained = ask(bounded, None), ask(bounded, Constrain(True))
+    free, constrained = ask(bounded, False), ask(bounded, True)
     assert not any(bounded.parse(p.text).value for p in free), "else the test shows nothing"
     for p in constrained:
         assert p.finish == "stop"
@@ -79,14 +90,14 @@ def test_every_json_answer_is_valid_although_the_model_is_random(ask: Ask, bound
 
 def test_every_label_is_one_of_the_set_although_the_model_is_random(ask: Ask) -> None:
     answer = Label(LABELS)
-    assert not any(p.text in LABELS for p in ask(answer, None))
-    answers = ask(answer, Constrain(True))
+    assert not any(p.text in LABELS for p in ask(answer, False))
+    answers = ask(answer, True)
     assert {p.text for p in answers} <= set(LABELS)
     assert {p.finish for p in answers} == {"stop"}
 
 
 def test_an_answer_beyond_the_budget_is_cut_off_and_says_so(ask: Ask, bounded: Json) -> None:
-    for p in ask(bounded, Constrain(True), budget=12):
+    for p in ask(bounded, True, budget=12):
         assert (p.finish, p.completion_tokens) == ("length", 12)
         assert bounded.parse(p.text).value is None
 
@@ -104,9 +115,9 @@ def test_jump_forward_saves_passes_and_changes_no_text(
 
     monkeypatch.setattr(decode._Batch, "_forward", counted)
     answer = bounded if kind == "json" else Label(LABELS)
-    slow, slow_passes = ask(answer, Constrain(False)), len(passes)
+    slow, slow_passes = ask(answer, True, jump=False), len(passes)
     passes.clear()
-    fast, fast_passes = ask(answer, Constrain(True)), len(passes)
+    fast, fast_passes = ask(answer, True), len(passes)
     assert [(p.text, p.finish, p.completion_tokens) for p in fast] == [
         (p.text, p.finish, p.completion_tokens) for p in slow
     ]
@@ -114,7 +125,7 @@ def test_jump_forward_saves_passes_and_changes_no_text(
 
 
 def test_every_target_can_be_written_in_the_tokens_that_are_learned(
-    task: Task, tiny: LocalModel
+    task: Task, tiny: LocalEngine
 ) -> None:
     for example in task.materials.train:
         tokens = tiny.encode_answer(ASKED, example.target)
@@ -133,7 +144,7 @@ def test_every_target_can_be_written_in_the_tokens_that_are_learned(
     ],
 )
 def test_json_is_written_one_way_whatever_the_schema(
-    extra: dict[str, Any], tmp_path: Path, tiny: LocalModel
+    extra: dict[str, Any], tmp_path: Path, tiny: LocalEngine
 ) -> None:
     answer = json_answer(tmp_path, **extra)
     values = {"integer": -12, "list": ["é", "{,}", "a/b"], "object": {"a": True}, "free": 'ü"\n\\'}
@@ -148,7 +159,7 @@ def test_json_is_written_one_way_whatever_the_schema(
 
 
 def test_behind_the_answer_comes_nothing_but_the_stop_token(
-    bounded: Json, tiny: LocalModel
+    bounded: Json, tiny: LocalEngine
 ) -> None:
     for answer, text in (
         (bounded, '{"colour":"red","code":null,"note":"a"}'),
@@ -159,7 +170,7 @@ def test_behind_the_answer_comes_nothing_but_the_stop_token(
         assert set(constraint.allowed().nonzero().flatten().tolist()) <= tiny.stop
 
 
-def test_a_label_that_begins_another_leaves_the_choice_to_the_model(tiny: LocalModel) -> None:
+def test_a_label_that_begins_another_leaves_the_choice_to_the_model(tiny: LocalEngine) -> None:
     constraint = begin(Label(LABELS), tiny, jump_forward=True)
     *tokens, stop = tiny.encode_answer(ASKED, "red")
     assert stop not in constraint.advance(tokens[0])
@@ -167,9 +178,9 @@ def test_a_label_that_begins_another_leaves_the_choice_to_the_model(tiny: LocalM
     assert constraint.allowed().sum() == 2
 
 
-def test_each_question_begins_anew(bounded: Json, tiny: LocalModel) -> None:
+def test_each_question_begins_anew(bounded: Json, tiny: LocalEngine) -> None:
     for answer in (bounded, Label(LABELS)):
-        start = Constrain(True).compile(answer, tiny)
+        start = compile_constraint(answer.constraint, tiny)
         first, second = start(), start()
         before = second.allowed()
         first.advance(int(first.allowed().nonzero()[0]))
@@ -177,7 +188,7 @@ def test_each_question_begins_anew(bounded: Json, tiny: LocalModel) -> None:
 
 
 def test_a_token_that_is_not_allowed_is_a_fault_and_not_an_end(
-    bounded: Json, tiny: LocalModel
+    bounded: Json, tiny: LocalEngine
 ) -> None:
     for answer, error in ((bounded, RuntimeError), (Label(LABELS), KeyError)):
         constraint = begin(answer, tiny)
@@ -186,32 +197,27 @@ def test_a_token_that_is_not_allowed_is_a_fault_and_not_an_end(
             constraint.advance(int(forbidden))
 
 
-def test_free_text_cannot_be_constrained(ask: Ask) -> None:
-    with pytest.raises(ConfigError, match="free text leaves nothing to constrain"):
-        ask(Text(), Constrain(True))
-
-
 def test_a_schema_that_makes_no_grammar_is_refused(ask: Ask, tmp_path: Path) -> None:
     odd = json_answer(tmp_path, note={"type": "array", "uniqueItems": True})
     with pytest.raises(
         ConfigError, match=r"makes no grammar \(.*uniqueItems.*\); say decoding=free"
     ):
-        ask(odd, Constrain(True))
+        ask(odd, True)
 
 
-def test_a_label_that_holds_a_stop_token_is_refused(tiny: LocalModel) -> None:
+def test_a_label_that_holds_a_stop_token_is_refused(tiny: LocalEngine) -> None:
     with pytest.raises(ConfigError, match=r"label 'a</s>b' is read back as 'a' .* rename"):
-        Constrain(True).compile(Label(["fine", "a</s>b"]), tiny)
+        compile_constraint(Choices(("fine", "a</s>b")), tiny)
 
 
-def test_all_of_many_labels_can_be_written(tiny: LocalModel) -> None:
+def test_all_of_many_labels_can_be_written(tiny: LocalEngine) -> None:
     labels = ["a", "a.", '"a"', "né 🙂", "1", "*"] + [f"card {i}" for i in range(151)]
-    start = Constrain(False).compile(Label(labels), tiny)
+    start = compile_constraint(Choices(tuple(labels)), tiny, jump_forward=False)
     for label in labels:
         write(start(), tiny.encode_answer(ASKED, label))
 
 
-def test_nested_json_is_written_as_it_is_learned(tmp_path: Path, tiny: LocalModel) -> None:
+def test_nested_json_is_written_as_it_is_learned(tmp_path: Path, tiny: LocalEngine) -> None:
     slot = {"type": "object", "properties": {"value": {"type": "string"}, "name": {"enum": ["é"]}}}
     answer = json_answer(tmp_path, slots={"type": "array", "items": slot})
     slots = [{"name": "é", "value": "x"}, {"name": "é"}]

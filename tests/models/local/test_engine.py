@@ -10,28 +10,30 @@ import torch
 
 from harness.answer import Label
 from harness.errors import ConfigError, WeightsError
-from harness.models.local.constraint import Constrain
 from harness.models import local
-from harness.models.local import LocalModel, ModelSpec, load_model
+from harness.models.local import ModelSpec
+from harness.models.local.constraint import compile_constraint
+from harness.models.local.engine import LocalEngine
+from harness.models.local.load import load_engine
 from harness.models.weights import Folder
 
 ASK = [{"role": "system", "content": "JSON."}, {"role": "user", "content": "red"}]
 
 
-def test_a_prompt_is_the_chat_template_with_one_bos(tiny: LocalModel) -> None:
+def test_a_prompt_is_the_chat_template_with_one_bos(tiny: LocalEngine) -> None:
     ids = tiny.encode(ASK)
     assert tiny.tokenizer.decode(ids) == "<s>system\nJSON.</s>\n<s>user\nred</s>\n<s>assistant\n"
     assert ids[0] == tiny.tokenizer.bos_token_id != ids[1]
 
 
-def test_an_answer_ends_with_the_stop_token_even_where_pad_is_eos(tiny: LocalModel) -> None:
+def test_an_answer_ends_with_the_stop_token_even_where_pad_is_eos(tiny: LocalEngine) -> None:
     assert tiny.tokenizer.pad_token_id == tiny.tokenizer.eos_token_id
     ids = tiny.encode_answer(ASK, "blue")
     assert tiny.tokenizer.decode(ids) == "blue</s>"
     assert ids[-1] in tiny.stop
 
 
-def test_prompt_and_answer_together_are_the_closed_conversation(tiny: LocalModel) -> None:
+def test_prompt_and_answer_together_are_the_closed_conversation(tiny: LocalEngine) -> None:
     whole = tiny.tokenizer.apply_chat_template(
         [*ASK, {"role": "assistant", "content": "blue"}], tokenize=False
     )
@@ -42,7 +44,7 @@ def test_prompt_and_answer_together_are_the_closed_conversation(tiny: LocalModel
 def test_a_template_without_a_system_turn_gets_the_system_text_in_front(
     tiny_spec: ModelSpec, tiny_folder: Path
 ) -> None:
-    model = LocalModel(tiny_spec, tiny_folder, "x")
+    model = LocalEngine(tiny_spec, tiny_folder, "x")
     model.tokenizer.chat_template = (
         "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no') }}"
         "{% endif %}[{{ m['content'] }}]{% endfor %}"
@@ -53,7 +55,7 @@ def test_a_template_without_a_system_turn_gets_the_system_text_in_front(
 def test_a_template_that_breaks_is_not_taken_for_one_that_refuses_a_system_turn(
     tiny_spec: ModelSpec, tiny_folder: Path
 ) -> None:
-    model = LocalModel(tiny_spec, tiny_folder, "x")
+    model = LocalEngine(tiny_spec, tiny_folder, "x")
     model.tokenizer.chat_template = "{{ 1 + messages[0]['content'] }}"
     with pytest.raises(TypeError, match="unsupported operand"):
         model.encode(ASK)
@@ -68,10 +70,10 @@ def test_a_model_without_a_chat_template_is_refused(tiny_spec: ModelSpec, tmp_pa
     tokenizer.chat_template = None
     tokenizer.save_pretrained(tmp_path)
     with pytest.raises(WeightsError, match="has no chat template; choose an instruct model"):
-        load_model(replace(tiny_spec, weights=Folder(str(tmp_path))))
+        load_engine(replace(tiny_spec, weights=Folder(str(tmp_path))))
 
 
-def test_weights_that_are_used_twice_count_once(tiny: LocalModel) -> None:
+def test_weights_that_are_used_twice_count_once(tiny: LocalEngine) -> None:
     from transformers import LlamaForCausalLM
 
     plain = LlamaForCausalLM.from_pretrained(tiny.folder)
@@ -88,7 +90,7 @@ def test_a_precision_or_device_that_is_not_there_is_refused(
     if torch.cuda.is_available() and "device" in change:
         pytest.skip("there is a GPU")
     with pytest.raises(ConfigError, match=complaint):
-        _ = load_model(replace(tiny_spec, **change)).model  # type: ignore[arg-type]
+        _ = load_engine(replace(tiny_spec, **change)).model  # type: ignore[arg-type]
 
 
 def test_mixed_precision_needs_a_processor_with_bfloat16(
@@ -96,29 +98,29 @@ def test_mixed_precision_needs_a_processor_with_bfloat16(
 ) -> None:
     monkeypatch.setattr(local, "_multiplies_in_bfloat16", lambda device: False)
     with pytest.raises(ConfigError, match=r"model\.dtype=mixed: needs a CPU with bfloat16"):
-        load_model(replace(tiny_spec, dtype="mixed"))
+        load_engine(replace(tiny_spec, dtype="mixed"))
 
 
 @pytest.mark.skipif(
     not local._multiplies_in_bfloat16(torch.device("cpu")), reason="no bfloat16 here"
 )
 def test_mixed_precision_says_the_same_at_every_batch_size(tiny_spec: ModelSpec) -> None:
-    model = load_model(replace(tiny_spec, dtype="mixed"))
+    model = load_engine(replace(tiny_spec, dtype="mixed"))
     assert model.model.dtype == torch.float32
     prompts = [model.encode([{"role": "user", "content": f"red ticket {i}" * i}]) for i in range(9)]
-    found = [{c.index: c.tokens for c in model.answer(prompts, 8, size)} for size in (None, 1, 4)]
+    found = [{c.index: c.tokens for c in model.generate(prompts, 8, size)} for size in (None, 1, 4)]
     assert found[0] == found[1] == found[2]
 
 
 def test_an_architecture_with_a_short_window_answers_through_plain_generate(
     tiny_spec: ModelSpec, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = LocalModel(tiny_spec, tiny_folder, "x")
+    model = LocalEngine(tiny_spec, tiny_folder, "x")
     prompts = [model.encode(ASK), model.encode(ASK[1:])]
-    labels = Constrain(jump_forward=True).compile(Label(["red", "red wine", "blue"]), model)
+    labels = compile_constraint(Label(["red", "red wine", "blue"]).constraint, model)
 
     def answers() -> list[dict[int, list[int]]]:
-        asked = [model.answer(prompts, 6, constraint=begin) for begin in (None, labels)]
+        asked = [model.generate(prompts, 6, constraint=begin) for begin in (None, labels)]
         return [{c.index: c.tokens for c in done} for done in asked]
 
     shared = answers()

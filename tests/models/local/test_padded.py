@@ -11,10 +11,10 @@ import pytest
 from peft import get_peft_model
 
 from harness.answer import Answer, Json, Label
-from harness.models.local.constraint import Constrain
 from harness.models.local import padded
+from harness.models.local.constraint import compile_constraint
 from harness.models.local.decode import Decoded
-from harness.models.local import LocalModel
+from harness.models.local.engine import LocalEngine
 from tests.conftest import SCHEMA
 
 BUDGET = 120
@@ -32,7 +32,7 @@ def bounded(tmp_path: Path) -> Json:
 
 
 @pytest.fixture
-def prompts(tiny: LocalModel) -> list[list[int]]:
+def prompts(tiny: LocalEngine) -> list[list[int]]:
     """Of three lengths, so that batches are padded."""
     words = ("red", "a blue one", "red ticket", "code", "which colour is it")
     return [tiny.encode([{"role": "user", "content": word}]) for word in words]
@@ -42,10 +42,10 @@ Begin = Callable[[], object]
 
 
 def by_generate(
-    model: LocalModel, prompts: list[list[int]], budget: int, size: int | None, begin: Begin
+    model: LocalEngine, prompts: list[list[int]], budget: int, size: int | None, begin: Begin
 ) -> list[Decoded]:
     reference = model.fresh(model.model.dtype)
-    done = plain.generate(
+    done = padded.generate(
         reference, prompts, model.stop, budget, size, 1, constraint=begin  # type: ignore[arg-type]
     )  # fmt: skip
     return sorted(done, key=lambda c: c.index)
@@ -59,7 +59,7 @@ def said(done: list[Decoded]) -> list[tuple[list[int], str]]:
 @pytest.mark.parametrize("size", [1, None])
 @pytest.mark.parametrize("kind", ["json", "label"])
 def test_under_a_constraint_its_texts_are_those_of_the_engine(
-    tiny: LocalModel,
+    tiny: LocalEngine,
     prompts: list[list[int]],
     bounded: Json,
     kind: str,
@@ -67,9 +67,9 @@ def test_under_a_constraint_its_texts_are_those_of_the_engine(
     jump_forward: bool,
 ) -> None:
     answer: Answer = bounded if kind == "json" else Label(LABELS)
-    begin = Constrain(jump_forward).compile(answer, tiny)
+    begin = compile_constraint(answer.constraint, tiny, jump_forward=jump_forward)
     ours = by_generate(tiny, prompts, BUDGET, size, begin)
-    assert said(ours) == said(list(tiny.answer(prompts, BUDGET, constraint=begin)))
+    assert said(ours) == said(list(tiny.generate(prompts, BUDGET, constraint=begin)))
     assert {c.finish for c in ours} == {"stop"}
     texts = [tiny.decode(c.tokens) for c in ours]
     assert all(answer.parse(text).problem is None for text in texts)
@@ -77,32 +77,32 @@ def test_under_a_constraint_its_texts_are_those_of_the_engine(
 
 
 def test_a_forced_text_is_cut_off_at_the_budget_as_in_the_engine(
-    tiny: LocalModel, prompts: list[list[int]], bounded: Json
+    tiny: LocalEngine, prompts: list[list[int]], bounded: Json
 ) -> None:
-    begin = Constrain(jump_forward=True).compile(bounded, tiny)
+    begin = compile_constraint(bounded.constraint, tiny)
     for budget in range(1, 24):
         ours = said(by_generate(tiny, prompts, budget, None, begin))
-        assert ours == said(list(tiny.answer(prompts, budget, constraint=begin)))
+        assert ours == said(list(tiny.generate(prompts, budget, constraint=begin)))
     assert ours[0][1] == "length"
 
 
 def test_without_a_constraint_nothing_is_held_back(
-    tiny: LocalModel, prompts: list[list[int]]
+    tiny: LocalEngine, prompts: list[list[int]]
 ) -> None:
     reference = tiny.fresh(tiny.model.dtype)
-    done = plain.generate(reference, prompts, tiny.stop, 12, 1, 1)
-    assert said(list(done)) == said(list(tiny.answer(prompts, 12)))
+    done = padded.generate(reference, prompts, tiny.stop, 12, 1, 1)
+    assert said(list(done)) == said(list(tiny.generate(prompts, 12)))
 
 
 def test_an_adapter_in_front_of_the_weights_writes_valid_answers_too(
-    tiny: LocalModel, prompts: list[list[int]], bounded: Json
+    tiny: LocalEngine, prompts: list[list[int]], bounded: Json
 ) -> None:
     config = peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4)
     adapted = get_peft_model(tiny.fresh(tiny.model.dtype), config).eval()
     model = tiny.with_adapter(adapted, "virtual tokens")
-    begin = Constrain(jump_forward=True).compile(bounded, tiny)
-    texts = [tiny.decode(c.tokens) for c in model.answer(prompts, BUDGET, constraint=begin)]
+    begin = compile_constraint(bounded.constraint, tiny)
+    texts = [tiny.decode(c.tokens) for c in model.generate(prompts, BUDGET, constraint=begin)]
     assert len(texts) == len(prompts)
     assert [bounded.violation(bounded.parse(text).value) for text in texts] == [None] * len(texts)
-    free = [tiny.decode(c.tokens) for c in model.answer(prompts, BUDGET)]
+    free = [tiny.decode(c.tokens) for c in model.generate(prompts, BUDGET)]
     assert not any(bounded.parse(text).value for text in free), "else the test shows nothing"

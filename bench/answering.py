@@ -58,7 +58,7 @@ REQUESTS = (
     Requests("support_json few_shot", ("+task=support_json", *FIXED), FEW_SHOT),
     Requests("support_json rag", ("+task=support_json", *BARE), LONG),
     # The untrained weights with the short prompt: as fast as the trained ones.
-    Requests("support_json lora", ("+task=support_json", "rung=lora", "~rung.adapter")),
+    Requests("support_json lora", ("+task=support_json", "rung=lora", "~rung.tuning")),
 )
 BANKING77 = Requests(
     "banking77 few_shot, 16 shots",

@@ -14,7 +14,6 @@ from omegaconf import OmegaConf
 from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
 from harness.models.local.engine import LocalEngine
-from harness.models.local.load import load_engine
 from harness.task import Task
 
 __all__ = ["Experiment", "experiment"]
@@ -41,7 +40,7 @@ class Experiment:
 
     def prompts(self, count: int) -> list[list[int]]:
         """Token ids of what the rung asks for the first `count` questions; it must not train."""
-        asked = self.predictor().ask(self.task.limited(count).questions)
+        asked = self.predictor().render(self.task.limited(count).questions)
         return [self.model.encode(a.messages) for a in asked]
 
 
@@ -56,4 +55,4 @@ def experiment(overrides: list[str]) -> Experiment:
     built: dict[str, Any] = {
         k: instantiate(config[k], _convert_="all") for k in ("task", "rung", "model", "embedder")
     }
-    return Experiment(**built | {"model": load_engine(built["model"])}, seed=config.seed)
+    return Experiment(**built | {"model": built["model"].load()}, seed=config.seed)

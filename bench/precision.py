@@ -8,6 +8,7 @@ depend on what was asked beside it. int8 is PyTorch's dynamic quantization of al
 
 from __future__ import annotations
 
+import copy
 import time
 import warnings
 from argparse import Namespace
@@ -20,6 +21,7 @@ from torch import nn
 from bench.experiment import Experiment, experiment
 from bench.table import Row
 from harness.evidence import scoring
+from harness.ladder.rung import Predictor
 from harness.models.local.engine import LocalEngine
 
 __all__ = ["rows"]
@@ -66,8 +68,15 @@ def _answered(asked: Experiment) -> _Answered:
     texts = {p.id: p.text for p in predictions}
     scores = scoring.score(asked.task, predictions)
     score = scoring.metrics(asked.task, predictions, scores)[asked.task.primary].value
-    beside_fewer = {p.id: p.text for p in predictor(questions, SMALL)}
+    beside_fewer = {p.id: p.text for p in _in_small_batches(predictor)(questions)}
     return _Answered(rate, texts, score, beside_fewer)
+
+
+def _in_small_batches(predictor: Predictor) -> Predictor:
+    engine = copy.copy(predictor.engine)
+    assert isinstance(engine, LocalEngine)
+    engine.spec = replace(engine.spec, batch_size=SMALL)
+    return replace(predictor, engine=engine)
 
 
 def _in(model: LocalEngine, dtype: str) -> LocalEngine:

@@ -32,6 +32,7 @@ from bench.table import Row
 from harness.evidence.contrasts import Side, compare
 from harness.ladder.rung import Predictor
 from harness.models.local.decode import generate
+from harness.tuning.adapter import Adapter
 
 __all__ = ["rows"]
 
@@ -165,17 +166,17 @@ def _units(vectors: np.ndarray) -> np.ndarray:
 
 
 def _training(asked: Experiment, sizes: Sequence[int]) -> Iterator[_Measured]:
-    adapter, whole = asked.rung.adapter, asked.task.materials
-    assert adapter is not None
+    adapter, whole = asked.rung.tuning, asked.task.materials
+    assert isinstance(adapter, Adapter)
     once = replace(adapter, training=replace(adapter.training, epochs=1))
     for size in sizes:
         materials = replace(whole, train=whole.train[:size], dev=whole.dev[:2])
         predictor = Predictor(asked.rung, materials, asked.model, asked.embedder, asked.seed, None)
         with tempfile.TemporaryDirectory() as folder:
-            done = once.fit(
-                asked.model, predictor.lessons, materials, asked.seed, Path(folder)
-            ).report
+            train, dev = predictor.pairs(materials.train), predictor.pairs(materials.dev)
+            done = once.fit(asked.model, train, dev, asked.seed, Path(folder)).report
         curve = done.curve
+        assert curve is not None
         yield _Measured(size, curve.tokens / curve.seconds, "tokens/s", f"{curve.seconds:.0f} s")
 
 

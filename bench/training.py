@@ -38,6 +38,7 @@ from bench.experiment import Experiment, experiment
 from bench.table import Row
 from harness.ladder.rung import Predictor
 from harness.models.local.engine import LocalEngine, dtype_of
+from harness.tuning.adapter import Adapter
 from harness.tuning.flat_batches import IGNORED, Encoded
 from harness.tuning.trainer import _GroupedByLength  # the order that harness itself trains in
 
@@ -127,7 +128,7 @@ class Job:
         model = asked.model
         encoded = [
             Encoded(model.encode(m), model.encode_answer(m, target))
-            for m, target in predictor.lessons(train)
+            for m, target in predictor.pairs(train)
         ]
         lengths = [len(e.prompt) + len(e.completion) for e in encoded]
         order = _GroupedByLength(lengths, BATCH, asked.seed)
@@ -145,8 +146,8 @@ class Job:
 
     def harness(self, dtype: str) -> _Run:
         """What a lora rung does."""
-        adapter = self.experiment.rung.adapter
-        assert adapter is not None
+        adapter = self.experiment.rung.tuning
+        assert isinstance(adapter, Adapter)
         settings = replace(adapter.training, dtype=dtype, epochs=1, batch_size=BATCH, accumulate=1)
         model = _Clocked(self.experiment.model)
         with tempfile.TemporaryDirectory() as folder:
@@ -154,13 +155,14 @@ class Job:
                 replace(adapter, training=settings)
                 .fit(
                     model,
-                    self.predictor.lessons,
-                    self.predictor.materials,
+                    self.predictor.pairs(self.predictor.materials.train),
+                    self.predictor.pairs(self.predictor.materials.dev),
                     self.experiment.seed,
                     Path(folder),
                 )
                 .report
             )
+        assert report.curve is not None
         losses = [point["loss"] for point in report.curve.points if "loss" in point]
         return self._run(model, losses)
 
@@ -201,14 +203,14 @@ class Job:
 
     def _adapted(self, dtype: torch.dtype) -> tuple[_Clocked, Any]:
         """A fresh model with an adapter that begins as harness' own does."""
-        model, adapter = _Clocked(self.experiment.model), self.experiment.rung.adapter
-        assert adapter is not None
+        model, adapter = _Clocked(self.experiment.model), self.experiment.rung.tuning
+        assert isinstance(adapter, Adapter)
         set_seed(self.experiment.seed)
         return model, get_peft_model(model.fresh(dtype), deepcopy(adapter.config))
 
     def _settings(self) -> dict[str, Any]:
-        adapter = self.experiment.rung.adapter
-        assert adapter is not None
+        adapter = self.experiment.rung.tuning
+        assert isinstance(adapter, Adapter)
         training = adapter.training
         return {
             "num_train_epochs": 1,

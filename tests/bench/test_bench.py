@@ -68,7 +68,7 @@ def test_llama_cpp_says_why_it_does_not_run(tiny: LocalEngine) -> None:
 WORDS = {
     "prompt": ("rung=prompt",),
     "few_shot": answering.FIXED,
-    "lora": ("rung=lora", "~rung.adapter"),
+    "lora": ("rung=lora", "~rung.tuning"),
 }
 
 

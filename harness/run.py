@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import InstanceOf
 
 from harness import __version__
 from harness.conditions import DEV_FREE, Conditions
@@ -28,6 +30,7 @@ from harness.record import ledger, provenance
 from harness.record.results import RunFolder
 from harness.task import Task
 from harness.trials import Candidate, Trial, best, take_over, try_all
+from harness.values import Count, Seed, settings
 
 __all__ = ["Job", "run"]
 
@@ -38,27 +41,27 @@ TRIALS = "trials"
 """Folder beside the rungs' folders: what candidates did on dev, shared by the seeds of a rung."""
 
 
-@dataclass(frozen=True)
+@settings("")
 class Job:
     """What is to be run; all that the command line decided."""
 
-    task: Task
-    candidates: Sequence[Candidate]
+    task: InstanceOf[Task]
+    candidates: Sequence[InstanceOf[Candidate]]
     """Ways to set the rung; of several the one that is best on dev answers eval."""
-    decoding: str
+    decoding: Literal["constrained", "free"]
     """`constrained` (where the answer format has a grammar) or `free`."""
-    model: ModelSource
-    embedder: Embedder
-    isolation: Isolation
-    contrasts: Contrasts
+    model: InstanceOf[ModelSource]
+    embedder: InstanceOf[Embedder]
+    isolation: InstanceOf[Isolation]
+    contrasts: InstanceOf[Contrasts]
     controls: bool | None
     """Which controls run beside the rung: all, none or (None) those without a language model."""
-    dev_questions: int
+    dev_questions: Count
     """How many questions of dev a rung answers: settings and the best untuned rung are chosen
     there."""
-    seed: int
+    seed: Seed
     force: bool
-    root: Path
+    root: InstanceOf[Path]
     config: str
     """The resolved configuration as YAML."""
     variant: str
@@ -67,12 +70,10 @@ class Job:
     """Which sweep this job belongs to."""
     command: str
     """What to type to get this run again."""
-    control: Control | None = None
+    control: InstanceOf[Control] | None = None
     """What this job is a control of, if it is one."""
 
     def __post_init__(self) -> None:
-        if self.decoding not in ("constrained", "free"):
-            raise ConfigError(f"decoding={self.decoding}: is not one of constrained, free")
         if len(self.candidates) > 1 and not (self.dev_questions and self.task.materials.dev):
             raise ConfigError("trials: settings are chosen on dev; set dev_questions above 0")
 

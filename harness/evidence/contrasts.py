@@ -28,6 +28,7 @@ from harness.evidence.statistics import (
     group_sums,
     standard_error,
 )
+from harness.values import Share, settings
 
 __all__ = ["Contrast", "Contrasts", "Side", "adjusted", "compare"]
 
@@ -38,7 +39,7 @@ BATCH = 500
 STUDENT = "Student's t (Satterthwaite)"
 
 
-@dataclass(frozen=True)
+@settings("contrasts")
 class Contrasts:
     """What is to be compared, declared before anything runs; the rest is exploratory."""
 
@@ -49,7 +50,7 @@ class Contrasts:
     pairs: Sequence[Sequence[str]]
     """Two rungs each, the second the baseline of the first; pairs of which a rung did not run are
     left out."""
-    margin: float | None
+    margin: Share | None
     """Differences smaller than this would not matter; without it nothing is called equivalent."""
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from harness.errors import RungUnavailableError
 from harness.ladder.slot import Slot
@@ -14,6 +14,7 @@ from harness.task import Materials, Question
 __all__ = ["Baseline", "LinearClassifier", "Majority", "NearestAnswer"]
 
 
+@runtime_checkable
 class Baseline(Slot, Protocol):
     """A way to answer that needs no language model."""
 

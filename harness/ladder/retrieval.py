@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from harness.errors import ConfigError, RungUnavailableError
 from harness.ladder.slot import Slot
 from harness.models.embedder import Embedder
 from harness.task import Example, Materials, Passage, Question
+from harness.values import AtLeastOne, settings
 
 __all__ = ["FlatIndex", "Index", "Retrieval", "Retriever", "in_order"]
 
@@ -33,6 +33,7 @@ class Index(Protocol):
         """The passages that each worked example shows, as many as a question gets."""
 
 
+@runtime_checkable
 class Retriever(Slot, Protocol):
     """A slot that finds passages."""
 
@@ -40,7 +41,7 @@ class Retriever(Slot, Protocol):
         """Make a corpus searchable."""
 
 
-@dataclass(frozen=True)
+@settings("rung.retrieval")
 class Retrieval:
     """Top-k passages by cosine similarity to the question.
 
@@ -48,14 +49,10 @@ class Retrieval:
     ('corpus',)
     """
 
-    k: int
+    k: AtLeastOne
     reads: ClassVar[Collection[str]] = ("corpus",)
     random: ClassVar[bool] = False
     embeds: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if isinstance(self.k, bool) or not isinstance(self.k, int) or self.k < 1:
-            raise ConfigError(f"rung.retrieval.k={self.k}: must be a whole number from 1 up")
 
     def labelled(self, materials: Materials) -> int:
         return 0

@@ -6,6 +6,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
+
+from pydantic import InstanceOf
 
 from harness.errors import ConfigError, RungUnavailableError
 from harness.ladder.baselines import Baseline
@@ -18,6 +21,7 @@ from harness.models.embedder import Embedder
 from harness.models.engine import Constraint, Engine, Message
 from harness.task import Example, Materials, Passage, Prediction, Question
 from harness.tuning.method import Method, Pair, Report
+from harness.values import settings
 
 __all__ = ["Predictor", "RenderedPrompt", "Rung"]
 
@@ -34,7 +38,7 @@ class RenderedPrompt:
     """Ids of the passages it shows, best first; it shows them in the corpus's order."""
 
 
-@dataclass(frozen=True)
+@settings("rung")
 class Rung:
     """One way to customize a model. Each slot is filled or empty, independent of the others.
 
@@ -47,22 +51,18 @@ class Rung:
     """Which variant the prompt says: `full`, `short`, or another of the task's."""
     place: int = LAST
     """Where it stands in the ladder's tables: from the cheapest change to the deepest."""
-    role: str = "system"
+    role: Literal["system", "user"] = "system"
     """Whose turn the instructions stand in: `system` or `user`."""
-    transform: Transform | None = None
+    transform: InstanceOf[Transform] | None = None
     """What it makes of the materials before its other slots read them."""
-    shots: Shots | None = None
+    shots: InstanceOf[Shots] | None = None
     """Which worked examples it shows; where it retrieves, with their passages."""
-    retrieval: Retriever | None = None
+    retrieval: InstanceOf[Retriever] | None = None
     """What it looks up."""
-    tuning: Method | None = None
+    tuning: InstanceOf[Method] | None = None
     """How it changes weights."""
-    baseline: Baseline | None = None
+    baseline: InstanceOf[Baseline] | None = None
     """What answers in the model's place: a control."""
-
-    def __post_init__(self) -> None:
-        if self.role not in ("system", "user"):
-            raise ConfigError(f"rung.role={self.role}: is not one of system, user")
 
     @property
     def slots(self) -> list[Slot]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
 from harness.errors import ConfigError
 from harness.models.embedder import Embedder, Vectors
 from harness.task import Example, Materials, Question
+from harness.values import AtLeastOne, Share, settings
 
 __all__ = ["Shots"]
 
@@ -22,7 +22,7 @@ POOL = 8
 """Times k: the nearest examples among which diversity chooses."""
 
 
-@dataclass(frozen=True)
+@settings("rung.shots")
 class Shots:
     """k worked examples out of train for each question.
 
@@ -30,30 +30,18 @@ class Shots:
     False
     """
 
-    k: int
+    k: AtLeastOne
     choice: Choice
     """`similar`: the examples whose inputs are most like the question (Liu et al. 2022, "What Makes
     Good In-Context Examples for GPT-3?", arXiv:2101.06804). `fixed`: the same for all questions,
     drawn by seed: a prefix that is computed once."""
-    diversity: float
+    diversity: Share
     """Of similar examples, from 0 to 1: the weight of being unlike those chosen already (maximal
     marginal relevance, Carbonell and Goldstein 1998); 0 takes the nearest."""
     order: Order
     """Of similar examples. `nearest_last`: the nearest stands next to the question. `shared`: those
     that are near to many inputs come first, so that prompts have more in common; it depends on
     train alone, so that no prompt depends on the other questions."""
-
-    def __post_init__(self) -> None:
-        for name, value, known in (
-            ("choice", self.choice, get_args(Choice)),
-            ("order", self.order, get_args(Order)),
-        ):
-            if value not in known:
-                raise ConfigError(f"rung.shots.{name}={value}: is not one of {', '.join(known)}")
-        if isinstance(self.k, bool) or not isinstance(self.k, int) or self.k < 1:
-            raise ConfigError(f"rung.shots.k={self.k}: must be a whole number from 1 up")
-        if not isinstance(self.diversity, (int, float)) or not 0 <= self.diversity <= 1:
-            raise ConfigError(f"rung.shots.diversity={self.diversity}: must be from 0 to 1")
 
     @property
     def reads(self) -> Collection[str]:

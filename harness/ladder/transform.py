@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.ladder.slot import Slot
 from harness.task import Materials
@@ -13,6 +13,7 @@ from harness.task import Materials
 __all__ = ["ShuffledTargets", "Transform"]
 
 
+@runtime_checkable
 class Transform(Slot, Protocol):
     """A slot that makes what the others read: other targets, other instructions."""
 

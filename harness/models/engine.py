@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 __all__ = [
     "Capabilities",
@@ -86,6 +86,7 @@ class Capabilities:
     """It can say how probable a given answer is."""
 
 
+@runtime_checkable
 class ModelSource(Protocol):
     """A model as the configuration names it; nothing is loaded yet."""
 

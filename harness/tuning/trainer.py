@@ -8,9 +8,8 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -30,34 +29,41 @@ from harness.progress import Progress
 from harness.tuning.flat_batches import IGNORED, Encoded
 from harness.tuning.loss import cross_entropy
 from harness.tuning.method import Curve
+from harness.values import AtLeastOne, NotNegative, Positive, Share, settings
 
 __all__ = ["Training", "train_weights"]
 
 
-@dataclass(frozen=True)
+Schedule = Literal[
+    "linear", "cosine", "cosine_with_restarts", "polynomial", "constant",
+    "constant_with_warmup", "inverse_sqrt",
+]  # fmt: skip
+"""Those of transformers.get_scheduler that need no further settings."""
+
+
+@settings("training")
 class Training:
     """How an adapter is trained; conf/training/*.yaml says what each run uses."""
 
-    learning_rate: float | None
+    learning_rate: NotNegative | None
     """None follows the size of the model: `rate`."""
-    rate_scale: float
+    rate_scale: Positive
     """Times the rate that follows the size of the model; without effect on an explicit one."""
-    epochs: float
-    batch_size: int
+    epochs: Positive
+    batch_size: AtLeastOne
     """Examples per step."""
-    accumulate: int
+    accumulate: AtLeastOne
     """Batches per optimizer step."""
-    schedule: str
-    """A name that transformers.get_scheduler knows: cosine, linear, constant_with_warmup, …"""
-    warmup: float
+    schedule: Schedule
+    warmup: Share
     """Share of the steps over which the learning rate rises."""
-    weight_decay: float
-    max_grad_norm: float
-    evaluations_per_epoch: int
+    weight_decay: NotNegative
+    max_grad_norm: Positive
+    evaluations_per_epoch: AtLeastOne
     """How often dev is evaluated and a checkpoint is written."""
-    patience: int
+    patience: AtLeastOne
     """Training stops when dev has not improved for so many evaluations."""
-    dtype: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
     """Base weights while training: `auto` is bfloat16 where the processor has it."""
     activation_checkpointing: bool
     """Trade a second forward pass for memory."""

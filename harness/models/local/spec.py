@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.models.weights import Weights
+from harness.values import AtLeastOne, settings
 
 if TYPE_CHECKING:
     from harness.models.local.engine import LocalEngine
@@ -17,7 +17,7 @@ MIXED = "mixed"
 """The dtype of a model whose weights and sums are float32 and whose products are bfloat16."""
 
 
-@dataclass(frozen=True)
+@settings("model")
 class ModelSpec:
     """A model of transformers' layout, as the configuration names it.
 
@@ -29,14 +29,14 @@ class ModelSpec:
 
     name: str
     weights: Weights
-    dtype: str
+    dtype: Literal["float32", "bfloat16", "float16", "mixed"]
     """float32, bfloat16, float16, or mixed: float32 with matrix products in bfloat16."""
     licence: str
     gated: bool
     """Whether its licence must be accepted before it can be fetched."""
     device: str
     """auto (a GPU if there is one), cpu or cuda."""
-    batch_size: int | None = None
+    batch_size: AtLeastOne | None = None
     """Sequences answered side by side; None finds it from the free memory."""
 
     def identity(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import torch
 
 from harness.answer import Label
 from harness.errors import ConfigError, WeightsError
-from harness.models import local
-from harness.models.local import ModelSpec
+from harness.models.engine import Choices
+from harness.models.local import ModelSpec, engine
 from harness.models.local.constraint import compile_constraint
 from harness.models.local.engine import LocalEngine
 from harness.models.local.load import load_engine
@@ -96,13 +97,13 @@ def test_a_precision_or_device_that_is_not_there_is_refused(
 def test_mixed_precision_needs_a_processor_with_bfloat16(
     tiny_spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "_multiplies_in_bfloat16", lambda device: False)
+    monkeypatch.setattr(engine, "_multiplies_in_bfloat16", lambda device: False)
     with pytest.raises(ConfigError, match=r"model\.dtype=mixed: needs a CPU with bfloat16"):
         load_engine(replace(tiny_spec, dtype="mixed"))
 
 
 @pytest.mark.skipif(
-    not local._multiplies_in_bfloat16(torch.device("cpu")), reason="no bfloat16 here"
+    not engine._multiplies_in_bfloat16(torch.device("cpu")), reason="no bfloat16 here"
 )
 def test_mixed_precision_says_the_same_at_every_batch_size(tiny_spec: ModelSpec) -> None:
     model = load_engine(replace(tiny_spec, dtype="mixed"))
@@ -126,5 +127,50 @@ def test_an_architecture_with_a_short_window_answers_through_plain_generate(
     shared = answers()
     # The very last token is never attended to, so this window cuts nothing off.
     model.model.config.sliding_window = max(map(len, prompts)) + 5
-    monkeypatch.setattr(local, "generate", None)
+    monkeypatch.setattr(engine, "generate", None)
     assert answers() == shared
+
+
+def test_an_answer_is_a_text_with_what_it_took(tiny: LocalEngine) -> None:
+    choices = Choices(("red", "blue wine"))
+    done = {c.index: c for c in tiny.answer([ASK, ASK[1:]], 6, choices)}
+    assert {c.text for c in done.values()} <= set(choices.texts)
+    for index, conversation in enumerate((ASK, ASK[1:])):
+        usage = done[index].usage
+        assert usage.prompt_tokens == len(tiny.encode(conversation))
+        assert usage.completion_tokens == tiny.count_answers([done[index].text])[0] - 1
+        assert (done[index].finish, usage.batch) == ("stop", 2)
+    assert tiny.count([ASK]) == [len(tiny.encode(ASK))]
+
+
+def test_the_probabilities_of_answers_are_those_of_their_tokens_one_by_one(
+    tiny: LocalEngine,
+) -> None:
+    texts = ["red", "a blue code", "red ticket " * 3]
+    asked = [ASK, ASK[1:]]
+    found = tiny.log_probabilities(asked, [texts, texts[:2]])
+    reference = tiny.fresh(torch.float32)
+    for conversation, values in zip(asked, found, strict=True):
+        for text, value in zip(texts, values, strict=False):
+            prompt, answer = tiny.encode(conversation), tiny.encode_answer(conversation, text)
+            with torch.no_grad():
+                logits = reference(torch.tensor([prompt + answer])).logits[0].log_softmax(-1)
+            expected = sum(
+                float(logits[len(prompt) + i - 1, token]) for i, token in enumerate(answer)
+            )
+            assert value == pytest.approx(expected, abs=1e-3)
+    assert [len(values) for values in found] == [3, 2]
+
+
+def test_all_choices_and_what_is_none_of_them_share_one_certainty(tiny: LocalEngine) -> None:
+    """Answers that exclude each other cannot be more probable than certain together."""
+    (values,) = tiny.log_probabilities([ASK], [[f"red {i}" for i in range(40)]])
+    assert 0 < sum(math.exp(v) for v in values) < 1
+
+
+def test_what_determines_texts_is_told_without_loading_anything(tiny_spec: ModelSpec) -> None:
+    exact = tiny_spec.identity()
+    assert exact["dtype"] == "float32" and exact["device"] == "cpu"
+    assert replace(tiny_spec, batch_size=3).identity() == exact
+    rounded = replace(tiny_spec, dtype="bfloat16").identity()
+    assert rounded["torch"] == torch.__version__ and "torch" not in exact

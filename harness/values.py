@@ -1,0 +1,82 @@
+"""Values that a configuration fills: checked where they enter, by pydantic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar, dataclass_transform
+
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+
+from harness.errors import ConfigError
+
+__all__ = [
+    "AtLeastOne",
+    "Count",
+    "NotNegative",
+    "Positive",
+    "Seed",
+    "Share",
+    "complaint",
+    "settings",
+]
+
+T = TypeVar("T")
+
+MOST = 10**9
+"""No count of anything here is higher; a slip of the keyboard often is."""
+
+Count = Annotated[int, Field(ge=0, le=MOST)]
+AtLeastOne = Annotated[int, Field(ge=1, le=MOST)]
+"""A count, from 1 up."""
+NotNegative = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=MOST, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A part of a whole, from 0 to 1."""
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What torch, numpy and random all take."""
+
+STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
+"""No value is turned into another type: text is no number, 1 is not true."""
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(Field,))
+def settings(place: str) -> Callable[[type[T]], type[T]]:
+    """A frozen dataclass whose fields are checked on construction.
+
+    `place` is where a configuration has it, such as `rung.shots`. A value that does not fit its
+    annotation raises ConfigError: one line with place, value and what is wanted.
+    """
+
+    def decorate(cls: type[T]) -> type[T]:
+        made: Any = dataclass(frozen=True, config=STRICT)(cls)
+        fill = made.__init__
+
+        def checked(self: Any, *args: Any, **values: Any) -> None:
+            try:
+                fill(self, *args, **values)
+            except ValidationError as error:
+                raise ConfigError(complaint(place, error)) from error
+
+        made.__init__ = checked
+        checked_type: type[T] = made
+        return checked_type
+
+    return decorate
+
+
+def complaint(place: str, error: ValidationError) -> str:
+    """The first thing that pydantic found wrong, in one line."""
+    first = error.errors(include_url=False)[0]
+    # A value that fits none of several types is told of by the first of them.
+    name = ".".join(str(part) for part in [place, *first["loc"][:1]] if part != "")
+    wanted = str(first["msg"]).removeprefix("Value error, ")
+    wanted = wanted.replace("Input should be", "must be", 1)
+    others = [str(e["msg"]).replace("Input should be ", "") for e in error.errors()[1:]]
+    alternatives = "".join(f", or {other}" for other in dict.fromkeys(others) if len(others) < 3)
+    return f"{name}={_shown(first['input'])}: {wanted}{alternatives}"
+
+
+def _shown(value: Any) -> str:
+    text = "null" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

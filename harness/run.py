@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.answer import Text
 from harness.conditions import DEV_FREE, Conditions
 from harness.errors import ConfigError
 from harness.evidence import scoring
@@ -20,10 +19,10 @@ from harness.evidence.isolation import Certificate, Isolation
 from harness.ladder.budget import budget
 from harness.ladder.constraint import Constrain
 from harness.ladder.controls import Control, controls
-from harness.ladder.grammar import check_grammar, check_targets
 from harness.ladder.room import within_data
 from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
+from harness.models.grammar import check_constraint, check_targets
 from harness.models.local import ModelSpec, load_model
 from harness.models.memory import keep_freed_memory
 from harness.progress import say_once, silence_libraries
@@ -88,8 +87,8 @@ class Job:
     @property
     def constrained(self) -> bool:
         """Whether answers are decoded under a grammar: free text and baselines have none."""
-        text = isinstance(self.task.materials.answer, Text)
-        return self.decoding == "constrained" and not text and self.rung.stand_in is None
+        declared = self.task.materials.answer.constraint is not None
+        return self.decoding == "constrained" and declared and self.rung.stand_in is None
 
     def beside(self, folder: RunFolder) -> Iterator[Job]:
         """The jobs of the controls that belong beside this one, which has left `folder`.
@@ -199,11 +198,11 @@ def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
 def _conditions(job: Job, task: Task) -> Conditions:
     """Raises TaskError for a target that the constraint would not let a model write."""
     m = task.materials
-    if job.decoding == "constrained" and isinstance(m.answer, Text):
+    if job.decoding == "constrained" and m.answer.constraint is None:
         say_once(f"{task.name}: free text has no grammar, so that it is decoded freely")
     if job.constrained:
-        check_grammar(m.answer)
-        check_targets(m.answer, (*m.train, *m.dev, *task.eval))
+        check_constraint(m.answer.constraint)
+        check_targets(m.answer.constraint, (*m.train, *m.dev, *task.eval))
     model = load_model(job.model)
     tokens, raised = budget(m, model, job.constrained)
     if raised:

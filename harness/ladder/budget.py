@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from harness.answer import Label
-from harness.ladder.length import longest
+from harness.models.engine import Choices
 from harness.models.local import LocalModel
 from harness.task import Materials
 
@@ -24,10 +23,11 @@ def budget(materials: Materials, model: LocalModel, constrained: bool) -> tuple[
     """
     longest_target = _tokens(model, [e.target for e in materials.train + materials.dev])
     reasons = [(longest_target, "a target of train or dev is so long")]
-    if constrained and isinstance(materials.answer, Label) and materials.answer.labels:
-        reasons.append((_tokens(model, materials.answer.labels), "a label is so long"))
+    constraint = materials.answer.constraint if constrained else None
+    if isinstance(constraint, Choices):
+        reasons.append((_tokens(model, constraint.texts), "a label is so long"))
     elif constrained:
-        most = longest(materials.answer)
+        most = materials.answer.longest
         if most is not None and most < MOST:
             reasons.append((most + 1, "the schema admits answers of that length"))
         else:

@@ -23,10 +23,11 @@ from llguidance import LLMatcher, LLTokenizer
 from llguidance.hf import from_tokenizer
 from torch import Tensor
 
-from harness.answer import Answer, Json, Label
+from harness.answer import Answer
 from harness.errors import ConfigError
-from harness.ladder.grammar import matcher
 from harness.models.decode import Constraint
+from harness.models.engine import Choices, JsonSchema
+from harness.models.grammar import matcher
 from harness.models.local import LocalModel
 
 __all__ = ["Constrain"]
@@ -53,18 +54,18 @@ class Constrain:
 
         Raises ConfigError for an answer format that cannot be constrained.
         """
-        match answer:
-            case Json():
-                grammar = _grammar(answer, model)
+        match answer.constraint:
+            case JsonSchema() as schema:
+                grammar = _grammar(schema, model)
                 return lambda: _Matcher(grammar.deep_copy(), model, self.jump_forward)
-            case Label(labels=tuple(labels)):
+            case Choices(labels):
                 trie = _trie([_encoded(label, model) for label in labels])
                 masks: dict[int, Tensor] = {}
                 return lambda: _Walk(trie, masks, len(model.tokenizer), self.jump_forward)
         raise ConfigError("free text leaves nothing to constrain; say decoding=free")
 
 
-def _grammar(answer: Json, model: LocalModel) -> LLMatcher:
+def _grammar(schema: JsonSchema, model: LocalModel) -> LLMatcher:
     """A matcher of the model's tokens at the beginning of a JSON answer. Raises ConfigError."""
     tokenizer = _tokenizers.get(model)
     if tokenizer is None:
@@ -73,7 +74,7 @@ def _grammar(answer: Json, model: LocalModel) -> LLMatcher:
         except ValueError as error:
             raise ConfigError(f"{model.spec.name}: has no grammars ({error})") from error
         _tokenizers[model] = tokenizer
-    return matcher(answer, tokenizer)
+    return matcher(schema, tokenizer)
 
 
 class _Matcher:

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from harness.answer import Label
 from harness.ladder.retrieval import Retrieval, Search
 from harness.ladder.rung import Rung
 from harness.ladder.stand_ins import LinearClassifier, Majority, NearestAnswer, StandIn
@@ -94,7 +93,7 @@ def controls(rung: Rung, task: Task, wanted: bool | None) -> Iterator[Control]:
     if wanted is False:
         return
     stand_ins: list[StandIn] = [Majority(), NearestAnswer()]
-    if isinstance(task.materials.answer, Label):
+    if task.materials.answer.labels is not None:
         stand_ins.append(LinearClassifier())
     for one in stand_ins:
         yield Control(one.kind, Rung(one.kind, rung.instructions, stand_in=one), None)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from harness.answer import Json
 from harness.models.embedder import Embedder
 from harness.task import Materials, Question
 
@@ -30,7 +27,7 @@ class StandIn(Protocol):
 
 @dataclass(frozen=True)
 class Majority:
-    """Always the commonest target of train; for JSON answers field by field."""
+    """Always the commonest answer of train."""
 
     kind: ClassVar[str] = "majority"
     embeds: ClassVar[bool] = False
@@ -39,13 +36,7 @@ class Majority:
         self, materials: Materials, questions: Sequence[Question], embedder: Embedder
     ) -> list[str]:
         targets = [e.target for e in materials.train]
-        if isinstance(materials.answer, Json):
-            rows = [json.loads(t) for t in targets]
-            fields = [f.name for f in materials.answer.fields]
-            values = {f: _commonest(json.dumps(r[f]) for r in rows if f in r) for f in fields}
-            given = {f: json.loads(value) for f, value in values.items() if value is not None}
-            return [materials.answer.text(given)] * len(questions)
-        return [_commonest(targets) or ""] * len(questions)
+        return [materials.answer.majority(targets)] * len(questions)
 
 
 @dataclass(frozen=True)
@@ -83,9 +74,3 @@ class LinearClassifier:
         model.fit(embedder.encode([e.input for e in materials.train]), targets)
         given: list[str] = model.predict(embedder.encode([q.input for q in questions])).tolist()
         return given
-
-
-def _commonest(values: Iterable[str]) -> str | None:
-    """The first of the most frequent values; None if there is none."""
-    counted = Counter(values).most_common(1)
-    return counted[0][0] if counted else None

@@ -6,32 +6,36 @@ from collections.abc import Iterable
 
 from llguidance import LLMatcher, LLTokenizer
 
-from harness.answer import Answer, Json, Label
 from harness.errors import ConfigError, TaskError
+from harness.models.engine import Choices, Constraint, JsonSchema
 from harness.task import Example
 
-__all__ = ["check_grammar", "check_targets", "matcher"]
+__all__ = ["check_constraint", "check_targets", "matcher"]
 
 
-def check_grammar(answer: Answer) -> None:
-    """Raises ConfigError if answers of this format cannot be constrained, and says why."""
-    match answer:
-        case Json():
-            matcher(answer, LLTokenizer("byte"))
-        case Label(labels=tuple()):
-            pass
-        case _:
+def check_constraint(constraint: Constraint | None) -> None:
+    """Raises ConfigError if answers cannot be held to what a format declares, and says why."""
+    match constraint:
+        case None:
             raise ConfigError("free text leaves nothing to constrain; say decoding=free")
+        case JsonSchema():
+            matcher(constraint, LLTokenizer("byte"))
+        case Choices():
+            pass
 
 
-def check_targets(answer: Answer, examples: Iterable[Example]) -> None:
+def check_targets(constraint: Constraint | None, examples: Iterable[Example]) -> None:
     """Raises TaskError for the first target that a constraint would not let a model write."""
-    if isinstance(answer, Label):
-        _check_labels(answer, examples)
-    if not isinstance(answer, Json):
-        return
+    match constraint:
+        case JsonSchema():
+            _check_written(constraint, examples)
+        case Choices(texts):
+            _check_chosen(texts, examples)
+
+
+def _check_written(schema: JsonSchema, examples: Iterable[Example]) -> None:
     tokenizer = LLTokenizer("byte")
-    start = matcher(answer, tokenizer)
+    start = matcher(schema, tokenizer)
     admitted: set[str] = set()
     for example in examples:
         if example.target in admitted:
@@ -48,8 +52,8 @@ def check_targets(answer: Answer, examples: Iterable[Example]) -> None:
         admitted.add(example.target)
 
 
-def _check_labels(answer: Label, examples: Iterable[Example]) -> None:
-    labels = set(answer.labels or ())
+def _check_chosen(texts: Iterable[str], examples: Iterable[Example]) -> None:
+    labels = set(texts)
     for example in examples:
         if example.target not in labels:
             raise TaskError(
@@ -59,13 +63,13 @@ def _check_labels(answer: Label, examples: Iterable[Example]) -> None:
             )
 
 
-def matcher(answer: Json, tokenizer: LLTokenizer) -> LLMatcher:
+def matcher(schema: JsonSchema, tokenizer: LLTokenizer) -> LLMatcher:
     """A matcher at the beginning of a JSON answer. Raises ConfigError.
 
     JSON is written in one way only, that of `Json.write`: keys come in the schema's order.
     """
     grammar = LLMatcher.grammar_from_json_schema(
-        answer.shown,
+        dict(schema.schema),
         overrides={
             "whitespace_flexible": False,
             "item_separator": ",",

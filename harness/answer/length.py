@@ -1,4 +1,4 @@
-"""How long an answer can become: an upper bound that the schema alone gives."""
+"""How long a JSON answer can become: an upper bound that the schema alone gives."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Any
 
-from harness.answer import Answer, Json, Label
-from harness.canonical import resolve
+from harness.answer.canonical import resolve
 
 __all__ = ["longest"]
 
@@ -19,19 +18,14 @@ FORMATS = {"date": 10, "uuid": 36, "ipv4": 15}
 """Characters of the longest text of these formats; the others have no bound."""
 
 
-def longest(answer: Answer) -> int | None:
-    """UTF-8 bytes of the longest text that the answer format admits; None if there is no bound.
+def longest(schema: Any) -> int | None:
+    """UTF-8 bytes of the longest text that a schema admits; None if there is no bound.
 
     No text has more tokens than bytes, whatever the tokenizer. The bound is not always reached:
     where a schema combines subschemas, the longest of them counts.
     """
-    match answer:
-        case Json():
-            found = _value(answer.schema, answer.schema, ())
-            return None if found == inf else int(found)
-        case Label(labels=tuple(labels)):
-            return max(len(label.encode()) for label in labels)
-    return None
+    found = _value(schema, schema, ())
+    return None if found == inf else int(found)
 
 
 def _value(schema: Any, root: Any, above: tuple[str, ...]) -> float:

@@ -1,29 +1,26 @@
-"""The longest answer that a format admits."""
+"""The longest JSON answer that a schema admits."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.answer import Json, Label, Text
-from harness.ladder.length import longest
+from harness.answer import Json
+from harness.answer.length import longest
 from tests.conftest import ROOT
 
 
-def bound(folder: Path, rules: Any, **more: Any) -> int | None:
+def bound(rules: Any, **more: Any) -> int | None:
     """Bytes of the longest value of one property."""
-    path = folder / "schema.json"
     schema = {
         "type": "object",
         "properties": {"a": rules},
         "additionalProperties": False,
         **more,
     }
-    path.write_text(json.dumps(schema), encoding="utf-8")
-    found = longest(Json(str(path)))
+    found = longest(schema)
     return None if found is None else found - len('{"a":}')
 
 
@@ -46,8 +43,8 @@ def bound(folder: Path, rules: Any, **more: Any) -> int | None:
         ({"allOf": [{"type": "string"}, {"enum": ["a"]}]}, 3),
     ],
 )
-def test_a_bounded_value_has_its_longest_text(tmp_path: Path, rules: Any, most: int) -> None:
-    assert bound(tmp_path, rules, **{"$defs": {"short": {"const": "a"}}}) == most
+def test_a_bounded_value_has_its_longest_text(rules: Any, most: int) -> None:
+    assert bound(rules, **{"$defs": {"short": {"const": "a"}}}) == most
 
 
 @pytest.mark.parametrize(
@@ -66,19 +63,14 @@ def test_a_bounded_value_has_its_longest_text(tmp_path: Path, rules: Any, most: 
         {"anyOf": [{"const": "a"}, {"type": "string"}]},
     ],
 )
-def test_a_value_without_a_bound_has_none(tmp_path: Path, rules: Any) -> None:
-    assert bound(tmp_path, rules) is None
-
-
-def test_labels_are_as_long_as_the_longest_and_free_text_has_no_bound() -> None:
-    assert longest(Label(["a", "é"])) == 2
-    assert longest(Text()) is None
+def test_a_value_without_a_bound_has_none(rules: Any) -> None:
+    assert bound(rules) is None
 
 
 def test_the_example_task_has_a_bound_that_all_its_targets_keep() -> None:
     folder = ROOT / "tasks" / "support_json"
     answer = Json(str(folder / "schema.json"))
-    assert longest(answer) == 249
+    assert answer.longest == 249
     for split in ("train", "dev", "eval"):
         for line in (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines():
             assert len(answer.write(json.loads(line)["target"])) <= 249

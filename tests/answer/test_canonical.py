@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.models.grammar import matcher
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from llguidance import LLTokenizer
 
 from harness.answer import Json
+from harness.models.grammar import matcher
 
 Make = Callable[[Any], Json]
 
@@ -35,7 +35,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
 def admits(answer: Json, text: str) -> bool:
     tokenizer = LLTokenizer("byte")
     tokens = [*text.encode(), tokenizer.eos_token]
-    return matcher(answer, tokenizer).validate_tokens(tokens) == len(tokens)
+    return matcher(answer.constraint, tokenizer).validate_tokens(tokens) == len(tokens)
 
 
 NAMES = st.text(st.characters(codec="utf-8"), max_size=4)

@@ -1,0 +1,100 @@
+"""What every answer format offers: all that the rest of harness asks of one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from harness.models.engine import Constraint
+
+__all__ = ["Answer", "Parsed", "Scorer", "commonest"]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A model's text, read.
+
+    >>> Parsed(None, "no JSON object").problem
+    'no JSON object'
+    """
+
+    value: Any
+    """None if nothing could be read."""
+    problem: str | None = None
+    """Why nothing could be read."""
+
+
+class Scorer(Protocol):
+    """An `evaluate.Metric` that can also say what each single answer is worth.
+
+    >>> from harness.answer import Label
+    >>> Label(["yes", "no"]).scorer().each("yes.", "yes")
+    {'accuracy': 1.0, 'readable': 1.0}
+    """
+
+    def each(self, prediction: str, reference: str) -> dict[str, float]:
+        """Measures of one answer, 0 to 1; `reference` is a target as `write` gives it."""
+
+    def over(self, predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+        """Measures that only make sense over a whole set, such as macro-F1."""
+
+
+class Answer(Protocol):
+    """One answer format.
+
+    >>> from harness.answer import Label
+    >>> answer: Answer = Label(["yes", "no"])
+    >>> answer.majority(["yes", "no", "no"])
+    'no'
+    """
+
+    @property
+    def rules(self) -> Any:
+        """What determines how an answer is read and scored, as JSON: part of a task's identity,
+        with the name of the class."""
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The labels of which an answer is one, for classifiers; None if it is not a label."""
+
+    @property
+    def constraint(self) -> Constraint | None:
+        """What decoding may be held to, declared and not compiled; None leaves answers free."""
+
+    @property
+    def longest(self) -> int | None:
+        """UTF-8 bytes of the longest text that the constraint admits; None without a bound."""
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Metrics to show beside the primary one, in order, as far as a task has them."""
+
+    def write(self, target: Any) -> str:
+        """The text that a model should produce. Raises ValueError with the fix."""
+
+    def parse(self, text: str) -> Parsed:
+        """A model's text, read; never raises."""
+
+    def describe(self, instructions: str) -> str:
+        """Instructions with what they may ask for filled in: {schema}, {labels}."""
+
+    def fitted(self, targets: Iterable[str]) -> Answer:
+        """This format, with what it must know of the train targets (which labels there are)."""
+
+    def majority(self, targets: Sequence[str]) -> str:
+        """The text of the commonest answer among written targets: a baseline."""
+
+    def scorer(self) -> Scorer:
+        """What says how good answers are; `harness.answer.metric` makes one of functions."""
+
+
+def commonest(values: Iterable[str]) -> str | None:
+    """The first of the most frequent values; None if there is none.
+
+    >>> commonest(["no", "yes", "yes"])
+    'yes'
+    """
+    counted = Counter(values).most_common(1)
+    return counted[0][0] if counted else None

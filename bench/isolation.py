@@ -78,7 +78,7 @@ def recall(task: Task, isolation: Isolation, seed: int = 0) -> Recall:
     rows = edited(task, seed)
     planted = tuple(_planted(by_id[id], text, n) for n, (_, id, text) in enumerate(rows))
     leaky = replace(task, materials=replace(m, train=m.train + planted))
-    _, certificate = replace(isolation, leaks="allow").seal(leaky)
+    _, certificate = replace(isolation, leaks="allow").certify(leaky)
     pairs = {(leak.pair.eval_where, leak.pair.where) for leak in certificate.leaks}
     found: dict[str, list[bool]] = {kind: [] for kind, _, _ in rows}
     for (kind, id, _), copy in zip(rows, planted, strict=True):
@@ -164,7 +164,7 @@ def cost(lines: int, seed: int = 0) -> Cost:
             over.add((sealed[n].where, train[place].where))
     task = replace(task, materials=replace(m, train=tuple(train)))
     loaded, began, worked = _peak_mb(), time.perf_counter(), time.process_time()
-    _, certificate = Isolation(0.6, 0.9, "allow").seal(task)
+    _, certificate = Isolation(0.6, 0.9, "allow").certify(task)
     seconds, processor = time.perf_counter() - began, time.process_time() - worked
     found = {(leak.pair.eval_where, leak.pair.where) for leak in certificate.leaks}
     return Cost(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from harness.models.engine import Constraint, ModelSource
 from harness.models.grammar import check_constraint, check_targets
 from harness.progress import say_once, silence_libraries
 from harness.record import ledger, provenance
+from harness.record.clock import Clock
 from harness.record.results import RunFolder
 from harness.task import Task
 from harness.trials import Candidate, Trial, best, take_over, try_all
@@ -37,6 +37,8 @@ __all__ = ["Job", "run"]
 
 SAMPLE = 16
 """Of dev, for the bare prompt without the constraint."""
+CLOCK = "clock.json"
+"""Seconds spent so far; gone when a run is finished."""
 TRIALS = "trials"
 """Folder beside the rungs' folders: what candidates did on dev, shared by the seeds of a rung."""
 
@@ -88,6 +90,11 @@ class Job:
         free = self.decoding == "free" or self.rung.baseline is not None
         return None if free else self.task.materials.answer.constraint
 
+    @property
+    def dev_answered(self) -> int:
+        """How many dev questions are answered; controls answer none."""
+        return 0 if self.control else self.dev_questions
+
     def beside(self, folder: RunFolder) -> Iterator[Job]:
         """The jobs of the controls that belong beside this one, which has left `folder`.
 
@@ -114,7 +121,7 @@ def run(job: Job) -> RunFolder:
     task lacks what the rung needs.
     """
     _check(job)
-    task, certificate = job.isolation.seal(job.task)
+    task, certificate = job.isolation.certify(job.task)
     fingerprints = task.fingerprints()
     identity = _identity(job, fingerprints)
     folder = RunFolder.of(job.root, task.name, job.rung.name, identity)
@@ -124,15 +131,14 @@ def run(job: Job) -> RunFolder:
     silence_libraries()
     folder.start(job.config, force=force)
     folder.keep_eval(fingerprints["eval"], task.eval)
-    began = time.perf_counter()
-    with Monitor() as monitor:
+    with Monitor() as monitor, Clock(folder.path / CLOCK) as clock:
         conditions = _conditions(job, task)
         chosen, trials = _choose(job, conditions, identity, folder)
-        fitting = time.perf_counter()
-        predictor = conditions.fit(job.candidates[chosen].rung, job.seed, folder.path)
-        fitted = time.perf_counter() - fitting
+        with clock.phase("fit"):
+            predictor = conditions.fit(job.candidates[chosen].rung, job.seed, folder.path)
         dev = _dev(job, conditions, predictor, folder)
         predictions = conditions.answer(predictor, task.questions, folder)
+    clock.forget()
     scores = scoring.score(task, predictions)
     metrics = scoring.metrics(task, predictions, scores)
     if predictor.index:
@@ -149,9 +155,9 @@ def run(job: Job) -> RunFolder:
         "trials": [trial.record() for trial in trials],
         "seconds": {
             "trials": sum(trial.seconds for trial in trials),
-            "fit": fitted,
+            "fit": clock.phases["fit"],
             "answer": sum(p.seconds for p in predictions),
-            "total": time.perf_counter() - began,
+            "total": clock.total,
         },
         "peak_memory_mb": monitor.peak_memory_mb,
     }
@@ -181,10 +187,7 @@ def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
     prompt stays the same run when train grows."""
     several = [_determining(candidate.settings) for candidate in job.candidates]
     rungs = [candidate.rung for candidate in job.candidates]
-    read = {"eval", "prompt", "scoring"}.union(*(rung.reads for rung in rungs))
-    dev = job.dev_questions if job.control is None else 0
-    if dev:
-        read.add("dev")
+    read = {"eval", "prompt", "scoring", *_reads(job)}
     return {
         "harness": __version__,
         "task": {name: value for name, value in fingerprints.items() if name in read},
@@ -195,9 +198,15 @@ def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
         "rung": several[0],
         "decoding": "constrained" if job.constraint else "free",
         "budget": longest_target(job.task.materials, job.constraint),
-        "dev_questions": dev,
+        "dev_questions": job.dev_answered,
         "seed": job.seed if any(rung.random for rung in rungs) else None,
     } | ({"trials": several} if len(several) > 1 else {})
+
+
+def _reads(job: Job) -> set[str]:
+    """Which materials determine the result: of `train`, `dev` and `corpus`."""
+    reads = {part for candidate in job.candidates for part in candidate.rung.reads}
+    return reads | {"dev"} if job.dev_answered else reads
 
 
 def _determining(settings: Any) -> Any:
@@ -255,7 +264,7 @@ def _dev(
     """`dev`: the primary metric on the first questions of dev; `dev_free`: the same without the
     constraint, of the bare prompt and of tuned rungs, which shows whether format comes from the
     grammar or from tuning."""
-    if job.control or not conditions.dev:
+    if not (job.dev_answered and conditions.dev):
         return {"dev": None, "dev_free": None}
     ours = conditions.on_dev(predictor, folder)
     dev = {"n": ours.n, "value": ours.value}
@@ -300,7 +309,7 @@ def _manifest(
         "max_new_tokens": task.materials.max_new_tokens,
         "limit": task.limit,
         "contrasts": asdict(job.contrasts),
-        "isolation": certificate.record(),
+        "isolation": certificate.concerning(_reads(job)).record(),
         "weights": engine["weights"],
         "dtype": engine["dtype"],
         "embedder": embedder.weights.fingerprint() if embedder else None,

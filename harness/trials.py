@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,11 +12,13 @@ from typing import Any
 
 from harness.conditions import DEV, Conditions
 from harness.ladder.rung import Rung
+from harness.record.clock import Clock
 from harness.record.results import RunFolder
 
 __all__ = ["Candidate", "Trial", "best", "take_over", "try_all"]
 
 
+CLOCK = "clock.json"
 DONE = "trial.json"
 """Written last: a trial without it goes on where it stopped."""
 
@@ -90,9 +91,9 @@ def _try(
         said = candidate.words or "as its YAML has it"
         print(f"{candidate.rung.name}: trial {place + 1} of {count}, {said}", file=sys.stderr)
         folder.path.mkdir(parents=True, exist_ok=True)
-        began = time.perf_counter()
-        dev = conditions.on_dev(conditions.fit(candidate.rung, 0, folder.path), folder)
-        seconds = time.perf_counter() - began
-        trial = Trial(candidate.words, dev.value, dev.n, seconds, dev.tokens)
+        with Clock(folder.path / CLOCK) as clock:
+            dev = conditions.on_dev(conditions.fit(candidate.rung, 0, folder.path), folder)
+        trial = Trial(candidate.words, dev.value, dev.n, clock.total, dev.tokens)
         folder.write(DONE, json.dumps(trial.record(), indent=1))
+        clock.forget()
     return Trial(**folder.read(DONE))

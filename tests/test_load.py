@@ -186,7 +186,7 @@ def test_a_number_is_an_id_or_group_like_any_other_and_zero_is_a_number(
     task = load()
     assert getattr(task.eval[0], field) == str(theirs)
     with pytest.raises(LeakError, match=rf"eval.jsonl:1 and .*train.jsonl:1 .*{kind}"):
-        Isolation(near_duplicate=0.6, contained=0.9, leaks="stop").seal(task)
+        Isolation(near_duplicate=0.6, contained=0.9, leaks="stop").certify(task)
 
 
 @pytest.mark.parametrize("nothing", [None, ""])

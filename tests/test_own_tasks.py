@@ -88,7 +88,7 @@ def test_ids_that_each_file_counts_for_itself_are_said_to_be_that(
         numbered = [row | {"id": i} for i, row in enumerate(rows, 1)]
         write_lines(task_folder / f"{split}.jsonl", numbered)
     with pytest.raises(LeakError, match=r"have the same id \(if each file .*, and 7 more; "):
-        Isolation(near_duplicate=0.6, contained=0.9, leaks="stop").seal(load())
+        Isolation(near_duplicate=0.6, contained=0.9, leaks="stop").certify(load())
 
 
 def test_a_label_that_train_lacks_is_told_where_labels_come_from(

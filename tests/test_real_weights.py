@@ -247,8 +247,8 @@ class TestBanking77:
     def test_its_published_splits_overlap_which_stops_the_run(self, banking: Task) -> None:
         strict = Isolation(near_duplicate=0.6, contained=0.9, leaks="stop")
         with pytest.raises(LeakError, match=r"train\.csv:\d+ .* isolation\.leaks=drop"):
-            strict.seal(banking)
-        sealed, certificate = replace(strict, leaks="drop").seal(banking)
+            strict.certify(banking)
+        sealed, certificate = replace(strict, leaks="drop").certify(banking)
         assert certificate.decision == "dropped"
         assert len(sealed.materials.train) < 1000
         assert sealed.eval == banking.eval

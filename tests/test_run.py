@@ -417,16 +417,19 @@ def test_a_planted_leak_is_refused_before_anything_is_written(job: MakeJob, task
 
 def test_a_leak_that_is_allowed_stands_in_the_manifest(job: MakeJob, task: Task) -> None:
     isolation = replace(job().isolation, leaks="allow")
-    manifest = run(job(task=leaky(task), isolation=isolation)).read("manifest.json")
+    planted = run(job(FEW_SHOT, task=leaky(task), isolation=isolation))
+    manifest = planted.read("manifest.json")
     assert manifest["isolation"]["decision"] == "allowed"
     (leak,) = manifest["isolation"]["leaks"]
     assert leak["kind"] == "text"
     assert leak["pair"]["where"].endswith("train.jsonl:4")
+    alone = run(job(task=leaky(task), isolation=isolation)).read("manifest.json")["isolation"]
+    assert (alone["decision"], alone["leaks"]) == ("sealed", []), "the prompt reads no train"
 
 
 def test_a_leak_that_is_dropped_makes_another_run(job: MakeJob, task: Task) -> None:
     isolation = replace(job().isolation, leaks="drop")
-    dropped = run(job(task=leaky(task), isolation=isolation))
+    dropped = run(job(FEW_SHOT, task=leaky(task), isolation=isolation))
     manifest = dropped.read("manifest.json")
     assert manifest["isolation"]["decision"] == "dropped"
     assert manifest["fingerprints"]["train"] != leaky(task).fingerprints()["train"]

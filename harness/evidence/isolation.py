@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -90,6 +90,12 @@ class Certificate:
     decision: str
     """sealed, or what was done about the leaks: dropped or allowed"""
 
+    def concerning(self, splits: Collection[str]) -> Certificate:
+        """What of it concerns a rung that reads these splits: a leak into another changes none of
+        its answers."""
+        leaks = tuple(leak for leak in self.leaks if leak.split in splits)
+        return replace(self, leaks=leaks, decision=self.decision if leaks else "sealed")
+
     def record(self) -> dict[str, Any]:
         """As JSON; texts are in the task's files."""
         record: dict[str, Any] = json.loads(json.dumps(asdict(self)))
@@ -119,7 +125,7 @@ class Isolation:
         if self.leaks not in ("stop", "drop", "allow"):
             raise ConfigError(f"isolation.leaks={self.leaks}: is not one of stop, drop, allow")
 
-    def seal(self, task: Task) -> tuple[Task, Certificate]:
+    def certify(self, task: Task) -> tuple[Task, Certificate]:
         """Check a task before anything runs. Raises LeakError that names both lines."""
         m = task.materials
         splits: dict[str, Sequence[Example | Passage]] = {

@@ -137,9 +137,11 @@ def _readable(share: float) -> Badge:
 
 def _tuned(training: Mapping[str, Any]) -> list[Badge]:
     """Of a rung that changed weights, as its training recorded it."""
-    effect = training["effect"]
-    text = f"moved the logits by up to {effect:.3g}" if effect > 0 else "left all logits unmoved"
-    made = [Badge("adapter effect", effect > 0, text)]
+    made = []
+    if (effect := training.get("effect")) is not None:
+        moved = f"moved the logits by up to {effect:.3g}"
+        text = moved if effect > 0 else "left all logits unmoved"
+        made.append(Badge("adapter effect", effect > 0, text))
     if zero := training.get("zero_step"):
         text = (
             f"wrote the base model's text for {zero['identical']} of {zero['questions']} "

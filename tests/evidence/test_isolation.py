@@ -57,7 +57,7 @@ def planted(task: Task, text: str, into: str = "train", victim: str = LONG, **ch
 
 
 def test_a_task_without_leaks_is_sealed_and_says_how_near_the_nearest_is(task: Task) -> None:
-    same, certificate = STOP.seal(task)
+    same, certificate = STOP.certify(task)
     assert same is task
     assert certificate.decision == "sealed"
     assert certificate.compared == {"train": 16, "dev": 6, "corpus": 4}
@@ -80,7 +80,7 @@ def test_a_planted_copy_stops_the_run_and_both_lines_are_named(
     task: Task, text: str, kind: str, into: str
 ) -> None:
     with pytest.raises(LeakError, match=rf"eval.jsonl:1 and {into}.jsonl:1 {kind}") as caught:
-        STOP.seal(planted(task, text, into))
+        STOP.certify(planted(task, text, into))
     assert "isolation.leaks=drop" in str(caught.value)
 
 
@@ -89,7 +89,7 @@ def test_a_kind_of_edit_is_found_or_missed_as_documented(task: Task, kind: str) 
     source = Source(tuple(" ".join(OTHERS).split()), OTHERS)
     copy = EDITS[kind](TICKET, Random(0), source)
     assert copy is not None and (copy == TICKET) == (kind == "verbatim")
-    _, certificate = replace(STOP, leaks="allow").seal(planted(task, copy, victim=TICKET))
+    _, certificate = replace(STOP, leaks="allow").certify(planted(task, copy, victim=TICKET))
     pairs = {(leak.pair.eval_where, leak.pair.where) for leak in certificate.leaks}
     assert pairs == (set() if kind in MISSED else {("eval.jsonl:1", "train.jsonl:1")})
 
@@ -98,18 +98,18 @@ def test_the_source_that_an_example_names_may_sound_like_it_but_not_be_it(task: 
     leaky = planted(task, f"{LONG} In winter.", "corpus")
     passage = leaky.materials.corpus[0]
     with pytest.raises(LeakError, match=r"corpus\.jsonl:1"):
-        STOP.seal(leaky)
+        STOP.certify(leaky)
     named = [replace(e, gold_passages=(passage.id,)) if e.input == LONG else e for e in leaky.eval]
-    assert STOP.seal(replace(leaky, eval=tuple(named)))[1].decision == "sealed"
+    assert STOP.certify(replace(leaky, eval=tuple(named)))[1].decision == "sealed"
     same = planted(task, LONG, "corpus")
     with pytest.raises(LeakError, match="say the same"):
-        STOP.seal(replace(same, eval=tuple(named)))
+        STOP.certify(replace(same, eval=tuple(named)))
 
 
 def test_a_corpus_may_hold_facts_but_no_eval_question(task: Task) -> None:
-    STOP.seal(planted(task, "Zips of sleeping bags are mended in winter.", "corpus"))
+    STOP.certify(planted(task, "Zips of sleeping bags are mended in winter.", "corpus"))
     with pytest.raises(LeakError, match=r"corpus\.jsonl:1 overlap"):
-        STOP.seal(planted(task, f"Q: {LONG} A: red. {FILLER}", "corpus"))
+        STOP.certify(planted(task, f"Q: {LONG} A: red. {FILLER}", "corpus"))
 
 
 @pytest.mark.parametrize(
@@ -118,17 +118,17 @@ def test_a_corpus_may_hold_facts_but_no_eval_question(task: Task) -> None:
 )
 def test_shared_ids_and_groups_are_leaks(task: Task, changes: dict[str, str], kind: str) -> None:
     with pytest.raises(LeakError, match=kind):
-        STOP.seal(planted(task, "Nothing alike whatsoever.", **changes))
+        STOP.certify(planted(task, "Nothing alike whatsoever.", **changes))
 
 
 def test_leaks_can_be_dropped_or_allowed_and_the_certificate_says_so(task: Task) -> None:
     leaky = planted(task, LONG)
-    dropped, certificate = replace(STOP, leaks="drop").seal(leaky)
+    dropped, certificate = replace(STOP, leaks="drop").certify(leaky)
     assert certificate.decision == "dropped"
     assert [leak.kind for leak in certificate.leaks] == ["text"]
     assert len(dropped.materials.train) == 15
     assert dropped.eval == leaky.eval
-    allowed, certificate = replace(STOP, leaks="allow").seal(leaky)
+    allowed, certificate = replace(STOP, leaks="allow").certify(leaky)
     assert (allowed, certificate.decision) == (leaky, "allowed")
 
 
@@ -195,7 +195,7 @@ def test_no_pair_over_a_threshold_is_missed(task: Task, monkeypatch: pytest.Monk
 
 def test_equal_texts_are_found_at_the_highest_thresholds(task: Task) -> None:
     with pytest.raises(LeakError, match="say the same"):
-        Isolation(near_duplicate=1.0, contained=1, leaks="stop").seal(planted(task, LONG))
+        Isolation(near_duplicate=1.0, contained=1, leaks="stop").certify(planted(task, LONG))
 
 
 @pytest.mark.parametrize("text", ["", "a", "é", "ok"])

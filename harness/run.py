@@ -8,8 +8,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import InstanceOf
-
 from harness import __version__
 from harness.conditions import DEV_FREE, Conditions
 from harness.errors import ConfigError
@@ -30,7 +28,7 @@ from harness.record.clock import Clock
 from harness.record.results import RunFolder
 from harness.task import Task
 from harness.trials import Candidate, Trial, best, take_over, try_all
-from harness.values import Count, Seed, settings
+from harness.values import Count, Instance, Seed, settings
 
 __all__ = ["Job", "run"]
 
@@ -47,15 +45,15 @@ TRIALS = "trials"
 class Job:
     """What is to be run; all that the command line decided."""
 
-    task: InstanceOf[Task]
-    candidates: Sequence[InstanceOf[Candidate]]
+    task: Instance[Task]
+    candidates: Sequence[Instance[Candidate]]
     """Ways to set the rung; of several the one that is best on dev answers eval."""
     decoding: Literal["constrained", "free"]
     """`constrained` (where the answer format has a grammar) or `free`."""
-    model: InstanceOf[ModelSource]
-    embedder: InstanceOf[Embedder]
-    isolation: InstanceOf[Isolation]
-    contrasts: InstanceOf[Contrasts]
+    model: Instance[ModelSource]
+    embedder: Instance[Embedder]
+    isolation: Instance[Isolation]
+    contrasts: Instance[Contrasts]
     controls: bool | None
     """Which controls run beside the rung: all, none or (None) those without a language model."""
     dev_questions: Count
@@ -63,7 +61,7 @@ class Job:
     there."""
     seed: Seed
     force: bool
-    root: InstanceOf[Path]
+    root: Instance[Path]
     config: str
     """The resolved configuration as YAML."""
     variant: str
@@ -72,7 +70,7 @@ class Job:
     """Which sweep this job belongs to."""
     command: str
     """What to type to get this run again."""
-    control: InstanceOf[Control] | None = None
+    control: Instance[Control] | None = None
     """What this job is a control of, if it is one."""
 
     def __post_init__(self) -> None:

@@ -7,12 +7,14 @@ from typing import Annotated, Any, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
+from pydantic_core import core_schema
 
 from harness.errors import ConfigError
 
 __all__ = [
     "AtLeastOne",
     "Count",
+    "Instance",
     "NotNegative",
     "Positive",
     "Seed",
@@ -35,6 +37,17 @@ Share = Annotated[float, Field(ge=0, le=1)]
 """A part of a whole, from 0 to 1."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """What torch, numpy and random all take."""
+
+
+class _Instance:
+    """Accepts instances as they are; what they are made of was checked when they were made."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: object) -> core_schema.CoreSchema:
+        return core_schema.is_instance_schema(source)
+
+
+Instance = Annotated[T, _Instance()]
+"""Of this class or runtime-checkable protocol."""
 
 STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 """No value is turned into another type: text is no number, 1 is not true."""

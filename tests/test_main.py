@@ -85,7 +85,7 @@ def test_without_a_task_the_tasks_are_listed(harness: Shell) -> None:
         (["+task=mine", "sead=1", "rung=prompt,lora"], ["sead"]),
         (["+task=mine", "limit=0"], ["limit=0", "at least 1"]),
         (["+task=mine", "prices.machine_hour=-1"], ["prices.machine_hour=-1", "from 0 up"]),
-        (["+task=mine", "decoding=maybe"], ["decoding=maybe: is not one of constrained, free"]),
+        (["+task=mine", "decoding=maybe"], ["decoding=maybe: must be 'constrained' or 'free'"]),
         (["+task=mine", "rung=prompt", "trials=9"],
          ["trials=9: must be from 1 to the 4 settings that rung prompt has"]),
         (["+task=mine", "rung=prompt", "trials=2", "dev_questions=0"], ["set dev_questions above 0"]),

@@ -527,7 +527,7 @@ def test_free_text_is_decoded_freely_and_is_one_run_under_either_decoding(
 
 
 def test_what_a_job_cannot_be_is_one_line(job: MakeJob, task: Task) -> None:
-    with pytest.raises(ConfigError, match=r"^decoding=maybe: is not one of constrained, free$"):
+    with pytest.raises(ConfigError, match=r"^decoding=maybe: must be 'constrained' or 'free'$"):
         job(decoding="maybe")
     two = (candidate(PROMPT), candidate(FEW_SHOT))
     without = replace(task, materials=replace(task.materials, dev=()))

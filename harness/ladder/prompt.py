@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.models.local import Message
+from harness.models.engine import Message
 from harness.task import Example, Passage
 
 __all__ = ["render"]

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import InstanceOf
-
 from harness.errors import ConfigError, RungUnavailableError
 from harness.ladder.baselines import Baseline
 from harness.ladder.prompt import render
@@ -21,7 +19,7 @@ from harness.models.embedder import Embedder
 from harness.models.engine import Constraint, Engine, Message
 from harness.task import Example, Materials, Passage, Prediction, Question
 from harness.tuning.method import Method, Pair, Report
-from harness.values import settings
+from harness.values import Instance, settings
 
 __all__ = ["Predictor", "RenderedPrompt", "Rung"]
 
@@ -53,15 +51,15 @@ class Rung:
     """Where it stands in the ladder's tables: from the cheapest change to the deepest."""
     role: Literal["system", "user"] = "system"
     """Whose turn the instructions stand in: `system` or `user`."""
-    transform: InstanceOf[Transform] | None = None
+    transform: Instance[Transform] | None = None
     """What it makes of the materials before its other slots read them."""
-    shots: InstanceOf[Shots] | None = None
+    shots: Instance[Shots] | None = None
     """Which worked examples it shows; where it retrieves, with their passages."""
-    retrieval: InstanceOf[Retriever] | None = None
+    retrieval: Instance[Retriever] | None = None
     """What it looks up."""
-    tuning: InstanceOf[Method] | None = None
+    tuning: Instance[Method] | None = None
     """How it changes weights."""
-    baseline: InstanceOf[Baseline] | None = None
+    baseline: Instance[Baseline] | None = None
     """What answers in the model's place: a control."""
 
     @property

@@ -68,7 +68,7 @@ def test_each_slot_adds_its_part_and_leaves_the_others_alone(fit: Fit, task: Tas
 def test_instructions_can_stand_in_the_users_turn(fit: Fit, task: Task) -> None:
     (asked,) = fit(role="user", instructions="short").render(task.questions[:1])
     assert asked.messages == [{"role": "user", "content": f"JSON.\n\n{task.questions[0].input}"}]
-    with pytest.raises(ConfigError, match=r"rung\.role=boss: is not one of system, user"):
+    with pytest.raises(ConfigError, match=r"rung\.role=boss: must be 'system' or 'user'"):
         fit(role="boss")
 
 

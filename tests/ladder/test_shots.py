@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -123,32 +124,33 @@ def test_a_shared_order_depends_on_train_alone() -> None:
     assert shown(similar(3, order="shared"), more, "c", "a", "b")[1:2] == alone
 
 
-def test_shots_know_what_they_need() -> None:
-    train = lines("a", "a2", "b", "c")
-    assert (fixed(2).random, fixed(2).embeds, fixed(2).labelled(train)) == (True, False, 2)
-    assert (similar(2).random, similar(2).embeds, similar(2).labelled(train)) == (False, True, 4)
+def test_shots_know_what_they_need(task: Task) -> None:
+    materials = replace(task.materials, train=tuple(lines("a", "a2", "b", "c")))
+    drawn, near = fixed(2), similar(2)
+    assert (drawn.random, drawn.embeds, drawn.labelled(materials)) == (True, False, 2)
+    assert (near.random, near.embeds, near.labelled(materials)) == (False, True, 4)
 
 
 def test_more_shots_than_examples_are_refused(task: Task) -> None:
     for shots in (fixed, similar):
-        shots(16).check(task.materials.train)
+        shots(16).check(task.materials)
         with pytest.raises(
             ConfigError, match=r"^rung\.shots\.k=17: must be from 1 to the 16 train examples$"
         ):
-            shots(17).check(task.materials.train)
+            shots(17).check(task.materials)
 
 
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        ({"k": 0}, "rung.shots.k=0: must be a whole number from 1 up"),
-        ({"k": 2.5}, "rung.shots.k=2.5: must be a whole number from 1 up"),
-        ({"k": True}, "rung.shots.k=True: must be a whole number from 1 up"),
-        ({"choice": "nearest"}, "rung.shots.choice=nearest: is not one of similar, fixed"),
-        ({"order": "random"}, "rung.shots.order=random: is not one of nearest_last, shared"),
-        ({"diversity": 1.5}, "rung.shots.diversity=1.5: must be from 0 to 1"),
-        ({"diversity": -0.1}, "rung.shots.diversity=-0.1: must be from 0 to 1"),
-        ({"diversity": "much"}, "rung.shots.diversity=much: must be from 0 to 1"),
+        ({"k": 0}, "rung.shots.k=0: must be greater than or equal to 1"),
+        ({"k": 2.5}, "rung.shots.k=2.5: must be a valid integer"),
+        ({"k": True}, "rung.shots.k=True: must be a valid integer"),
+        ({"choice": "nearest"}, "rung.shots.choice=nearest: must be 'similar' or 'fixed'"),
+        ({"order": "random"}, "rung.shots.order=random: must be 'nearest_last' or 'shared'"),
+        ({"diversity": 1.5}, "rung.shots.diversity=1.5: must be less than or equal to 1"),
+        ({"diversity": -0.1}, "rung.shots.diversity=-0.1: must be greater than or equal to 0"),
+        ({"diversity": "much"}, "rung.shots.diversity=much: must be a valid number"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(wrong: dict[str, Any], complaint: str) -> None:

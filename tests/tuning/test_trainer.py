@@ -16,9 +16,10 @@ from peft import PeftModel, get_peft_model, get_peft_model_state_dict
 from torch import Tensor
 
 from harness.models.local.engine import LocalEngine
-from harness.tuning import flat_batches, training
+from harness.tuning import flat_batches, trainer
 from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
-from harness.tuning.trainer import Curve, train
+from harness.tuning.method import Curve
+from harness.tuning.trainer import train_weights
 from tests.conftest import lora, plan
 
 STOP = 2
@@ -56,7 +57,7 @@ def fit(
     seed: int = 0,
     **changes: object,
 ) -> Curve:
-    return train(
+    return train_weights(
         model,
         lessons,
         dev,
@@ -175,7 +176,7 @@ def test_the_order_of_examples_depends_on_seed_and_epoch_alone() -> None:
     lengths = [3 + n % 5 for n in range(32)]
 
     def order(seed: int, epoch: int) -> list[int]:
-        sampler = training._GroupedByLength(lengths, 4, seed)
+        sampler = trainer._GroupedByLength(lengths, 4, seed)
         sampler.set_epoch(epoch)
         torch.manual_seed(torch.seed() % 1000)
         return list(sampler)

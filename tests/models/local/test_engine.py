@@ -133,7 +133,7 @@ def test_an_architecture_with_a_short_window_answers_through_plain_generate(
 
 def test_an_answer_is_a_text_with_what_it_took(tiny: LocalEngine) -> None:
     choices = Choices(("red", "blue wine"))
-    done = {c.index: c for c in tiny.answer([ASK, ASK[1:]], 6, choices)}
+    done = {c.index: c for c in tiny.answer([ASK, ASK[1:]], 16, choices)}
     assert {c.text for c in done.values()} <= set(choices.texts)
     for index, conversation in enumerate((ASK, ASK[1:])):
         usage = done[index].usage

@@ -25,6 +25,7 @@ from harness.models.grammar import check_constraint, check_targets
 from harness.progress import say_once, silence_libraries
 from harness.record import ledger, provenance
 from harness.record.clock import Clock
+from harness.record.declaration import declare, ladder_path
 from harness.record.results import RunFolder
 from harness.task import Task
 from harness.trials import Candidate, Trial, best, take_over, try_all
@@ -123,6 +124,8 @@ def run(job: Job) -> RunFolder:
     fingerprints = task.fingerprints()
     identity = _identity(job, fingerprints)
     folder = RunFolder.of(job.root, task.name, job.rung.name, identity)
+    if job.control is None:
+        _declare(job, folder.path.parents[1], fingerprints["eval"])
     force = _anew(job, folder.path)
     if folder.complete and not force:
         return folder
@@ -162,6 +165,17 @@ def run(job: Job) -> RunFolder:
     folder.finish(scores, metrics, scoring.slices(task, scores), manifest, monitor.samples)
     ledger.record(folder.path.parents[1], manifest)
     return folder
+
+
+def _declare(job: Job, task_folder: Path, sealed: str) -> None:
+    """Write down what is to be compared before anything is answered; say if that was changed."""
+    known = ledger.judged(ledger.ledger_path(task_folder, sealed))
+    path = ladder_path(task_folder, sealed)
+    if changed := declare(path, asdict(job.contrasts), after=known):
+        say_once(
+            f"{job.task.name}: other contrasts were declared on {changed.made}; reports now test "
+            f"these, and say that {known} configurations had been judged by then"
+        )
 
 
 def _check(job: Job) -> None:

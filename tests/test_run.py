@@ -29,6 +29,7 @@ from harness.models.engine import Completion, Conversation, Message
 from harness.models.local import ModelSpec
 from harness.models.local.engine import LocalEngine
 from harness.models.weights import Folder, digest
+from harness.record.declaration import declarations
 from harness.record.ledger import ledger_path, read
 from harness.record.results import RunFolder, load_results
 from harness.run import Job, run
@@ -727,3 +728,22 @@ def test_controls_are_those_of_the_settings_that_were_chosen(job: MakeJob) -> No
     assert all(len(one.candidates) == 1 for one in beside.values())
     of = beside["rag_random_passages"].candidates[0].settings["of"]
     assert of == several[chosen].settings
+
+
+def test_what_is_compared_is_declared_before_the_first_answer_and_a_change_is_said(
+    job: MakeJob, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_after(0, patch)
+        with pytest.raises(KeyboardInterrupt):
+            run(job())
+    (path,) = job().root.glob("tickets/ladder-*.json")
+    (blind,) = declarations(path)
+    assert (blind.contrasts["margin"], blind.after) == (None, 0)
+    run(job())
+    later = job(RAG, contrasts=Contrasts(["prompt"], True, [], 0.02))
+    run(later)
+    run(later)
+    assert [(d.contrasts["margin"], d.after) for d in declarations(path)] == [(None, 0), (0.02, 1)]
+    said = [line for line in capsys.readouterr().err.splitlines() if "were declared on" in line]
+    assert len(said) == 1 and said[0].endswith("say that 1 configurations had been judged by then")

@@ -1,0 +1,73 @@
+"""What a ladder declared to compare, beside its runs: written before the first answer.
+
+The first declaration is the one made blind. A later one is kept beside it with the number of runs
+that were finished by then, so that reports can say what was known when it was made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from harness.errors import ResultsError
+
+__all__ = ["Declaration", "declarations", "declare", "ladder_path"]
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """Contrasts as they were declared at one time."""
+
+    contrasts: Mapping[str, Any]
+    """The fields of `evidence.contrasts.Contrasts`."""
+    made: str
+    """ISO 8601 in UTC."""
+    after: int
+    """Runs on this eval set that were finished by then; 0 is a declaration made blind."""
+
+
+def ladder_path(task_folder: Path, fingerprint: str) -> Path:
+    """The ladder file of the eval set with this fingerprint; it need not exist."""
+    return task_folder / f"ladder-{fingerprint[:8]}.json"
+
+
+def declarations(path: Path) -> list[Declaration]:
+    """All that were made, the oldest first; none if there is no file. Raises ResultsError."""
+    if not path.exists():
+        return []
+    try:
+        return [Declaration(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError) as error:
+        raise ResultsError(
+            f"{path}: cannot be read ({error}); delete it: runs tell what they declared"
+        ) from error
+
+
+def declare(path: Path, contrasts: Mapping[str, Any], after: int) -> Declaration | None:
+    """Write down what is declared, unless it is what was declared last.
+
+    Returns the declaration that was changed by this one; None if there was none, or no change.
+    `after` is how many runs on this eval set are finished.
+    """
+    wanted = json.loads(json.dumps(dict(contrasts)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        known = declarations(path)
+        if known and known[-1].contrasts == wanted:
+            return None
+        made = datetime.now(UTC).isoformat(timespec="seconds")
+        lines = [asdict(one) for one in [*known, Declaration(wanted, made, after)]]
+        scratch = path.with_name(f"{path.name}.part")
+        with scratch.open("w", encoding="utf-8") as file:
+            json.dump(lines, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+        return known[-1] if known else None

@@ -17,6 +17,7 @@ import pytest
 
 import harness.answer
 from harness.answer import Answer, Json, Label, Text
+from harness.answer.json_object import KINDS
 from tests.conftest import ROOT
 
 FORMATS = {
@@ -85,24 +86,18 @@ def test_every_public_class_has_an_example_that_runs(name: str) -> None:
     assert doctest.testmod(module).failed == 0
 
 
-@pytest.mark.parametrize(
-    ("answer", "target"),
-    [
-        (Json(str(ROOT / "tasks" / "support_json" / "schema.json")), None),
-        (Label(["a", "b"]), "a"),
-        (Text(), "a b"),
-    ],
-    ids=["json", "label", "text"],
-)
-def test_what_is_shown_beside_the_primary_metric_is_measured(
-    answer: Answer, target: str | None
-) -> None:
-    if target is None:
-        split = ROOT / "tasks" / "support_json" / "eval.jsonl"
-        first = split.read_text(encoding="utf-8").partition("\n")[0]
-        target = answer.write(json.loads(first)["target"])
-    metric = answer.scorer()
-    assert set(answer.measures) <= {*metric.each(target, target), *metric.over([target], [target])}
+def test_what_is_shown_beside_the_primary_metric_is_measured(tmp_path: Path) -> None:
+    properties = {kind: {"x-kind": kind} for kind in KINDS}
+    (tmp_path / "schema.json").write_text(json.dumps({"properties": properties}))
+    targets: dict[Answer, str] = {
+        Json(str(tmp_path / "schema.json")): '{"format":1}',
+        Label(["a", "b"]): "a",
+        Text(): "a b",
+    }
+    for answer, target in targets.items():
+        metric = answer.scorer()
+        measured = {*metric.each(target, target), *metric.over([target], [target])}
+        assert set(answer.measures) <= measured
 
 
 @pytest.mark.parametrize("module", ["harness.answer", "harness.task", "harness.evidence.scoring"])

@@ -47,7 +47,7 @@ def compare(
     Other settings have the names of the command line (`limit=20`,
     `**{"training.epochs": 2, "+experiment": "look"}`); a list is one value, not a sweep. Without
     `rungs` it is the whole ladder. `results` is a folder, by default `results` in the current
-    directory. Without `progress` nothing is printed but warnings.
+    directory. Without `progress` only what must be known is printed: warnings, raised budgets.
 
     Raises HarnessError for what the user can fix: ConfigError if there are several tasks or eval
     sets, for which there is `compare_all`.

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
-
+from harness.experiment import compose
 from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
 from harness.models.local.engine import LocalEngine
 from harness.task import Task
 
 __all__ = ["Experiment", "experiment"]
-
-CONF = Path(__file__).resolve().parent.parent / "conf"
 
 
 @dataclass(frozen=True)
@@ -44,15 +39,13 @@ class Experiment:
         return [self.model.encode(a.messages) for a in asked]
 
 
-def experiment(overrides: list[str]) -> Experiment:
+def experiment(words: Sequence[str]) -> Experiment:
     """What the words of a command line describe, for instance `+task=support_json rung=rag`."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", overrides=[*overrides, "tracking=none"])
-    OmegaConf.resolve(config)
-    OmegaConf.set_struct(config, False)
-    config.rung.pop("candidates")
-    config.task.pop("rungs", None)
-    built: dict[str, Any] = {
-        k: instantiate(config[k], _convert_="all") for k in ("task", "rung", "model", "embedder")
-    }
-    return Experiment(**built | {"model": built["model"].load()}, seed=config.seed)
+    spec = compose(words)[0]
+    return Experiment(
+        task=spec.build("task"),
+        rung=spec.build("rung"),
+        model=spec.build("model").load(),
+        embedder=spec.build("embedder"),
+        seed=spec.config.seed,
+    )

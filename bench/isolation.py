@@ -22,14 +22,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
@@ -37,10 +33,11 @@ from bench.edits import PARAPHRASE, edited, embedded, replaced, source
 from harness.answer import Text
 from harness.evidence.isolation import GRAM, SHORTEST, Isolation, normalize
 from harness.evidence.statistics import mean_interval
+from harness.experiment import compose
+from harness.home import HOME
 from harness.progress import silence_libraries
 from harness.task import Example, Materials, Task
 
-ROOT = Path(__file__).resolve().parent.parent
 SEALED = 3000
 PLANTED = 1000
 SIZES = (10_000, 100_000, 1_000_000)
@@ -66,10 +63,8 @@ class Recall:
 
 def built(task: str, overrides: Sequence[str], *parts: str) -> list[Any]:
     """Parts of the configuration, as a run would have them."""
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        config = compose("config", overrides=[f"+task={task}", "tracking=none", *overrides])
-    OmegaConf.resolve(config)
-    return [instantiate(config[part], _convert_="all") for part in parts]
+    spec = compose([f"+task={task}", *overrides])[0]
+    return [spec.build(part) for part in parts]
 
 
 def recall(task: Task, isolation: Isolation, seed: int = 0) -> Recall:
@@ -199,7 +194,7 @@ def _examples(split: str, count: int, seed: int) -> list[Example]:
 
 def _texts(count: int, seed: int) -> Iterator[str]:
     """15 to 30 words each, drawn as often as support_json's train has them."""
-    path = ROOT / "tasks" / "support_json" / "train.jsonl"
+    path = HOME / "tasks" / "support_json" / "train.jsonl"
     inputs = [json.loads(line)["input"] for line in path.read_text(encoding="utf-8").splitlines()]
     occurrences = Counter(re.findall(r"\S+", " ".join(inputs)))
     words, shares = list(occurrences), np.array(list(occurrences.values()), float)

@@ -18,8 +18,9 @@ from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.experiment import CONF, experiment
+from bench.experiment import experiment
 from bench.table import Row
+from harness.home import HOME
 
 __all__ = ["rows"]
 
@@ -36,7 +37,6 @@ SAME_WORK = (
 )
 """Without what harness does beyond the afternoon's ladder."""
 AIM = 8.0
-ROOT = CONF.parent
 
 
 def rows(arguments: Namespace) -> Iterator[Row]:
@@ -53,7 +53,7 @@ def rows(arguments: Namespace) -> Iterator[Row]:
             *(f"results={ours}", f"training.epochs={EPOCHS}", *SAME_WORK, *arguments.overrides),
         )
         words = (
-            *("bench.afternoon", "--data", ROOT / "tasks" / TASK, "--out", theirs),
+            *("bench.afternoon", "--data", HOME / "tasks" / TASK, "--out", theirs),
             *("--model", asked.model.folder, "--embedder", asked.embedder.weights.resolve()),
             *("--limit", limit, "--epochs", EPOCHS),
         )
@@ -70,7 +70,7 @@ def _seconds(*words: str) -> float:
     """Wall time of `python -m ...` in the checkout's root; what it prints is kept for errors."""
     began = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-m", *words], cwd=ROOT, check=True, capture_output=True, text=True
+        [sys.executable, "-m", *words], cwd=HOME, check=True, capture_output=True, text=True
     )
     return time.perf_counter() - began
 

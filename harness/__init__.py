@@ -9,12 +9,24 @@ from harness.waiting import wait_briefly
 wait_briefly()  # before anything imports torch
 
 __version__ = "0.1.0"
-__all__ = ["HarnessError", "Results", "Task", "load_results", "load_task"]
+__all__ = [
+    "HarnessError",
+    "Results",
+    "Task",
+    "compare",
+    "compare_all",
+    "compose",
+    "load_results",
+    "load_task",
+]
 
 _HOMES = {
     "HarnessError": "harness.errors",
     "Results": "harness.record.results",
     "Task": "harness.task",
+    "compare": "harness.experiment",
+    "compare_all": "harness.experiment",
+    "compose": "harness.experiment",
     "load_results": "harness.record.results",
     "load_task": "harness.load",
 }

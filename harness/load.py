@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.answer import Answer
 from harness.errors import TaskError
+from harness.home import located, places
 from harness.models.weights import Weights
 from harness.sources import UTF8, Row, read_file, read_split
 from harness.splits import carve, deal, draw
@@ -48,10 +49,12 @@ def load_task(
     the group of the examples that came with it, unless they name another.
     """
     _check_question(name, question)
-    folder_path = Path(folder)
+    folder_path = Path(located(folder))
     if not folder_path.is_dir():
-        raise TaskError(f"task {name}: no folder {folder}; mend task.folder")
-    place = str(source.resolve()) if isinstance(source, Weights) else source or folder
+        raise TaskError(
+            f"task {name}: no folder {folder} (looked for {places(folder)}); fix task.folder"
+        )
+    place = str(source.resolve()) if isinstance(source, Weights) else located(source or folder)
     drawn, answer, passages = _drawn(place, answer, revision, splits, columns, sizes or {})
     corpus = passages or _corpus(folder_path / "corpus.jsonl")
     for examples in drawn.values():

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from contextvars import ContextVar
 from functools import lru_cache
 from types import TracebackType
 
@@ -21,13 +22,37 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
-__all__ = ["Progress", "say_once", "silence_libraries", "unless_watched"]
+__all__ = [
+    "Progress",
+    "hidden",
+    "say_again",
+    "say_once",
+    "silence_libraries",
+    "unless_watched",
+]
+
+_hidden: ContextVar[bool] = ContextVar("hidden", default=False)
 
 
 @lru_cache
 def say_once(line: str) -> None:
     """A line on standard error; the rungs of a sweep would all say the same."""
     print(line, file=sys.stderr)
+
+
+def say_again() -> None:
+    """Forget what was said: the next sweep may say it once more."""
+    say_once.cache_clear()
+
+
+@contextmanager
+def hidden(wanted: bool = True) -> Iterator[None]:
+    """Draw no bars meanwhile, if that is wanted."""
+    before = _hidden.set(wanted)
+    try:
+        yield
+    finally:
+        _hidden.reset(before)
 
 
 def silence_libraries() -> None:
@@ -75,7 +100,7 @@ class Progress:
             TextColumn("{task.fields[notes]}"),
             TimeRemainingColumn(compact=True),
             console=console,
-            disable=not console.is_terminal,
+            disable=not console.is_terminal or _hidden.get(),
             transient=True,
         )
         self.task = self.bar.add_task(what, total=total, notes="")

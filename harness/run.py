@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -112,7 +112,11 @@ _forced: set[tuple[str, Path]] = set()
 """By sweep: jobs that share a run (a control, a rung without a seed) or trials force them once."""
 
 
-def run(job: Job) -> RunFolder:
+Certify = Callable[[Isolation, Task], tuple[Task, Certificate]]
+"""What seals a task; a sweep has one that seals each of its tasks once."""
+
+
+def run(job: Job, certify: Certify = Isolation.certify) -> RunFolder:
     """Answer and score the sealed eval set; a finished run is not run again.
 
     An interrupted run goes on where it stopped: training from its last checkpoint, answering from
@@ -120,7 +124,7 @@ def run(job: Job) -> RunFolder:
     task lacks what the rung needs.
     """
     _check(job)
-    task, certificate = job.isolation.certify(job.task)
+    task, certificate = certify(job.isolation, job.task)
     fingerprints = task.fingerprints()
     identity = _identity(job, fingerprints)
     folder = RunFolder.of(job.root, task.name, job.rung.name, identity)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import TaskError, first_line
+from harness.home import places
 
 __all__ = ["UTF8", "Row", "read_file", "read_split"]
 
@@ -124,8 +125,9 @@ def _read_dataset(source: str, split: str, revision: str | None) -> list[Row] | 
     try:
         loaded = datasets.load_dataset(source, revision=revision)
     except Exception as error:  # the hub client raises a dozen unrelated kinds
+        nowhere = "" if Path(source).exists() else f"; there is no file or folder {places(source)}"
         raise TaskError(
-            f"cannot load dataset '{source}' ({first_line(error)}); "
+            f"cannot load dataset '{source}' ({first_line(error)}){nowhere}; "
             "give a hub id that can be reached or a folder: task.source=FOLDER"
         ) from error
     if split not in loaded:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-ROOT = Path(__file__).resolve().parent.parent
-CONF = ROOT / "conf"
+from harness.experiment import compose
+from harness.home import CONF, HOME
+
 OPTIONS = sorted(
     (path.parent.name, path.stem)
     for path in CONF.glob("*/*.yaml")
@@ -27,9 +27,10 @@ BESIDE = ("candidates", "rungs")
 """What the command line reads itself: settings to try, and those chosen for a task."""
 
 
-def composed(*overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", overrides=list(overrides))
+def composed(*words: str) -> dict[str, Any]:
+    """The configuration of the first job that the words describe, unresolved."""
+    given = any(word.startswith("+task=") for word in words)
+    config = compose([*([] if given else ["+task=support_json"]), *words])[0].config
     plain = OmegaConf.to_container(config, resolve=False)
     assert isinstance(plain, dict)
     return plain  # type: ignore[return-value]
@@ -63,7 +64,7 @@ def test_every_task_fits_load_task_and_has_its_folder(name: str) -> None:
     config = composed(f"+task={name}")
     assert_fits(config)
     assert config["task"]["name"] == name
-    folder = ROOT / config["task"]["folder"]
+    folder = HOME / config["task"]["folder"]
     assert {"README.md", "instructions.full.md", "instructions.short.md"} <= {
         path.name for path in folder.iterdir()
     }

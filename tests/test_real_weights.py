@@ -12,38 +12,28 @@ from typing import Any
 
 import nbformat
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from nbclient import NotebookClient
-from omegaconf import OmegaConf
 
 import harness
 from harness.answer import Json
 from harness.errors import LeakError
 from harness.evidence.isolation import Isolation
+from harness.experiment import JobSpec, compose
 from harness.models.local import padded
 from harness.models.local.constraint import compile_constraint
 from harness.models.local.engine import LocalEngine
-from harness.models.local.load import load_engine
 from harness.record.results import RunFolder
 from harness.run import Job, run
 from harness.task import Task
-from harness.trials import Candidate
 from tests.conftest import BANKING77, ROOT
 
 RUNGS = ("prompt", "few_shot", "rag", "lora")
 LIMIT = 6
 
 
-def configured(*overrides: str) -> Any:
-    """What the configuration describes, as the command line would build it."""
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        config = compose("config", overrides=[*overrides, "tracking=none"])
-    OmegaConf.resolve(config)
-    OmegaConf.set_struct(config, False)
-    if "task" in config:
-        config.task.pop("rungs", None)  # the command line's own
-    return config
+def configured(*words: str) -> JobSpec:
+    """What the words describe, without the settings that were chosen for the task."""
+    return compose(["+task=support_json", "~task.rungs", *words])[0]
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +46,14 @@ def in_root() -> Any:
 
 @pytest.fixture(scope="module")
 def model(in_root: None) -> LocalEngine:
-    return load_engine(instantiate(configured().model, _convert_="all"))
+    engine: LocalEngine = configured().build("model").load()
+    return engine
 
 
 @pytest.fixture(scope="module")
 def support(in_root: None) -> Task:
     """support_json with few enough examples to train on in seconds."""
-    task: Task = instantiate(configured("+task=support_json").task, _convert_="all")
+    task: Task = configured().build("task")
     fewer = replace(task.materials, train=task.materials.train[:24], dev=task.materials.dev[:6])
     return replace(task, materials=fewer).limited(LIMIT)
 
@@ -72,30 +63,9 @@ def job(support: Task, model: LocalEngine, tmp_path_factory: pytest.TempPathFact
     root = tmp_path_factory.mktemp("ladder") / "results"
 
     def make(name: str, task: Task = support, decoding: str = "constrained", **changes: Any) -> Job:
-        config = configured(f"rung={name}", "training.epochs=2")
-        rung = config.rung
-        OmegaConf.set_struct(rung, False)
-        del rung["candidates"]
-        settings = OmegaConf.to_container(rung, resolve=True)
-        made = Job(
-            task=task,
-            candidates=(Candidate(instantiate(rung, _convert_="all"), settings, ""),),
-            decoding=decoding,
-            model=model.spec,
-            embedder=instantiate(config.embedder, _convert_="all"),
-            isolation=instantiate(config.isolation, _convert_="all"),
-            contrasts=instantiate(config.contrasts, _convert_="all"),
-            controls=False,
-            dev_questions=0,
-            seed=0,
-            force=False,
-            root=root,
-            config=OmegaConf.to_yaml(config),
-            variant="",
-            sweep="test",
-            command="",
-        )
-        return replace(made, **changes)
+        made = configured(f"rung={name}", "training.epochs=2", f"decoding={decoding}").job(task)
+        here = replace(made, model=model.spec, root=root, controls=False, dev_questions=0)
+        return replace(here, **changes)
 
     return make
 
@@ -234,8 +204,8 @@ class TestBanking77:
 
     @pytest.fixture(scope="class")
     def banking(self, in_root: None) -> Task:
-        config = configured("+task=banking77", f"task.source={BANKING77}")
-        task: Task = instantiate(config.task, _convert_="all")
+        spec = compose(["+task=banking77", f"task.source={BANKING77}"])[0]
+        task: Task = spec.build("task")
         return task
 
     def test_its_splits_are_drawn_the_same_every_time(self, banking: Task) -> None:

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from harness import __version__
+from harness.home import INSTALLED
 
 __all__ = ["git_commit", "machine", "versions"]
 
@@ -35,7 +36,8 @@ def versions() -> dict[str, str]:
 
 def git_commit() -> str | None:
     """The commit of this checkout, with `-dirty` if it was changed; None outside of one."""
-    if shutil.which("git") is None:
+    # An installed package may lie inside a repository, but that is another project's.
+    if INSTALLED or shutil.which("git") is None:
         return None
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],

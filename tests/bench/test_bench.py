@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 
 from bench import afternoon, answering, peers, scaling, sweep
 from bench.__main__ import SECTIONS, parse
-from bench.experiment import CONF, experiment
+from bench.experiment import experiment
 from bench.floors import floors
 from bench.table import Row
+from harness.experiment import compose
+from harness.home import HOME
 from harness.models.local.engine import LocalEngine
 from harness.models.weights import Folder
 from tests.conftest import LetterEmbedder
@@ -77,7 +78,7 @@ def test_the_afternoon_asks_in_the_same_words(rung: str, tiny: LocalEngine) -> N
     words = [*WORDS[rung], "model=folder", f"model.weights.path={tiny.folder}"]
     asked = experiment(["+task=support_json", *words])
     asked = replace(asked, embedder=LetterEmbedder())
-    data = CONF.parent / "tasks" / "support_json"
+    data = HOME / "tasks" / "support_json"
     rows = afternoon.read(data / "eval.jsonl")[:3]
     theirs = [asked.model.encode(m) for m in afternoon.conversations(data, rung, rows, "")]
     assert asked.prompts(3) == theirs
@@ -90,10 +91,8 @@ def test_the_afternoon_asks_in_the_same_words(rung: str, tiny: LocalEngine) -> N
 def test_the_sweep_has_the_rungs_of_the_afternoon() -> None:
     folder = Path(sweep.__file__).with_name("conf")
     assert f"--config-dir={folder}" in sweep.SAME_WORK
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        search = f"hydra.searchpath=[file://{folder}]"
-        shots = compose("config", overrides=["rung=fixed_shots", search]).rung
-        passages = compose("config", overrides=["rung=bare_rag", search]).rung
+    words = ["+task=support_json", "rung=fixed_shots,bare_rag"]
+    shots, passages = (spec.config.rung for spec in compose(words, config_dirs=[folder]))
     assert (shots.name, shots.shots.choice, shots.shots.k) == ("few_shot", "fixed", 4)
     assert (passages.name, passages.shots, passages.retrieval.k) == ("rag", None, 3)
 

@@ -1,0 +1,118 @@
+"""From the words of a command line to the configuration of each job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import setup_globals
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.configuration.mistakes import one_line
+from harness.configuration.spec import JobSpec, key_of
+from harness.errors import ConfigError
+from harness.home import CONF
+
+__all__ = ["compose"]
+
+
+def compose(
+    words: Sequence[str], *, config_dirs: Sequence[str | Path] = (), sweep: bool = True
+) -> list[JobSpec]:
+    """The jobs that the words of a command line describe, in the order of running.
+
+    Without `sweep` the words are one job, and the configuration's own rungs are not swept.
+    `config_dirs` are folders of YAML beside harness's own. Raises ConfigError.
+
+    >>> [spec.title for spec in compose(["+task=support_json", "rung=prompt,lora", "seed=0"])]
+    ['support_json / prompt', 'support_json / lora']
+    """
+    version.setbase("1.3")
+    setup_globals()
+    folders = [Path(folder).absolute() for folder in config_dirs]
+    loader = _loader(folders)
+    try:
+        composed = _composed(loader, list(words), sweep)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(one_line(error)) from error
+    if not composed:
+        raise ConfigError("nothing to run: a sweep among the words is empty")
+    if any("task" not in config for config in composed):
+        tasks = ", ".join(sorted(loader.get_group_options("task")))
+        raise ConfigError(f"which task? say +task=NAME; there are: {tasks}")
+    now = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    return [JobSpec(config, tuple(map(str, folders)), now) for config in composed]
+
+
+def _loader(folders: Sequence[Path]) -> Any:
+    """A reader of harness's YAML and of the user's own folders, without Hydra's global state.
+
+    Raises ConfigError.
+    """
+    search = create_config_search_path(str(CONF))
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(f"{folder}: no such folder; fix --config-dir")
+        end = SearchPathQuery(provider="schema")
+        search.prepend(provider="command-line", path=f"file://{folder}", anchor=end)
+    return ConfigLoaderImpl(config_search_path=search)
+
+
+def _composed(loader: Any, words: list[str], sweep: bool) -> list[DictConfig]:
+    """The configuration of each job."""
+    if not sweep:
+        return [loader.load_configuration("config", words, run_mode=RunMode.RUN)]
+    parser = OverridesParser.create(config_loader=loader)
+    given = parser.parse_overrides(words)
+    # What is swept by default may depend on whole files, such as +experiment=look. Single settings
+    # are left to the jobs: `rung=few_shot,rag rung.shots.k=2` has no meaning before it is swept.
+    files = [
+        o.input_line
+        for o in given
+        if o.is_hydra_override() or loader.repository.group_exists(o.key_or_group)
+    ]
+    general = loader.load_configuration("config", files, run_mode=RunMode.MULTIRUN)
+    swept = [f"{name}={values}" for name, values in (general.hydra.sweeper.params or {}).items()]
+    typed = [o.input_line for o in given if not o.is_hydra_override()]
+    (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides([*swept, *typed]), None)
+    return [_one(loader, general, job) for job in jobs]
+
+
+def _one(loader: Any, general: DictConfig, words: list[str]) -> DictConfig:
+    """The configuration of one job. Raises ConfigError, with the name that was probably meant."""
+
+    def names(mistaken: str) -> list[str]:
+        others = [word for word in words if key_of(word) != mistaken]
+        try:
+            return _names(loader.load_sweep_config(general, others))
+        except HydraException:
+            return []
+
+    try:
+        return loader.load_sweep_config(general, words)
+    except HydraException as error:
+        raise ConfigError(one_line(error, names)) from error
+
+
+def _names(config: DictConfig, above: str = "") -> list[str]:
+    """The dotted names of all that can be set in a configuration."""
+    found: list[str] = []
+    for key in config:
+        name = f"{above}{key}"
+        if name == "hydra" or OmegaConf.is_missing(config, key):
+            continue
+        found.append(name)
+        if not OmegaConf.is_interpolation(config, key) and isinstance(config[key], DictConfig):
+            found += _names(config[key], f"{name}.")
+    return found

@@ -1,0 +1,237 @@
+"""One job's configuration, and the objects below it: nothing deeper sees a DictConfig."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.configuration.mistakes import one_line
+from harness.errors import ConfigError, HarnessError
+from harness.home import located
+
+if TYPE_CHECKING:
+    from harness.run import Job
+    from harness.task import Task
+    from harness.trials import Candidate
+
+__all__ = ["JobSpec", "key_of"]
+
+UNTOLD = {
+    "rung",
+    "task",
+    "model",
+    "embedder",
+    "seed",
+    "limit",
+    "force",
+    "batch_size",
+    "results",
+    "controls",
+    "dev_questions",
+    "trials",
+}
+"""Overrides that a result tells by itself, or that do not change it."""
+
+
+@dataclass(frozen=True, eq=False)
+class JobSpec:
+    """What one job is made from; nothing is loaded before it is asked for."""
+
+    composed: DictConfig
+    """The configuration, with Hydra's own part."""
+    config_dirs: tuple[str, ...]
+    """The user's own folders of YAML."""
+    sweep: str
+    """Which sweep the job belongs to: when it was composed."""
+
+    @property
+    def title(self) -> str:
+        """The job in a few words: its task and its rung, and loudly if eval is not asked whole."""
+        with self._resolving():
+            config = self.config
+            loud = (
+                ""
+                if config.limit is None
+                else f"  LIMIT: only the first {config.limit} eval examples"
+            )
+            return f"{config.task.name} / {config.rung.name}{loud}"
+
+    @property
+    def words(self) -> list[str]:
+        """The job's own words: one value where the command line may have several."""
+        return list(self.composed.hydra.overrides.task)
+
+    @property
+    def command(self) -> str:
+        """What to type to get this job again."""
+        folders = [f"--config-dir={folder}" for folder in self.config_dirs]
+        if len(folders) > 1:  # the flag takes one
+            several = ",".join(f"'file://{folder}'" for folder in self.config_dirs)
+            folders = [f"hydra.searchpath=[{several}]"]
+        return shlex.join(["python", "-m", "harness", *folders, *self.words])
+
+    @cached_property
+    def config(self) -> DictConfig:
+        """The configuration as YAML files and words have it."""
+        config = deepcopy(self.composed)
+        OmegaConf.set_struct(config, False)
+        del config["hydra"]
+        return config
+
+    @cached_property
+    def task_settings(self) -> str:
+        """Whatever determines the task: jobs that have it in common have the same task."""
+        with self._resolving():
+            settings = OmegaConf.to_container(self._parts.task, resolve=True)
+            return json.dumps([settings, self.config.limit], default=str)
+
+    def build(self, part: str) -> Any:
+        """The object that one part of the configuration describes: task, rung, model, …
+
+        The task is all of it, whatever `limit` says. Raises HarnessError for a user's mistake.
+        """
+        return self._built(self._parts[part])
+
+    def task(self) -> Task:
+        """The task, with only the first `limit` eval examples."""
+        task: Task = self.build("task")
+        with self._resolving():
+            return task.limited(self.config.limit)
+
+    def job(self, task: Task | None = None) -> Job:
+        """All of it; `task` is taken if it was built already. Raises HarnessError."""
+        task = task or self.task()  # mistakes in data show before torch loads
+        from harness.run import Job
+
+        with self._resolving():
+            config = self.config
+            return Job(
+                task=task,
+                candidates=self._candidates(),
+                decoding=config.decoding,
+                model=self.build("model"),
+                embedder=self.build("embedder"),
+                isolation=self.build("isolation"),
+                contrasts=self.build("contrasts"),
+                controls=config.controls,
+                dev_questions=config.dev_questions,
+                seed=config.seed,
+                force=config.force,
+                root=Path(config.results).resolve(),
+                config=OmegaConf.to_yaml(config, resolve=True),
+                variant=" ".join(word for word in self.words if not _told(word)),
+                sweep=self.sweep,
+                command=self.command,
+            )
+
+    @cached_property
+    def _parts(self) -> DictConfig:
+        """The configuration without what is read here, ready to build from."""
+        config = deepcopy(self.config)
+        config.task.pop("rungs", None)
+        config.rung.pop("candidates", None)
+        for node in (config.task, config.task.get("answer")):
+            if isinstance(node, DictConfig):
+                for key, value in node.items_ex(resolve=False):
+                    if isinstance(value, str):
+                        node[key] = located(value)
+        return config
+
+    def _candidates(self) -> list[Candidate]:
+        """The settings that the rung tries: first those chosen for the task (`task.rungs`), then
+        the rung's own, then those that its YAML names under `candidates`; equal ones once.
+
+        What was typed on the command line holds for all of them. Raises ConfigError if there are
+        fewer than `trials`.
+        """
+        from harness.trials import Candidate
+
+        config = self.config
+        chosen = (config.task.get("rungs") or {}).get(config.rung.name) or {}
+        typed = [key for key in map(key_of, self.words) if "." in key]  # others choose whole files
+        found: dict[str, Candidate] = {}
+        for changes in (chosen, {}, *(config.rung.get("candidates") or [])):
+            settled = {k: v for k, v in changes.items() if not _typed(k, typed)}
+            rung = _changed(self._parts, settled).rung
+            settings = OmegaConf.to_container(rung, resolve=True)
+            words = " ".join(f"{k}={'null' if v is None else v}" for k, v in settled.items())
+            key = json.dumps(settings, sort_keys=True)
+            if key not in found:
+                found[key] = Candidate(self._built(rung), settings, words)
+        trials = config.trials
+        if isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= len(found):
+            raise ConfigError(
+                f"trials={trials}: must be from 1 to the {len(found)} settings that rung "
+                f"{config.rung.name} has; add to its candidates"
+            )
+        return list(found.values())[:trials]
+
+    def _built(self, config: DictConfig) -> Any:
+        """What a `_target_` describes."""
+        with self._resolving():
+            try:
+                return instantiate(config, _convert_="all")
+            except InstantiationException as error:
+                raise _unwrapped(error) from error
+
+    @contextmanager
+    def _resolving(self) -> Iterator[None]:
+        """`${hydra:…}` stands for this job's, as under `hydra.main`; a fault is a ConfigError."""
+        hydra = HydraConfig.instance()
+        before = hydra.cfg
+        hydra.set_config(self.composed)
+        try:
+            yield
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(one_line(error)) from error
+        finally:
+            hydra.cfg = before
+
+
+def key_of(word: str) -> str:
+    """What a word sets: `a.b` in `+a.b=c`."""
+    return word.lstrip("+~").split("=", 1)[0]
+
+
+def _told(word: str) -> bool:
+    return key_of(word) in UNTOLD or key_of(word).startswith(("tracking", "prices."))
+
+
+def _typed(key: str, typed: Sequence[str]) -> bool:
+    """Whether the command line has set a key, something below it or something above it."""
+    return any(f"{key}.".startswith(f"{t}.") or f"{t}.".startswith(f"{key}.") for t in typed)
+
+
+def _changed(config: DictConfig, changes: Mapping[str, Any]) -> DictConfig:
+    """A copy of the configuration with other values: dotted key → value."""
+    copy = deepcopy(config)
+    for key, value in changes.items():
+        OmegaConf.update(copy, key, value)
+    return copy
+
+
+def _unwrapped(error: InstantiationException) -> BaseException:
+    """What really happened, behind Hydra's wrapping: the user's mistake or our fault."""
+    if str(error).startswith("Error locating target"):
+        return ConfigError(f"{str(error).splitlines()[0]}; fix the _target_")
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+        if isinstance(cause, HarnessError):
+            return cause
+    if isinstance(cause, TypeError) and "argument" in str(cause):
+        return ConfigError(f"{cause}; fix the YAML or the override")
+    return cause

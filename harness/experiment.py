@@ -1,0 +1,228 @@
+"""What the command line does, from Python: words to jobs, jobs to results, results to findings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.configuration.compose import compose
+from harness.configuration.spec import JobSpec
+from harness.configuration.words import sweep, word
+from harness.errors import ConfigError, HarnessError, RungUnavailableError, TrackingError
+from harness.progress import hidden, say_again
+
+if TYPE_CHECKING:
+    from harness.evidence.cost import Prices
+    from harness.evidence.isolation import Certificate, Isolation
+    from harness.record.results import RunFolder
+    from harness.record.tracking import Tracking
+    from harness.report.findings import Findings
+    from harness.report.ladder import Row
+    from harness.run import Job
+    from harness.task import Task
+
+__all__ = ["JobSpec", "Sweep", "compare", "compare_all", "compose"]
+
+Show = Callable[["Sequence[Row]", "Findings", Path], None]
+"""Told of each ladder: its runs, what they prove, and where its page is."""
+
+
+def compare(
+    task: str,
+    *,
+    rungs: Sequence[str] = (),
+    model: str | Sequence[str] | None = None,
+    seed: int | Sequence[int] | None = None,
+    results: str | Path | None = None,
+    config_dirs: Sequence[str | Path] = (),
+    progress: bool = True,
+    **overrides: Any,
+) -> Findings:
+    """Run one task's rungs, or read what was run before, and compare them.
+
+    Other settings have the names of the command line (`limit=20`,
+    `**{"training.epochs": 2, "+experiment": "look"}`); a list is one value, not a sweep. Without
+    `rungs` it is the whole ladder. `results` is a folder, by default `results` in the current
+    directory. Without `progress` only what must be known is printed: warnings, raised budgets.
+
+    Raises HarnessError for what the user can fix: ConfigError if there are several tasks or eval
+    sets, for which there is `compare_all`.
+
+        found = harness.compare("support_json", rungs=["prompt", "lora"], seed=[0, 1, 2])
+    """
+    several = {"+task": task, "rung": rungs, "model": model, "seed": seed}
+    words = [sweep(k, _listed(v)) for k, v in several.items() if _given(v)]
+    single = ({} if results is None else {"results": results}) | overrides
+    words += [word(key, value) for key, value in single.items()]
+    specs = compose(words, config_dirs=_listed(config_dirs))
+    ours = Sweep(progress)
+    sets = {(t.name, t.fingerprints()["eval"]) for t in map(ours.task, specs)}
+    if len(sets) > 1:
+        names = ", ".join(sorted({name for name, _ in sets}))
+        raise ConfigError(
+            f"compare is for one task with one eval set, and here are {len(sets)} ({names}); "
+            f"fix: harness.compare_all({words!r})"
+        )
+    return ours.run(specs)[0]
+
+
+def compare_all(
+    words: Sequence[str], *, config_dirs: Sequence[str | Path] = (), progress: bool = True
+) -> list[Findings]:
+    """Run what the words of a command line describe; findings for each task and eval set.
+
+    Raises HarnessError for what the user can fix.
+    """
+    return Sweep(progress).run(compose(words, config_dirs=_listed(config_dirs)))
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One run, and how its job wants it reported."""
+
+    folder: RunFolder
+    tracking: Tracking
+    sweep: str
+    prices: Prices
+
+    @property
+    def task_folder(self) -> Path:
+        return self.folder.path.parents[1]
+
+
+class Sweep:
+    """Jobs that run one after another: what was finished, and which rungs were left out."""
+
+    def __init__(self, progress: bool = True) -> None:
+        self.progress = progress
+        self.finished: list[Finished] = []
+        self.left_out: list[str] = []
+        self._tasks: dict[str, Task] = {}
+        self._certified: dict[tuple[Isolation, int], tuple[Task, Certificate]] = {}
+        say_again()
+
+    def run(self, specs: Sequence[JobSpec], show: Show | None = None) -> list[Findings]:
+        """Run all jobs, then report every task and eval set that they added to.
+
+        What was finished before a mistake or Ctrl-C is reported too, before the exception goes on.
+        Raises HarnessError.
+        """
+        found: list[Findings] = []
+        try:
+            with hidden(not self.progress):
+                for number, spec in enumerate(specs):
+                    self._run(number, spec)
+        finally:
+            if self.finished:
+                found = self._report(show)
+        if not self.finished:
+            raise ConfigError("nothing was run: every rung was left out, see above")
+        return found
+
+    def task(self, spec: JobSpec) -> Task:
+        """The task of a job; jobs with the same settings of it share one."""
+        if spec.task_settings not in self._tasks:
+            self._tasks[spec.task_settings] = spec.task()
+        return self._tasks[spec.task_settings]
+
+    def certify(self, isolation: Isolation, task: Task) -> tuple[Task, Certificate]:
+        """The sealed task and its certificate, made once for all jobs that share them."""
+        key = (isolation, id(task))  # the task lives as long as this sweep
+        if key not in self._certified:
+            self._certified[key] = isolation.certify(task)
+        return self._certified[key]
+
+    def _run(self, number: int, spec: JobSpec) -> None:
+        """One job and its controls."""
+        self._say(f"[{number}] {spec.title}")  # before anything that takes seconds
+        prices: Prices = spec.build("prices")
+        task = self.task(spec)
+        job = spec.job(task)
+        tracking: Tracking = spec.build("tracking")
+        from harness.run import run
+
+        try:
+            folder = run(job, self.certify)
+        except RungUnavailableError as error:
+            self.left_out.append(f"{job.rung.name} is left out of {task.name}: {error}")
+            print(f"warning: {self.left_out[-1]}", file=sys.stderr)
+            return
+        for done in (folder, *self._controls(job, folder)):
+            if all(done.path != earlier.folder.path for earlier in self.finished):
+                _track(partial(tracking.mirror, done), done.path)
+                self.finished.append(Finished(done, tracking, job.sweep, prices))
+
+    def _controls(self, job: Job, folder: RunFolder) -> Iterator[RunFolder]:
+        """The controls beside a job; one that cannot be had is no reason to lose the rung."""
+        from harness.run import run
+
+        for control in job.beside(folder):
+            try:
+                yield run(control, self.certify)
+            except HarnessError as error:
+                print(f"warning: control {control.rung.name} is left out: {error}", file=sys.stderr)
+
+    def _report(self, show: Show | None) -> list[Findings]:
+        """Compare, write and track the ladders that were added to, from what is on disk."""
+        from harness.record.results import find_runs
+        from harness.report.contrasts import write_changes
+        from harness.report.costs import write_prices
+        from harness.report.findings import findings
+        from harness.report.ladder import ladders
+        from harness.report.page import write_page
+
+        reported: list[Findings] = []
+        for task_folder in dict.fromkeys(done.task_folder for done in self.finished):
+            own = [done for done in self.finished if done.task_folder == task_folder]
+            last = own[-1]
+            write_prices(task_folder, last.prices)
+            ours = {_eval_of(done.folder) for done in own}
+            for rows in ladders(find_runs(task_folder)):
+                if _eval_of(rows[0].folder) in ours:
+                    found = findings(rows)
+                    write_changes(rows, found.contrasts)
+                    page = write_page(rows, found)
+                    if show:
+                        show(rows, found, page)
+                    else:
+                        self._say(f"report: {page}")
+                    _track(partial(last.tracking.conclude, last.sweep, rows, found), task_folder)
+                    reported.append(found)
+        return reported
+
+    def _say(self, line: str) -> None:
+        if self.progress:
+            print(line, file=sys.stderr)
+
+
+def _eval_of(folder: RunFolder) -> str:
+    """The fingerprint of the eval set that a run answered."""
+    return str(folder.read("manifest.json")["fingerprints"]["eval"])
+
+
+def _track(action: Callable[[], None], where: Path) -> None:
+    """Mirror to the tracking store; if that fails, nothing is lost and the run goes on."""
+    try:
+        action()
+    except TrackingError as error:
+        print(f"warning: {error}", file=sys.stderr)
+        print(
+            f"warning: the result is safe in {where}; mirror it later with "
+            f"`python -m harness.record.tracking {where}`",
+            file=sys.stderr,
+        )
+
+
+def _given(values: Any) -> bool:
+    return values is not None and _listed(values) != []
+
+
+def _listed(values: Any) -> list[Any]:
+    """One value as a list of one."""
+    if isinstance(values, Iterable) and not isinstance(values, str):
+        return list(values)
+    return [values]

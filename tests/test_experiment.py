@@ -128,9 +128,9 @@ def test_a_task_is_certified_once_in_a_sweep(
 
     def counted(isolation: Isolation, task: harness.Task) -> Any:
         sealed.append(task.name)
-        return seal(isolation, task)
+        return certify(isolation, task)
 
-    monkeypatch.setattr(Isolation, "seal", counted)
+    monkeypatch.setattr(Isolation, "certify", counted)
     words = ["+task=mine", "rung=prompt", "rung.role=system,user", *as_words(here)]
     harness.compare_all([*words, "rung.instructions=full,short"], config_dirs=["conf"])
     assert len(manifests(tmp_path / "results")) == 4

@@ -24,7 +24,7 @@ from harness.errors import ConfigError, HarnessError, RungUnavailableError
 if TYPE_CHECKING:
     from harness.evidence.cost import Prices
     from harness.record.results import RunFolder
-    from harness.record.tracking import Tracking
+    from harness.report.mlflow import Tracking
     from harness.run import Job
     from harness.trials import Candidate
 
@@ -234,33 +234,24 @@ def _track(action: Callable[[], None], where: Path) -> None:
         print(f"warning: {error}", file=sys.stderr)
         print(
             f"warning: the result is safe in {where}; mirror it later with "
-            f"`python -m harness.record.tracking {where}`",
+            f"`python -m harness.report.mlflow {where}`",
             file=sys.stderr,
         )
 
 
 def _conclude() -> None:
     """Print and track the ladders that this process added to, from what is on disk."""
+    from harness.record.prices import write_prices
     from harness.record.results import find_runs
-    from harness.report.contrasts import write_changes
-    from harness.report.costs import write_prices
-    from harness.report.findings import findings
-    from harness.report.ladder import ladders
-    from harness.report.page import write_page
-    from harness.report.terminal import show
+    from harness.report.conclude import conclude
 
     for task_folder in dict.fromkeys(done.path.parent.parent for done, *_ in _finished):
         own = [told for told in _finished if told[0].path.parent.parent == task_folder]
         _, tracking, sweep, prices = own[-1]
         write_prices(task_folder, prices)
         ours = {done.read("manifest.json")["fingerprints"]["eval"] for done, *_ in own}
-        for rows in ladders(find_runs(task_folder)):
-            if rows[0].manifest["fingerprints"]["eval"] in ours:
-                found = findings(rows)
-                show(rows, found)
-                write_changes(rows, found.contrasts)
-                print(f"report: {write_page(rows, found)}")
-                _track(partial(tracking.conclude, sweep, rows, found), task_folder)
+        for found in conclude(find_runs(task_folder), ours):
+            _track(partial(tracking.conclude, sweep, found), task_folder)
 
 
 def main() -> None:

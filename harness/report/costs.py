@@ -1,149 +1,47 @@
-"""What each rung costs, in tables: to answer, to fit, and in money if there are prices."""
+"""What each rung costs, in tables: to answer, to tune, to run, and in money if there are prices."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
+from harness.analysis.costs import Costs, Payoff, RungCosts
+from harness.evidence.cost import Prices
+from harness.report.text import Table, percent, short
 
-from harness.errors import ResultsError
-from harness.evidence.contrasts import Contrast, adjusted
-from harness.evidence.cost import Prices, Spending, answering_flops, break_even, training_flops
-from harness.report.contrasts import against
-from harness.report.entries import Entry
-from harness.report.ladder import Row
-from harness.report.text import Table, percent
-from harness.task import Prediction
+__all__ = ["amount", "costs", "without_blanks"]
 
-__all__ = ["costs", "prices_path", "read_prices", "write_prices"]
+MACHINES = " The runs had different machines: seconds do not compare."
 
 
-def costs(ladder: Sequence[Entry], found: Sequence[Contrast]) -> list[Table]:
-    """The cost tables of one ladder, one line per rung: its seeds are averaged.
-
-    Money is shown if `prices.json` stands beside the rungs' folders; `found` are the ladder's
-    contrasts, which say whether a cheaper rung is a worse one.
-    """
-    if not ladder:
+def costs(found: Costs) -> list[Table]:
+    """The cost tables of one ladder, one line per rung: its seeds are averaged."""
+    if not found.rungs:
         return []
-    rungs = [_Rung(entry) for entry in ladder]
-    tuned = [rung for rung in rungs if rung.tuned]
-    made = [_answering(rungs), *([_training(tuned)] if tuned else []), _fitting(rungs)]
-    prices = read_prices(ladder[0].rows[0].folder.path.parents[1])
-    if prices is None:
-        return made
-    pairs = [(t, u) for t in tuned for u in rungs if not u.tuned and t.model == u.model]
-    lines = [_pays(*pair, prices, found) for pair in pairs]
-    return [*made, _money(rungs, prices), *([_break_even(lines)] if lines else [])]
+    tables = [_answering(found), *_tuning(found.rungs), _running(found.rungs)]
+    if found.prices is not None:
+        tables += [_money(found.rungs, found.prices), *_break_even(found.payoffs, found.prices)]
+    return tables
 
 
-def prices_path(task_folder: Path) -> Path:
-    """`prices.json`, beside the rungs' folders."""
-    return task_folder / "prices.json"
-
-
-def read_prices(task_folder: Path) -> Prices | None:
-    """The prices that the last sweep was given; None without any.
-
-    Raises ConfigError for a price that cannot be, ResultsError for a file that cannot be read.
-    """
-    path = prices_path(task_folder)
-    if not path.exists():
-        return None
-    try:
-        return Prices(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ResultsError(
-            f"{path}: cannot be read ({error}); mend it, or run the sweep with prices again"
-        ) from error
-
-
-def write_prices(task_folder: Path, prices: Prices) -> None:
-    """Keep the prices for later reports; without any, take away those of an earlier sweep."""
-    path = prices_path(task_folder)
-    if prices.given:
-        path.write_text(json.dumps(asdict(prices), indent=1), encoding="utf-8")
-    else:
-        path.unlink(missing_ok=True)
-
-
-@dataclass(frozen=True)
-class _Rung:
-    """A line of the report and what its runs cost."""
-
-    entry: Entry
-
-    @property
-    def key(self) -> str:
-        return self.entry.key
-
-    @property
-    def rows(self) -> Sequence[Row]:
-        return self.entry.rows
-
-    @property
-    def model(self) -> str:
-        return str(self.entry.manifest["model"])
-
-    @property
-    def tuned(self) -> bool:
-        return self.entry.tuned
-
-    @cached_property
-    def predictions(self) -> list[list[Prediction]]:
-        """Of each seed, in the order of ids."""
-        return [sorted(row.folder.predictions(), key=lambda p: p.id) for row in self.rows]
-
-    @property
-    def labelled(self) -> float | None:
-        """Labelled examples that it needed; None if its runs are older than this count."""
-        counts = [row.manifest.get("labelled") for row in self.rows]
-        return None if None in counts else _mean(counts)
-
-    def mean(self, *names: str) -> float:
-        """Of a number in the manifest; what a run does not have counts as nothing."""
-        return _mean(_inside(row.manifest, names) for row in self.rows)
-
-    def per_question(self, *names: str) -> float:
-        """Of the sum of some of a prediction's counts."""
-        answers = [p for seed in self.predictions for p in seed]
-        return _mean(sum(getattr(p, name) for name in names) for p in answers)
-
-
-def _inside(record: Any, names: Sequence[str]) -> float:
-    for name in names:
-        record = record[name] if record else 0.0
-    return float(record)
-
-
-def _mean(values: Iterable[Any]) -> float:
-    return float(np.mean(list(values)))
-
-
-def _answering(rungs: Sequence[_Rung]) -> Table:
+def _answering(found: Costs) -> Table:
     """What a question takes."""
     lines = []
-    for rung in rungs:
-        parameters = rung.mean("parameters")
-        seconds = [p.seconds for seed in rung.predictions for p in seed]
-        sent = rung.per_question("prompt_tokens", "completion_tokens")
-        computed = rung.per_question("computed_tokens", "completion_tokens")
+    for rung in found.rungs:
+        a = rung.answering
         lines.append(
             [
-                rung.key,
-                f"{rung.per_question('prompt_tokens'):.0f}",
-                f"{rung.per_question('computed_tokens'):.0f}",
-                f"{rung.per_question('completion_tokens'):.0f}",
-                *(f"{s:.3f}" for s in np.percentile(seconds, [50, 95])),
-                _short(answering_flops(parameters, sent) / 1e9),
-                _short(answering_flops(parameters, computed) / 1e9),
+                rung.rung,
+                f"{a.prompt_tokens:.0f}",
+                f"{a.computed_tokens:.0f}",
+                f"{a.completion_tokens:.0f}",
+                f"{a.seconds_median:.3f}",
+                f"{a.seconds_p95:.3f}",
+                short(a.flop_sent / 1e9),
+                short(a.flop_computed / 1e9),
             ]
         )
+    machines = "" if found.same_machine else MACHINES
+    averaged = " Seeds of a rung are averaged." if found.averaged else ""
     return Table(
         "cost of answering, per question",
         ["rung", "prompt tok", "computed", "answer tok", "s median", "s p95",
@@ -152,28 +50,27 @@ def _answering(rungs: Sequence[_Rung]) -> Table:
         notes=[
             "computed: after prefixes that prompts share were computed once. Seconds: a question's "
             "share of its batch, without retrieval. GFLOP of answering: 2 × parameters × tokens "
-            f"(Liu et al. 2022), as sent and as computed.{_machines(rungs)}{_averaged(rungs)}"
+            f"(Liu et al. 2022), as sent and as computed.{machines}{averaged}"
         ],
     )  # fmt: skip
 
 
-def _training(tuned: Sequence[_Rung]) -> Table:
+def _tuning(rungs: Sequence[RungCosts]) -> list[Table]:
     """What changing the weights took."""
-    lines = []
-    for rung in tuned:
-        parameters, tokens = rung.mean("parameters"), rung.mean("training", "tokens")
-        lines.append(
-            [
-                rung.key,
-                f"{rung.mean('training', 'seconds'):.0f}",
-                f"{tokens:,.0f}",
-                f"{rung.mean('training', 'trainable'):,.0f}",
-                f"{parameters:,.0f}",
-                _short(training_flops(parameters, tokens) / 1e12),
-                f"{rung.mean('training', 'megabytes'):.1f}",
-            ]
-        )
-    return Table(
+    lines = [
+        [
+            rung.rung,
+            f"{rung.tuning.seconds:.0f}",
+            f"{rung.tuning.tokens:,.0f}",
+            f"{rung.tuning.trainable:,.0f}",
+            f"{rung.tuning.parameters:,.0f}",
+            short(rung.tuning.flop / 1e12),
+            f"{rung.tuning.megabytes:.1f}",
+        ]
+        for rung in rungs
+        if rung.tuning
+    ]
+    table = Table(
         "cost of training, per run",
         ["rung", "train s", "tokens", "trainable", "parameters", "TFLOP", "adapter MB"],
         lines,
@@ -182,42 +79,41 @@ def _training(tuned: Sequence[_Rung]) -> Table:
             "to a third less."
         ],
     )
+    return [table] * bool(lines)
 
 
-def _fitting(rungs: Sequence[_Rung]) -> Table:
+def _running(rungs: Sequence[RungCosts]) -> Table:
     """What a run took beside training: labels, index, memory, time."""
-    lines = []
-    for rung in rungs:
-        indexed = rung.rows[0].manifest["index"] is not None
-        lines.append(
-            [
-                rung.key,
-                f"{rung.labelled:.0f}" if rung.labelled is not None else "",
-                f"{rung.mean('index', 'seconds'):.1f}" if indexed else "",
-                f"{rung.mean('index', 'megabytes'):.2f}" if indexed else "",
-                f"{rung.mean('peak_memory_mb'):.0f}",
-                f"{rung.mean('seconds', 'total'):.0f}",
-            ]
-        )
+    lines = [
+        [
+            rung.rung,
+            f"{rung.labelled:.0f}" if rung.labelled is not None else "",
+            f"{rung.indexing.seconds:.1f}" if rung.indexing else "",
+            f"{rung.indexing.megabytes:.2f}" if rung.indexing else "",
+            f"{rung.peak_memory_megabytes:.0f}",
+            f"{rung.seconds:.0f}",
+        ]
+        for rung in rungs
+    ]
     headings = ["rung", "labelled", "index s", "index MB", "peak MB", "run s"]
-    return _without_blanks("cost of a run", headings, lines)
+    return without_blanks("cost of a run", headings, lines)
 
 
-def _money(rungs: Sequence[_Rung], prices: Prices) -> Table:
+def _money(rungs: Sequence[RungCosts], prices: Prices) -> Table:
     lines = []
     for rung in rungs:
-        asked = _requests(rung, prices)
+        money = rung.money
         lines.append(
             [
-                rung.key,
-                _short(1000 * float(np.mean(asked))) if asked is not None else "",
-                _amount(_machine(rung, prices)),
-                _amount(_labels(rung, prices)),
+                rung.rung,
+                short(1000 * money.request) if money and money.request is not None else "",
+                amount(money.machine if money else None),
+                amount(money.labels if money else None),
             ]
         )
     how = "by tokens as sent" if prices.by_token else "by machine time"
     labels = "" if prices.labelled_example is not None else "; labelled examples have no price"
-    return _without_blanks(
+    return without_blanks(
         f"money, {prices.currency}",
         ["rung", "1,000 answers", "training, indexing", "labelled examples"],
         lines,
@@ -226,92 +122,45 @@ def _money(rungs: Sequence[_Rung], prices: Prices) -> Table:
     )
 
 
-def _pays(
-    tuned: _Rung, untuned: _Rung, prices: Prices, found: Sequence[Contrast]
-) -> tuple[str, ...]:
-    """From when on tuning pays, as a line."""
-    name = f"{tuned.key} – {untuned.key}"
-    contrast = _contrast(tuned, untuned, found)
-    quality = "not tested" if contrast is None else contrast.verdict
-    ours, theirs = _spending(tuned, prices), _spending(untuned, prices)
-    if ours is None or theirs is None:
-        known = prices.machine_hour is not None
-        return name, "", "", "unknown: old runs" if known else "needs prices.machine_hour", quality
-    result = break_even(ours, theirs)
-    requests = str(result)
-    if contrast is not None and quality in ("better", "worse"):
-        points = percent(abs(contrast.delta.value))
-        if quality == "worse":
-            requests = f"no: scores lower by {points} points"
-        else:
-            quality = f"better by {points} points"
-    return name, _short(result.extra), _short(1000 * result.saving.value), requests, quality
-
-
-def _break_even(lines: Sequence[Sequence[str]]) -> Table:
-    return Table(
+def _break_even(payoffs: Sequence[Payoff], prices: Prices) -> list[Table]:
+    table = Table(
         "break-even: after how many requests tuning has paid for itself (95% interval)",
         ["tuned – untuned", "more once", "less per 1,000", "requests", "verdict"],
-        lines,
+        [_pays(payoff, prices) for payoff in payoffs],
         notes=[
             "At matched quality: not given where the tuned rung is detectably worse. more once: in "
             "training, indexing and labelled examples. The interval is over questions (paired "
             "bootstrap of the cost of a request); what training itself varies by is not in it."
         ],
     )
+    return [table] * bool(payoffs)
 
 
-def _spending(rung: _Rung, prices: Prices) -> Spending | None:
-    """None if an answer, or machine time, has no price, or if priced labels were not counted."""
-    requests, machine = _requests(rung, prices), _machine(rung, prices)
-    labels = _labels(rung, prices)
-    counted = labels is not None or prices.labelled_example is None
-    if requests is None or machine is None or not counted:
-        return None
-    return Spending(machine + (labels or 0.0), requests)
+def _pays(payoff: Payoff, prices: Prices) -> list[str]:
+    """From when on tuning pays, as a line."""
+    name = f"{payoff.tuned} – {payoff.untuned}"
+    quality = payoff.contrast.verdict if payoff.contrast else "not tested"
+    reached = payoff.break_even
+    if reached is None:
+        known = prices.machine_hour is not None
+        return [
+            name,
+            "",
+            "",
+            "unknown: old runs" if known else "needs prices.machine_hour",
+            quality,
+        ]
+    requests = str(reached)
+    if payoff.contrast and quality in ("better", "worse"):
+        points = percent(abs(payoff.contrast.delta.value))
+        if quality == "worse":
+            requests = f"no: scores lower by {points} points"
+        else:
+            quality = f"better by {points} points"
+    return [name, short(reached.extra), short(1000 * reached.saving.value), requests, quality]
 
 
-def _requests(rung: _Rung, prices: Prices) -> list[float] | None:
-    """The cost of each question, averaged over seeds."""
-    paid = [[prices.answer(p) for p in seed] for seed in rung.predictions]
-    if any(cost is None for seed in paid for cost in seed):
-        return None
-    return [_mean(costs) for costs in zip(*paid, strict=True)]
-
-
-def _machine(rung: _Rung, prices: Prices) -> float | None:
-    return prices.machine(rung.mean("training", "seconds") + rung.mean("index", "seconds"))
-
-
-def _labels(rung: _Rung, prices: Prices) -> float | None:
-    return prices.labels(rung.labelled) if rung.labelled is not None else None
-
-
-def _contrast(tuned: _Rung, untuned: _Rung, found: Sequence[Contrast]) -> Contrast | None:
-    """The declared contrast of the two, or one of its own; None without values per question."""
-    for contrast in found:
-        if (contrast.rung, contrast.baseline) == (tuned.key, untuned.key):
-            return contrast
-    if not all(row.values for rung in (tuned, untuned) for row in rung.rows):
-        return None
-    return adjusted([against(tuned.entry, untuned.entry)])[0]
-
-
-def _machines(rungs: Sequence[_Rung]) -> str:
-    """A warning if the runs' seconds do not compare."""
-    places = {
-        tuple(row.manifest["machine"][k] for k in ("processor", "cores", "device"))
-        for rung in rungs
-        for row in rung.rows
-    }
-    return "" if len(places) == 1 else " The runs had different machines: seconds do not compare."
-
-
-def _averaged(rungs: Sequence[_Rung]) -> str:
-    return " Seeds of a rung are averaged." if any(len(rung.rows) > 1 for rung in rungs) else ""
-
-
-def _without_blanks(
+def without_blanks(
     title: str, headings: Sequence[str], lines: Sequence[Sequence[str]], *notes: str
 ) -> Table:
     """A table without the columns in which nothing stands."""
@@ -320,13 +169,6 @@ def _without_blanks(
                  notes=notes)  # fmt: skip
 
 
-def _amount(value: float | None) -> str:
+def amount(value: float | None) -> str:
     """Money; blank without a price, and where there is nothing to pay."""
-    return _short(value) if value else ""
-
-
-def _short(value: float) -> str:
-    """A number in three figures at least: 0.0123, 4.56, 789, 12,346; or <0.001."""
-    if 0 < value < 0.001:
-        return "<0.001"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return short(value) if value else ""

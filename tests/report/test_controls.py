@@ -1,36 +1,16 @@
-"""What controls show, in a sentence that follows from the numbers."""
+"""What a control shows, in a sentence that follows from the numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from harness.evidence.statistics import Interval
-from harness.report.controls import Held
-from harness.report.findings import findings
-from harness.report.ladder import ladder
-from tests.record.conftest import TRAINING, complete_run
-
-N = 40
-
-
-def right(count: int) -> dict[str, str]:
-    """Answers of which the first `count` are right."""
-    return {f"eval-{i}": "red" if i < count else "blue" for i in range(N)}
-
-
-def shown(root: Path, rungs: Mapping[str, int], kind: str, score: int, of: str | None) -> Held:
-    """One control with `score` right answers beside rungs with theirs."""
-    folders = [
-        complete_run(root, rung, right(count), training=TRAINING if rung == "lora" else None)
-        for rung, count in rungs.items()
-    ]
-    control = complete_run(root, kind, right(score), control={"kind": kind, "of": of})
-    (one,) = findings(ladder([*folders, control])).controls
-    return one
+from harness.analysis.findings import findings
+from harness.analysis.runs import read_ladder
+from harness.report.controls import sentence
+from tests.analysis.conftest import right, shown
+from tests.record.conftest import complete_run
 
 
 @pytest.mark.parametrize(
@@ -63,47 +43,20 @@ def test_a_control_says_what_it_shows(
     tmp_path: Path, kind: str, of: str | None, score: int, text: str
 ) -> None:
     one = shown(tmp_path, {"prompt": 10, "rag": 20, "lora": 30}, kind, score, of)
-    assert one.shows == text
+    assert sentence(one) == text
 
 
-def test_the_difference_is_rung_minus_control_over_the_same_questions(tmp_path: Path) -> None:
-    one = shown(tmp_path, {"prompt": 10, "lora": 30}, "majority", 10, None)
-    assert one.rung is not None and one.difference is not None
-    assert (one.rung.key, one.difference.value, one.difference.n) == ("lora", 0.5, N)
-    assert one.difference.low is not None and one.difference.low > 0
-
-
-def test_a_metric_of_the_whole_set_has_a_difference_without_an_interval(tmp_path: Path) -> None:
-    def run(rung: str, value: float, **changes: Any) -> Any:
-        whole = {"macro_f1": Interval(value, 0.0, 1.0, 4, "percentile bootstrap")}
-        return complete_run(tmp_path, rung, more=whole, primary="macro_f1", **changes)
-
-    control = {"kind": "majority", "of": None}
-    runs = [run("prompt", 0.5), run("majority", 0.25, control=control)]
-    (one,) = findings(ladder(runs)).controls
-    assert one.difference == Interval(0.25, None, None, 4, "none")
-    assert one.shows.endswith("prompt is 25.0 points above it")
-
-
-def test_a_tuned_rung_that_is_not_above_its_controls_fails_a_badge(tmp_path: Path) -> None:
+def test_a_control_of_a_new_kind_is_called_what_its_manifest_says(tmp_path: Path) -> None:
+    control = {"kind": "bigger_model", "of": None, "judges": False, "shows": "a larger model"}
     folders = [
-        complete_run(tmp_path, "prompt", right(10)),
-        complete_run(tmp_path, "lora", right(30), training=TRAINING),
-        complete_run(tmp_path, "majority", right(10), control={"kind": "majority", "of": None}),
-        complete_run(
-            tmp_path, "shuffled", right(29), training=TRAINING,
-            control={"kind": "shuffled_targets", "of": "lora"},
-        ),
-    ]  # fmt: skip
-    found = findings(ladder(folders))
-    judged = {b.name: b for b in found.badges["lora"]}["above controls"]
-    assert (judged.passed, judged.text) == (False, "is not detectably above shuffled")
-    assert set(found.badges) == {"prompt", "lora"}
-    assert "above controls" not in {b.name for b in found.badges["prompt"]}
+        complete_run(tmp_path, "prompt", right(30)),
+        complete_run(tmp_path, "bigger_model", right(10), control=control),
+    ]
+    (one,) = findings(read_ladder(folders)).controls
+    assert sentence(one) == "a larger model: prompt is 50.0 points above it"
 
 
 def test_controls_alone_have_nothing_to_be_held_against(tmp_path: Path) -> None:
     control = complete_run(tmp_path, "majority", control={"kind": "majority", "of": None})
-    found = findings(ladder([control]))
-    assert (found.ladder, found.contrasts) == ([], [])
-    assert found.controls[0].shows == "there is no rung to hold it against"
+    (one,) = findings(read_ladder([control])).controls
+    assert sentence(one) == "there is no rung to hold it against"

@@ -63,24 +63,26 @@ def run(root: Path, rung: str, count: int, **changes: Any) -> RunFolder:
     return complete_run(root, rung, right(count), more=kinds(count / 60), **(about | changes))
 
 
-@pytest.fixture
-def five(tmp_path: Path) -> Findings:
+@pytest.fixture(scope="session")
+def five(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     """The default ladder with its default controls, one seed."""
+    root = tmp_path_factory.mktemp("five")
     index = {"seconds": 2.8, "megabytes": 0.09}
     return priced(
-        run(tmp_path, "prompt", 10),
-        run(tmp_path, "few_shot", 30),
-        run(tmp_path, "rag", 40, index=index),
-        run(tmp_path, "lora", 35, training=LARGE, seed=0),
-        run(tmp_path, "rag_lora", 50, training=LARGE, seed=0, index=index),
-        run(tmp_path, "majority", 20, control={"kind": "majority", "of": None}),
-        run(tmp_path, "nearest_answer", 25, control={"kind": "nearest_answer", "of": None}),
+        run(root, "prompt", 10),
+        run(root, "few_shot", 30),
+        run(root, "rag", 40, index=index),
+        run(root, "lora", 35, training=LARGE, seed=0),
+        run(root, "rag_lora", 50, training=LARGE, seed=0, index=index),
+        run(root, "majority", 20, control={"kind": "majority", "of": None}),
+        run(root, "nearest_answer", 25, control={"kind": "nearest_answer", "of": None}),
     )
 
 
-@pytest.fixture
-def sixteen(tmp_path: Path) -> Findings:
+@pytest.fixture(scope="session")
+def sixteen(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     """Rungs of long names and large numbers, half of them tuned, some over several seeds."""
+    root = tmp_path_factory.mktemp("sixteen")
     machines = [
         {"platform": "Linux", "processor": "any", "cores": c, "device": "cpu"} for c in (2, 64)
     ]
@@ -88,15 +90,15 @@ def sixteen(tmp_path: Path) -> Findings:
     index = {"seconds": 12_345.6, "megabytes": 98_765.43}
     shared: dict[str, Any] = {"contrasts": declared, "peak_memory_mb": 123_456.0}
     untuned = [
-        run(tmp_path, f"untuned_rung_number_{i}", 5 + 5 * i, index=index, place=i,
+        run(root, f"untuned_rung_number_{i}", 5 + 5 * i, index=index, place=i,
             machine=machines[i % 2], **shared)
         for i in range(8)
     ]  # fmt: skip
     tuned = [
-        run(tmp_path, f"tuned_rung_{i}_with_a_long_name", 5 + 5 * i, training=LARGE, seed=seed,
+        run(root, f"tuned_rung_{i}_with_a_long_name", 5 + 5 * i, training=LARGE, seed=seed,
             place=8 + i, **shared)
         for i in range(8)
         for seed in range(1 + i % 3)
     ]  # fmt: skip
-    control = run(tmp_path, "majority", 59, control={"kind": "majority", "of": None})
+    control = run(root, "majority", 59, control={"kind": "majority", "of": None})
     return priced(*untuned, *tuned, control)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from harness.analysis.findings import Findings
@@ -22,25 +22,24 @@ Column = tuple[str, Sequence[Interval | None]]
 
 
 def slices(found: Findings) -> list[Table]:
-    """The kinds of field over all questions, then the primary metric by each tag."""
-    tables = _tables(f"kinds of field, {MEASURE}", list(_kinds(found)), found)
+    """The kinds of field over all questions; then by each tag the primary metric, and knowledge."""
+    kinds = [name for name in found.measures if name.startswith(KIND)]
+    columns = [_column(f"{_kind(kind)} fields", kind, "", found) for kind in kinds]
+    tables = _tables(f"kinds of field, {MEASURE}", columns, found)
     tags = dict.fromkeys(tag for rung in found.rungs for tag in rung.slices)
     for name, of_name in groupby(tags, key=lambda tag: tag.partition("=")[0]):
-        columns = [column for tag in of_name for column in _columns(tag, found)]
-        tables += _tables(f"by {name}: {found.primary}, {MEASURE}", columns, found)
+        values = {tag: tag.removeprefix(f"{name}=") for tag in of_name}
+        for metric, what in {
+            found.primary: found.primary,
+            KNOWLEDGE: f"{_kind(KNOWLEDGE)} fields",
+        }.items():
+            columns = [_column(value, metric, tag, found) for tag, value in values.items()]
+            tables += _tables(f"by {name}: {what}, {MEASURE}", columns, found)
     return tables
 
 
-def _kinds(found: Findings) -> Iterator[Column]:
-    for kind in (name for name in found.measures if name.startswith(KIND)):
-        yield _column(f"{kind.removeprefix(KIND)} fields", kind, "", found)
-
-
-def _columns(tag: str, found: Findings) -> Iterator[Column]:
-    """The primary metric of the questions with a tag value, and what they get of knowledge."""
-    yield _column(tag, found.primary, tag, found)
-    if any(rung.metric(KNOWLEDGE, tag) for rung in found.rungs):
-        yield _column(f"{tag}, its knowledge fields", KNOWLEDGE, tag, found)
+def _kind(metric: str) -> str:
+    return metric.removeprefix(KIND)
 
 
 def _column(heading: str, metric: str, tag: str, found: Findings) -> Column:

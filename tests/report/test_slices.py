@@ -16,7 +16,7 @@ def test_each_tag_is_a_table_with_a_row_for_each_rung(tmp_path: Path) -> None:
     folders = [complete_run(tmp_path, rung) for rung in ("prompt", "rag")]
     (table,) = slices(findings(read_ladder(folders)))
     assert table.title == "by odd: accuracy, % (95% interval)"
-    assert list(table.headings) == ["rung", "odd=False (n=2)", "odd=True (n=2)"]
+    assert list(table.headings) == ["rung", "False (n=2)", "True (n=2)"]
     assert table.lines == [
         ["prompt", "100.0 (34.2–100.0)", "50.0 (9.5–90.5)"],
         ["rag", "100.0 (34.2–100.0)", "50.0 (9.5–90.5)"],
@@ -30,13 +30,14 @@ def test_kinds_of_field_are_a_table_over_all_questions(five: Findings) -> None:
     assert list(table.headings) == ["rung", *names]
 
 
-def test_knowledge_stands_beside_the_slice_that_it_is_of(tmp_path: Path) -> None:
+def test_knowledge_by_tag_is_a_table_of_its_own(tmp_path: Path) -> None:
     folder = complete_run(tmp_path)
     numbers = folder.read("metrics.json")
     numbers["slices"]["odd=True"] |= {"kind/knowledge": numbers["slices"]["odd=True"]["accuracy"]}
     folder.write("metrics.json", json.dumps(numbers))
-    (table,) = slices(findings(read_ladder([folder])))
-    assert table.headings[-1] == "odd=True, its knowledge fields (n=2)"
+    _, knowledge = slices(findings(read_ladder([folder])))
+    assert knowledge.title == "by odd: knowledge fields, % (95% interval)"
+    assert knowledge.headings == ["rung", "True (n=2)"]
 
 
 def test_many_values_of_a_tag_become_several_tables(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "analysis": {"record", "evidence"},
     "report": {"analysis", "record", "evidence"},
 }
-"""What each room may import, beside modules at the top that import no other room. `answer` may still be one such module."""
+"""What each room may import, beside modules at the top that import no other room themselves."""
 
 
 def units() -> list[str]:

@@ -22,8 +22,8 @@ from harness.ladder.room import within_context, within_data
 from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
 from harness.models.local import LocalModel, ModelSpec
+from harness.report.formatting import Table
 from harness.report.terminal import print_table
-from harness.report.text import Table
 from harness.run import run
 from harness.sources import read_file
 from harness.task import Example, Materials, Task

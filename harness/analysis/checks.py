@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.analysis.contrasts import against
-from harness.analysis.controls import ControlComparison
+from harness.analysis.control_comparisons import ControlComparison
+from harness.analysis.declared_contrasts import against
 from harness.analysis.rungs import RungResult
 from harness.evidence import sanity
 from harness.evidence.sanity import Badge

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from typing import Any
 
 from harness import __version__
-from harness.analysis.contrasts import Plan
-from harness.analysis.controls import ControlComparison
-from harness.analysis.costs import Costs, Payoff
+from harness.analysis.control_comparisons import ControlComparison
+from harness.analysis.declared_contrasts import Plan
 from harness.analysis.findings import Findings
+from harness.analysis.rung_costs import Costs, Payoff
 from harness.analysis.rungs import RungResult
 from harness.analysis.runs import RunResult
 from harness.evidence.contrasts import Contrast

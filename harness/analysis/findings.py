@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.checks import checks
-from harness.analysis.contrasts import Plan, contrasts, plan
-from harness.analysis.controls import ControlComparison, compare_controls
-from harness.analysis.costs import Costs, costs
+from harness.analysis.control_comparisons import ControlComparison, compare_controls
+from harness.analysis.declared_contrasts import Plan, contrasts, plan
+from harness.analysis.rung_costs import Costs, costs
 from harness.analysis.rungs import RungResult, rung_results
 from harness.analysis.runs import Ladder, RunResult, warnings
 from harness.evidence import sanity

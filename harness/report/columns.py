@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from harness.report.text import Table
+from harness.report.formatting import Table
 
 __all__ = ["GAP", "Part", "parts"]
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Literal
 
-from harness.analysis.contrasts import changes
+from harness.analysis.declared_contrasts import changes
 from harness.analysis.export import as_json, record
 from harness.analysis.findings import Findings, findings
 from harness.analysis.runs import read_ladders

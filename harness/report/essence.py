@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.analysis.costs import RungCosts
 from harness.analysis.findings import Findings
-from harness.report.costs import amount, without_blanks
+from harness.analysis.rung_costs import RungCosts
+from harness.report.cost_tables import amount, without_blanks
+from harness.report.formatting import Table, footnote, percent, short
 from harness.report.tables import contrasts, scores
-from harness.report.text import Table, footnote, percent, short
 from harness.report.verdicts import chosen, reading
 
 __all__ = ["essence"]

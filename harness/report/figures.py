@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.analysis.rungs import RungResult
-from harness.report.text import footnote
+from harness.report.formatting import footnote
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from harness.analysis.findings import Findings
+from harness.report.formatting import Table, footnote
 from harness.report.tables import tables
-from harness.report.text import Table, footnote
 from harness.report.verdicts import verdicts
 
 __all__ = ["GAP", "fitting", "markdown"]

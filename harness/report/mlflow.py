@@ -24,8 +24,8 @@ from filelock import FileLock
 
 from harness.errors import HarnessError, TrackingError, first_line
 from harness.record.results import COMPLETE, RunFolder, find_runs
+from harness.report.formatting import seeds
 from harness.report.mlflow_run import NOTE, log_batch, log_run, shortened, times
-from harness.report.text import seeds
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

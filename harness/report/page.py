@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness.analysis.contrasts import changes
+from harness.analysis.declared_contrasts import changes
 from harness.analysis.findings import Findings
 from harness.analysis.runs import RunResult
-from harness.report.controls import sentence
+from harness.report.control_sentences import sentence
 from harness.report.figures import ladder_chart, training_chart
+from harness.report.formatting import footnote, percent
 from harness.report.tables import sections
-from harness.report.text import footnote, percent
 from harness.report.verdicts import verdicts
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from statistics import fmean, stdev
 from harness.analysis.findings import Findings
 from harness.analysis.rungs import RungResult
 from harness.evidence.statistics import Interval
-from harness.report.controls import sentence
-from harness.report.costs import costs
-from harness.report.slices import slices
-from harness.report.text import Table, footnote, percent, seeds, with_interval
+from harness.report.control_sentences import sentence
+from harness.report.cost_tables import costs
+from harness.report.formatting import Table, footnote, percent, seeds, with_interval
+from harness.report.slice_tables import slices
 from harness.report.verdicts import chosen, notes, verdicts
 
 __all__ = ["contrasts", "failed_badges", "scores", "sections", "tables"]

@@ -13,8 +13,8 @@ from harness.analysis.findings import Findings
 from harness.analysis.runs import RunResult
 from harness.report.columns import Part, parts
 from harness.report.essence import essence
+from harness.report.formatting import Table
 from harness.report.tables import failed_badges, tables
-from harness.report.text import Table
 from harness.report.verdicts import Verdict, verdicts
 
 __all__ = ["print_table", "show"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.analysis.contrasts import Choice, Plan
+from harness.analysis.declared_contrasts import Choice, Plan
 from harness.analysis.findings import Findings
 from harness.evidence.contrasts import Contrast
-from harness.report.text import percent, with_interval
+from harness.report.formatting import percent, with_interval
 
 __all__ = ["Verdict", "chosen", "notes", "planned", "reading", "verdicts"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.analysis.controls import ControlComparison
+from harness.analysis.control_comparisons import ControlComparison
 from harness.analysis.findings import findings
 from harness.analysis.runs import read_ladder
 from tests.ladders import five, sixteen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.report.columns import parts
-from harness.report.text import Table
+from harness.report.formatting import Table
 
 CELL = "12.3 (10.0–15.6)"
 

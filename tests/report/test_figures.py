@@ -15,7 +15,7 @@ from harness.analysis.runs import read_ladder
 from harness.evidence.statistics import Interval, mean_interval
 from harness.record.results import RunFolder
 from harness.report.figures import TUNED, UNTUNED, ladder_chart, save, training_chart
-from harness.report.text import FOOTNOTE
+from harness.report.formatting import FOOTNOTE
 from tests.record.conftest import ANSWERS, TRAINING, complete_run
 
 

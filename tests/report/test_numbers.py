@@ -13,8 +13,8 @@ from harness.analysis.export import as_json, record
 from harness.analysis.findings import Findings
 from harness.evidence.cost import BreakEven
 from harness.evidence.statistics import Interval
+from harness.report.formatting import percent, short, with_interval
 from harness.report.tables import sections
-from harness.report.text import percent, short, with_interval
 
 Record = dict[str, Any]
 

@@ -8,8 +8,8 @@ from typing import Any
 from harness.analysis.findings import findings
 from harness.analysis.runs import read_ladder
 from harness.record.results import RunFolder
+from harness.report.formatting import Table
 from harness.report.tables import tables
-from harness.report.text import Table
 from tests.record.conftest import TRAINING, complete_run
 
 

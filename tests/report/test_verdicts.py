@@ -12,10 +12,10 @@ from harness.analysis.findings import Findings, findings
 from harness.analysis.runs import read_ladder
 from harness.record.ledger import record
 from harness.record.results import RunFolder
+from harness.report.formatting import percent
 from harness.report.markdown import markdown
 from harness.report.page import page
 from harness.report.terminal import show
-from harness.report.text import percent
 from harness.report.verdicts import chosen, notes, planned, reading, verdicts
 from tests.record.conftest import ANSWERS, TRAINING, complete_run
 

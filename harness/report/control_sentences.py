@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.analysis.controls import ControlComparison
+from harness.analysis.control_comparisons import ControlComparison
 from harness.analysis.rungs import RungResult
 from harness.evidence.statistics import Interval
-from harness.report.text import percent
+from harness.report.formatting import percent
 
 __all__ = ["sentence"]
 

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from harness.analysis.findings import Findings
 from harness.evidence.statistics import Interval
-from harness.report.text import Table, with_interval
+from harness.report.formatting import Table, with_interval
 
 __all__ = ["slices"]
 

@@ -16,9 +16,9 @@ from harness.evidence.cost import Prices
 from harness.record.prices import write_prices
 from harness.record.results import RunFolder
 from harness.report.__main__ import main
-from harness.report.costs import costs
+from harness.report.cost_tables import costs
+from harness.report.formatting import Table
 from harness.report.page import page
-from harness.report.text import Table
 from tests.record.conftest import TRAINING, complete_run
 
 QUESTIONS = [f"q{i}" for i in range(10)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.analysis.costs import Costs, Payoff, RungCosts
+from harness.analysis.rung_costs import Costs, Payoff, RungCosts
 from harness.evidence.cost import Prices
-from harness.report.text import Table, percent, short
+from harness.report.formatting import Table, percent, short
 
 __all__ = ["amount", "costs", "without_blanks"]
 

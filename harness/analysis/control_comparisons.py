@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.analysis.contrasts import against
+from harness.analysis.declared_contrasts import against
 from harness.analysis.rungs import RungResult
 from harness.evidence.contrasts import Contrast
 from harness.evidence.statistics import CONFIDENCE, Interval

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.analysis.contrasts import against
+from harness.analysis.declared_contrasts import against
 from harness.analysis.rungs import RungResult
 from harness.evidence.contrasts import Contrast, adjusted
 from harness.evidence.cost import (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.analysis.findings import Findings, findings
 from harness.analysis.runs import read_ladder
-from harness.report.slices import WIDEST, slices
+from harness.report.slice_tables import WIDEST, slices
 from tests.ladders import kinds
 from tests.record.conftest import complete_run
 

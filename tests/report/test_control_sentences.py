@@ -8,7 +8,7 @@ import pytest
 
 from harness.analysis.findings import findings
 from harness.analysis.runs import read_ladder
-from harness.report.controls import sentence
+from harness.report.control_sentences import sentence
 from tests.analysis.conftest import right, shown
 from tests.record.conftest import complete_run
 

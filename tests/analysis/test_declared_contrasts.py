@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.analysis.contrasts import changes, contrasts, plan
+from harness.analysis.declared_contrasts import changes, contrasts, plan
 from harness.analysis.findings import findings
 from harness.analysis.rungs import RungResult, rung_results
 from harness.analysis.runs import read_ladder

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -17,10 +15,6 @@ from harness.configuration.mistakes import one_line
 from harness.errors import ConfigError, HarnessError
 from harness.experiment import Sweep, compose
 from harness.home import CONF
-
-if TYPE_CHECKING:
-    from harness.report.findings import Findings
-    from harness.report.ladder import Row
 
 __all__ = ["main"]
 
@@ -55,14 +49,7 @@ def _run(given: Any) -> None:
             name = flag.replace("_", "-")
             raise ConfigError(f"--{name}: is not for harness; fix: --config-dir=FOLDER")
     folders = [] if given.config_dir is None else [given.config_dir]
-    Sweep().run(compose(given.overrides, config_dirs=folders, sweep=not given.run), _print)
-
-
-def _print(rows: Sequence[Row], found: Findings, page: Path) -> None:
-    from harness.report.terminal import show
-
-    show(rows, found)
-    print(f"report: {page}")
+    Sweep().run(compose(given.overrides, config_dirs=folders, sweep=not given.run), said="essence")
 
 
 if __name__ == "__main__":

@@ -16,19 +16,16 @@ from harness.errors import ConfigError, HarnessError, RungUnavailableError, Trac
 from harness.progress import hidden, say_again
 
 if TYPE_CHECKING:
+    from harness.analysis.findings import Findings
     from harness.evidence.cost import Prices
     from harness.evidence.isolation import Certificate, Isolation
     from harness.record.results import RunFolder
-    from harness.record.tracking import Tracking
-    from harness.report.findings import Findings
-    from harness.report.ladder import Row
+    from harness.report.conclude import Said
+    from harness.report.mlflow import Tracking
     from harness.run import Job
     from harness.task import Task
 
 __all__ = ["JobSpec", "Sweep", "compare", "compare_all", "compose"]
-
-Show = Callable[["Sequence[Row]", "Findings", Path], None]
-"""Told of each ladder: its runs, what they prove, and where its page is."""
 
 
 def compare(
@@ -105,7 +102,7 @@ class Sweep:
         self._certified: dict[tuple[Isolation, int], tuple[Task, Certificate]] = {}
         say_again()
 
-    def run(self, specs: Sequence[JobSpec], show: Show | None = None) -> list[Findings]:
+    def run(self, specs: Sequence[JobSpec], said: Said = "nothing") -> list[Findings]:
         """Run all jobs, then report every task and eval set that they added to.
 
         What was finished before a mistake or Ctrl-C is reported too, before the exception goes on.
@@ -118,7 +115,7 @@ class Sweep:
                     self._run(number, spec)
         finally:
             if self.finished:
-                found = self._report(show)
+                found = self._report(said)
         if not self.finished:
             raise ConfigError("nothing was run: every rung was left out, see above")
         return found
@@ -166,32 +163,23 @@ class Sweep:
             except HarnessError as error:
                 print(f"warning: control {control.rung.name} is left out: {error}", file=sys.stderr)
 
-    def _report(self, show: Show | None) -> list[Findings]:
+    def _report(self, said: Said) -> list[Findings]:
         """Compare, write and track the ladders that were added to, from what is on disk."""
+        from harness.record.prices import write_prices
         from harness.record.results import find_runs
-        from harness.report.contrasts import write_changes
-        from harness.report.costs import write_prices
-        from harness.report.findings import findings
-        from harness.report.ladder import ladders
-        from harness.report.page import write_page
+        from harness.report.conclude import conclude
 
         reported: list[Findings] = []
         for task_folder in dict.fromkeys(done.task_folder for done in self.finished):
             own = [done for done in self.finished if done.task_folder == task_folder]
             last = own[-1]
             write_prices(task_folder, last.prices)
-            ours = {_eval_of(done.folder) for done in own}
-            for rows in ladders(find_runs(task_folder)):
-                if _eval_of(rows[0].folder) in ours:
-                    found = findings(rows)
-                    write_changes(rows, found.contrasts)
-                    page = write_page(rows, found)
-                    if show:
-                        show(rows, found, page)
-                    else:
-                        self._say(f"report: {page}")
-                    _track(partial(last.tracking.conclude, last.sweep, rows, found), task_folder)
-                    reported.append(found)
+            evals = {_eval_of(done.folder) for done in own}
+            for found in conclude(find_runs(task_folder), evals, said):
+                if said == "nothing":
+                    self._say(f"report: {found.path('report', 'html')}")
+                _track(partial(last.tracking.conclude, last.sweep, found), task_folder)
+                reported.append(found)
         return reported
 
     def _say(self, line: str) -> None:
@@ -212,7 +200,7 @@ def _track(action: Callable[[], None], where: Path) -> None:
         print(f"warning: {error}", file=sys.stderr)
         print(
             f"warning: the result is safe in {where}; mirror it later with "
-            f"`python -m harness.record.tracking {where}`",
+            f"`python -m harness.report.mlflow {where}`",
             file=sys.stderr,
         )
 

@@ -25,7 +25,7 @@ from harness.models.grammar import check_constraint, check_targets
 from harness.progress import say_once, silence_libraries
 from harness.record import ledger, provenance
 from harness.record.clock import Clock
-from harness.record.declaration import declare, ladder_path
+from harness.record.declaration import declaration_path, declare
 from harness.record.results import RunFolder
 from harness.task import Task
 from harness.trials import Candidate, Trial, best, take_over, try_all
@@ -174,7 +174,7 @@ def run(job: Job, certify: Certify = Isolation.certify) -> RunFolder:
 def _declare(job: Job, task_folder: Path, sealed: str) -> None:
     """Write down what is to be compared before anything is answered; say if that was changed."""
     known = ledger.judged(ledger.ledger_path(task_folder, sealed))
-    path = ladder_path(task_folder, sealed)
+    path = declaration_path(task_folder, sealed)
     if changed := declare(path, asdict(job.contrasts), after=known):
         say_once(
             f"{job.task.name}: other contrasts were declared on {changed.made}; reports now test "

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness.analysis.findings import findings
+from harness.analysis.runs import read_ladder, warnings
 from harness.answer import Label
 from harness.errors import LeakError, RungUnavailableError, TaskError
 from harness.evidence.isolation import Isolation
@@ -20,10 +22,8 @@ from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
 from harness.models.local import ModelSpec
 from harness.models.local.engine import LocalEngine
-from harness.report.findings import findings
-from harness.report.ladder import ladders, warnings
+from harness.report.formatting import Table
 from harness.report.terminal import print_table
-from harness.report.text import Table
 from harness.run import run
 from harness.sources import read_file
 from harness.task import Example, Materials, Task
@@ -147,8 +147,7 @@ def test_three_labelled_examples_and_no_dev_are_enough_to_go_through(
     job = job_of(small, apt_spec, tmp_path / "results", rung, embedder=LetterEmbedder(), **settings)
     runs = [run(job), *map(run, job.beside(run(job)))]
     assert runs[0].read("manifest.json")["dev"]["n"] == 1
-    [rows] = ladders(runs)
-    assert findings(rows).ladder[0].primary.n == 2
+    assert findings(read_ladder(runs)).rungs[0].primary.n == 2
 
 
 @pytest.mark.parametrize("rung", [Rung("prompt", "full"), LORA], ids=["prompt", "lora"])
@@ -231,8 +230,7 @@ def test_a_run_says_what_it_showed_less_of(
     line = "rung.shots.k lowered from 4 to 3: there are 3 train examples to show"
     assert f"tickets / few_shot: {line}\n" in capsys.readouterr().err
     assert folder.read("manifest.json")["lowered"] == [line]
-    [rows] = ladders([folder])
-    assert f"few_shot: {line}" in warnings(rows)
+    assert f"few_shot: {line}" in warnings(read_ladder([folder]).runs)
 
 
 def test_an_example_too_long_to_learn_from_is_found_before_training(

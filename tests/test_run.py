@@ -552,7 +552,8 @@ def test_controls_are_runs_of_their_own_beside_the_rung(job: MakeJob, task: Task
     assert list(folders) == ["majority", "nearest_answer", "lora_shuffled_targets"]
     manifests = {name: folder.read("manifest.json") for name, folder in folders.items()}
     assert manifests["lora_shuffled_targets"]["control"] == {
-        "kind": "shuffled_targets", "of": "lora", "shows": "", "judges": True,
+        "kind": "shuffled_targets", "of": "lora",
+        "shows": "trained on other examples' targets", "judges": True,
     }  # fmt: skip
     assert manifests["majority"]["control"]["kind"] == "majority"
     assert manifests["majority"]["parameters"] == 0
@@ -737,7 +738,7 @@ def test_what_is_compared_is_declared_before_the_first_answer_and_a_change_is_sa
         stop_after(0, patch)
         with pytest.raises(KeyboardInterrupt):
             run(job())
-    (path,) = job().root.glob("tickets/ladder-*.json")
+    (path,) = job().root.glob("tickets/declared-*.json")
     (blind,) = declarations(path)
     assert (blind.contrasts["margin"], blind.after) == (None, 0)
     run(job())

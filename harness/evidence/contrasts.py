@@ -122,8 +122,8 @@ class Contrast:
     p: float
     """Two-sided, of no difference."""
     test: str
-    detectable: float
-    """The smallest true difference that this eval set would find with 80% power."""
+    error: StandardError
+    """Of the difference."""
     equivalent: float | None
     """p of a difference as large as the margin (TOST); None without a margin."""
     groups: int
@@ -135,6 +135,24 @@ class Contrast:
     worsened: tuple[str, ...]
     p_adjusted: float = float("nan")
     """After Holm's correction over the declared family."""
+    family: int = 1
+    """How many contrasts the correction is for."""
+
+    @property
+    def level(self) -> float:
+        """The p below which this contrast is significant whatever the others of its family show.
+
+        Holm's first step; his later ones, which need the others' p, are never stricter.
+        """
+        return (1 - CONFIDENCE) / self.family
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true difference that this eval set would find with 80% power.
+
+        At `level`, in the unit of the metric; infinite for a single group of questions.
+        """
+        return _detectable(self.error, self.level)
 
     @property
     def name(self) -> str:
@@ -195,7 +213,7 @@ def compare(
         theirs.rung,
         metric,
         *tested,
-        detectable=_detectable(error),
+        error=error,
         equivalent=None if margin is None else _equivalent(difference, error, margin, labels),
         groups=int(labels.max()) + 1,
         seeds=(ours.seeds, theirs.seeds),
@@ -211,7 +229,10 @@ def adjusted(contrasts: Sequence[Contrast]) -> list[Contrast]:
     from statsmodels.stats.multitest import multipletests
 
     corrected = multipletests([c.p for c in contrasts], method="holm")[1]
-    return [replace(c, p_adjusted=float(p)) for c, p in zip(contrasts, corrected, strict=True)]
+    return [
+        replace(c, p_adjusted=float(p), family=len(contrasts))
+        for c, p in zip(contrasts, corrected, strict=True)
+    ]
 
 
 def _over_seeds(
@@ -288,13 +309,15 @@ def _mean(sums: Values, axis: int) -> Values:
     return means
 
 
-def _detectable(error: StandardError) -> float:
-    """Minimum detectable effect of a two-sided t test at 5% with 80% power (Bloom 1995), by the
-    noncentral t distribution; its other tail is nothing at this power.
+def _detectable(error: StandardError, level: float) -> float:
+    """Minimum detectable effect of a two-sided t test at `level` with 80% power (Bloom 1995), by
+    the noncentral t distribution; its other tail is nothing at this power.
     """
     from scipy.special import nctdtrinc
+    from scipy.stats import t
 
-    return float(nctdtrinc(error.freedom, 1 - POWER, error.quantile) * error.value)
+    critical = t.ppf(1 - level / 2, error.freedom)
+    return float(nctdtrinc(error.freedom, 1 - POWER, critical) * error.value)
 
 
 def _equivalent(difference: Values, error: StandardError, margin: float, labels: Labels) -> float:

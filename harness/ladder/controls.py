@@ -126,14 +126,18 @@ def controls(rung: Rung, task: Task, wanted: bool | None) -> Iterator[Control]:
     if not wanted:
         return
     if isinstance(rung.retrieval, Retrieval):
-        yield _of(rung, "random_passages", retrieval=RandomPassages(rung.retrieval.k))
+        drawn = RandomPassages(rung.retrieval.k)
+        yield _of(rung, "random_passages", "passages at random", retrieval=drawn)
         gold = {e.id: e.gold_passages for e in task.eval if e.gold_passages}
         if gold:
-            yield _of(rung, "oracle_passages", retrieval=OraclePassages(gold))
+            ceiling = "the right passages, which perfect retrieval would find (ceiling)"
+            yield _of(rung, "oracle_passages", ceiling, retrieval=OraclePassages(gold))
     if rung.tuning:
-        shuffled = _of(rung, "shuffled_targets", transform=ShuffledTargets())
+        shows = "trained on other examples' targets"
+        shuffled = _of(rung, "shuffled_targets", shows, transform=ShuffledTargets())
         yield replace(shuffled, judges=True)
 
 
-def _of(rung: Rung, kind: str, **slots: Any) -> Control:
-    return Control(kind, replace(rung, name=f"{rung.name}_{kind}", **slots), rung.name)
+def _of(rung: Rung, kind: str, shows: str, **slots: Any) -> Control:
+    changed = replace(rung, name=f"{rung.name}_{kind}", **slots)
+    return Control(kind, changed, rung.name, shows)

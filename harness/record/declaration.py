@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from harness.errors import ResultsError
 
-__all__ = ["Declaration", "declarations", "declare", "ladder_path"]
+__all__ = ["Declaration", "declaration_path", "declarations", "declare"]
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Declaration:
     """Runs on this eval set that were finished by then; 0 is a declaration made blind."""
 
 
-def ladder_path(task_folder: Path, fingerprint: str) -> Path:
-    """The ladder file of the eval set with this fingerprint; it need not exist."""
-    return task_folder / f"ladder-{fingerprint[:8]}.json"
+def declaration_path(task_folder: Path, fingerprint: str) -> Path:
+    """The declarations for the eval set with this fingerprint; the file need not exist."""
+    return task_folder / f"declared-{fingerprint[:8]}.json"
 
 
 def declarations(path: Path) -> list[Declaration]:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from harness.errors import ResultsError
 from harness.evidence.statistics import Interval
+from harness.record.manifest import upgraded
 from harness.task import Example, Prediction, Score
 
 __all__ = ["Results", "RunFolder", "find_runs", "load_results"]
@@ -115,6 +116,13 @@ class RunFolder:
         """A file of the run, all of it or nothing."""
         _write(self.path / name, text)
 
+    def manifest(self) -> dict[str, Any]:
+        """Where the run comes from, with what older manifests do not say filled in.
+
+        Raises ResultsError if it cannot be read.
+        """
+        return upgraded(self.read("manifest.json"))
+
     def read(self, name: str) -> Any:
         """A JSON file of the run. Raises ResultsError if it cannot be read."""
         path = self.path / name
@@ -163,10 +171,10 @@ def load_results(root: str | Path) -> Results:
     runs: list[dict[str, Any]] = []
     items: list[pd.DataFrame] = []
     for folder in folders:
-        manifest = folder.read("manifest.json")
+        manifest = folder.manifest()
         names = ("run", "task", "rung", "model", "seed", "limit", "primary")
         about = {name: manifest[name] for name in names}
-        control = manifest.get("control")  # older results do not say
+        control = manifest["control"]
         about["control"] = control["kind"] if control else None
         about["eval_sha256"] = manifest["fingerprints"]["eval"]
         numbers = folder.read("metrics.json")

@@ -1,1 +1,1 @@
-"""HOW IT IS SHOWN: the ladder as a table, as figures, as a page; read from results/ alone."""
+"""HOW IT IS SHOWN: Findings in words, tables and pictures; in a terminal, a page and MLflow."""

@@ -6,35 +6,40 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.analysis.export import as_json, record
+from harness.errors import HarnessError, ResultsError
 from harness.record.results import find_runs
-from harness.report.contrasts import write_changes
+from harness.report.conclude import Said, conclude
 from harness.report.figures import ladder_chart, save
-from harness.report.findings import findings
-from harness.report.ladder import ladders
-from harness.report.page import write_page
-from harness.report.terminal import show
 
 __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print one table per sealed eval set; returns the exit code."""
+    """Report each sealed eval set; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m harness.report",
-        description="Print the ladders of a results folder; one table for each sealed eval set.",
+        description="Report the ladders of a results folder, one for each sealed eval set.",
     )
     parser.add_argument("results", help="a folder, for instance results/support_json")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--full", action="store_true", help="print all tables, as the page has them")
+    how.add_argument(
+        "--json", action="store_true", help="print the findings as a list, as docs/findings.md says"
+    )
     parser.add_argument("--chart", help="also draw the (last) ladder into this .png or .svg file")
     options = parser.parse_args(arguments)
+    said: Said = "nothing" if options.json else "full" if options.full else "essence"
     try:
-        for rows in ladders(find_runs(options.results)):
-            found = findings(rows)
-            show(rows, found)
-            write_changes(rows, found.contrasts)
-            print(f"report: {write_page(rows, found)}")
-            if options.chart:
-                save(ladder_chart(found.ladder), Path(options.chart))
+        found = conclude(find_runs(options.results), said=said)
+        if options.json:
+            print(as_json([record(one) for one in found]))
+        if options.chart:
+            if not found[-1].rungs:
+                raise ResultsError(
+                    f"{options.results}: holds controls alone; there is no ladder to draw"
+                )
+            save(ladder_chart(found[-1].rungs), Path(options.chart))
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

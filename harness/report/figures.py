@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.report.entries import Entry, footnote
-from harness.report.findings import curve
+from harness.analysis.rungs import RungResult
+from harness.report.formatting import footnote
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +20,7 @@ WIDTH = 5.4
 """Inches: letters stay readable where the picture is shrunk to a phone."""
 
 
-def ladder_chart(ladder: Sequence[Entry]) -> Figure:
+def ladder_chart(ladder: Sequence[RungResult]) -> Figure:
     """The primary metric of each rung as a bar with its 95% interval, first rung on top.
 
     Where there are several seeds the bar is their mean, and each is a dot.
@@ -30,21 +30,21 @@ def ladder_chart(ladder: Sequence[Entry]) -> Figure:
     first = ladder[0].manifest
     figure = Figure(figsize=(WIDTH, 1.3 + 0.5 * len(ladder)), layout="constrained")
     axes = figure.add_subplot()
-    for y, entry in enumerate(ladder):
-        value = entry.primary
-        axes.barh(y, 100 * value.value, height=0.62, color=TUNED if entry.tuned else UNTUNED)
+    for y, rung in enumerate(ladder):
+        value = rung.primary
+        axes.barh(y, 100 * value.value, height=0.62, color=TUNED if rung.tuned else UNTUNED)
         if value.low is not None and value.high is not None:
             # Around its own middle: an interval may miss its value, if only by a rounding error.
             middle, half = 50 * (value.high + value.low), 50 * (value.high - value.low)
             axes.errorbar(middle, y, xerr=half, color=INK, capsize=4, fmt="none")
-        if len(entry.rows) > 1:
-            dots = [100 * row.primary.value for row in entry.rows]
+        if len(rung.runs) > 1:
+            dots = [100 * run.primary.value for run in rung.runs]
             axes.plot(dots, [y + 0.2] * len(dots), "o", color="white", mec=INK, ms=4, zorder=3)
-        end = 100 * max(value.high or 0.0, *(row.primary.value for row in entry.rows), value.value)
+        end = 100 * max(value.high or 0.0, *(run.primary.value for run in rung.runs), value.value)
         axes.annotate(
             f"{100 * value.value:.1f}", (end, y), (5, 0), textcoords="offset points", va="center"
         )
-    axes.set_yticks(range(len(ladder)), [entry.label for entry in ladder])
+    axes.set_yticks(range(len(ladder)), [rung.label for rung in ladder])
     axes.invert_yaxis()
     axes.set_xlim(0, 112)
     axes.set_xticks(range(0, 101, 20))
@@ -56,19 +56,19 @@ def ladder_chart(ladder: Sequence[Entry]) -> Figure:
     return figure
 
 
-def training_chart(entry: Entry) -> Figure:
-    """Loss of a tuned rung by step, a line for each seed: on train, and on dev at each look."""
+def training_chart(rung: RungResult) -> Figure:
+    """Loss of a tuned rung by step, a line for each seed: on train, and on dev."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
     axes = figure.add_subplot()
-    for place, row in enumerate(entry.rows):
+    for place, run in enumerate(rung.runs):
         for name, colour, marker in (("loss", UNTUNED, ""), ("dev_loss", TUNED, "o")):
-            seen = [(p["step"], p[name]) for p in curve(row) if name in p]
+            seen = [(p["step"], p[name]) for p in run.curve if name in p]
             if seen:
                 label = None if place else LOSSES[name]
                 axes.plot(*zip(*seen, strict=True), color=colour, marker=marker, label=label)
-    axes.set(title=entry.label, xlabel="step", ylabel="loss per token", ylim=(0, None))
+    axes.set(title=rung.label, xlabel="step", ylabel="loss per token", ylim=(0, None))
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -6,26 +6,25 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from harness.report.entries import footnote
-from harness.report.findings import Findings
-from harness.report.ladder import Row, warnings
+from harness.analysis.findings import Findings
+from harness.report.formatting import Table, footnote
 from harness.report.tables import tables
-from harness.report.text import Table
+from harness.report.verdicts import verdicts
 
-__all__ = ["fitting", "markdown"]
+__all__ = ["GAP", "fitting", "markdown"]
 
 GAP = "\n\n"
 
 
-def markdown(rows: Sequence[Row], found: Findings) -> list[str]:
+def markdown(found: Findings) -> list[str]:
     """The report in parts, the most important first."""
-    verdicts = []
-    for v in found.verdicts:
+    lines = []
+    for v in verdicts(found):
         blocked = f" **Blocked: {v.blocked}.**" if v.blocked else ""
-        verdicts.append(f"- {'; '.join(filter(None, [v.text, v.detail]))}.{blocked}")
+        lines.append(f"- {'; '.join(filter(None, [v.text, v.detail]))}.{blocked}")
     return [
-        *(f"**{warning}**" for warning in warnings(rows)),
-        *filter(None, ["\n".join(verdicts), _plain(footnote(found.ladder))]),
+        *(f"**{warning}**" for warning in found.warnings),
+        *filter(None, ["\n".join(lines), _plain(footnote(found.rungs))]),
         *(_drawn(table) for table in tables(found)),
     ]
 

@@ -3,129 +3,113 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness.evidence.contrasts import Contrast
-from harness.report.contrasts import changes, changes_path
-from harness.report.entries import footnote
+from harness.analysis.declared_contrasts import changes
+from harness.analysis.findings import Findings
+from harness.analysis.runs import RunResult
+from harness.report.control_sentences import sentence
 from harness.report.figures import ladder_chart, training_chart
-from harness.report.findings import Findings
-from harness.report.ladder import Row, warnings
+from harness.report.formatting import footnote, percent
 from harness.report.tables import sections
-from harness.report.text import percent
+from harness.report.verdicts import verdicts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["page", "write_page"]
+__all__ = ["page"]
 
 SHOWN = 400
 """Changed questions in the page; all of them are in the file beside it."""
 
 
-def write_page(rows: Sequence[Row], found: Findings) -> Path:
-    """Write `report-<eval>.html` beside the rungs' folders; returns its path."""
-    name = f"report-{rows[0].manifest['fingerprints']['eval'][:8]}.html"
-    path = rows[0].folder.path.parents[1] / name
-    path.write_text(page(rows, found), encoding="utf-8")
-    return path
-
-
-def page(rows: Sequence[Row], found: Findings) -> str:
-    """The report of one ladder and what was found on it."""
-    first = rows[0].manifest
+def page(found: Findings) -> str:
+    """The report of one ladder."""
+    first = found.manifest
     environment = Environment(
         loader=PackageLoader("harness.report", ""), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template("page.html.jinja").render(
         task=first["task"],
         n=first["n"],
-        eval=first["fingerprints"]["eval"],
-        warnings=warnings(rows),
-        found=found,
-        verdicts=found.verdicts,
-        footnote=footnote(found.ladder),
+        eval=found.ladder.eval_set,
+        warnings=found.warnings,
+        verdicts=verdicts(found),
+        controls=[(one.control.label, sentence(one)) for one in found.controls],
+        checks=found.checks,
+        footnote=footnote(found.rungs),
         sections=sections(found),
-        certificates=_certificates(rows),
-        runs=[_origin(row) for row in rows],
-        licences={what: licence for r in rows for what, licence in r.manifest["licences"].items()},
+        certificates=_certificates(found.runs),
+        runs=[_origin(run) for run in found.runs],
+        licences={k: v for run in found.runs for k, v in run.manifest["licences"].items()},
         versions=first["versions"],
         machine=first["machine"],
-        **_about(rows),
+        numbers_file=found.path("findings", "json").name,
+        **_about(found.runs),
         **_pictures(found),
-        **_changed(rows, found.contrasts),
+        **_changed(found),
     )
 
 
-def _about(rows: Sequence[Row]) -> dict[str, Any]:
+def _about(runs: Sequence[RunResult]) -> dict[str, Any]:
     """Which models answered, and what all runs were started with."""
-    variants = {row.manifest["variant"] for row in rows}
-    models = [f"{m['model']} ({m['dtype']})" for row in rows if (m := row.manifest)["model"]]
+    variants = {run.manifest["variant"] for run in runs}
+    models = [f"{m['model']} ({m['dtype']})" for run in runs if (m := run.manifest)["model"]]
     return {
         "models": list(dict.fromkeys(models)),
-        "variant": rows[0].manifest["variant"] if len(variants) == 1 else "",
+        "variant": runs[0].manifest["variant"] if len(variants) == 1 else "",
     }
 
 
 def _pictures(found: Findings) -> dict[str, Any]:
-    tuned = [entry for entry in found.ladder if entry.tuned]
+    tuned = [rung for rung in found.rungs if rung.tuned]
     return {
-        "chart": _svg(ladder_chart(found.ladder)) if found.ladder else "",
-        "curves": [_svg(training_chart(entry)) for entry in tuned],
+        "chart": _svg(ladder_chart(found.rungs)) if found.rungs else "",
+        "curves": [_svg(training_chart(rung)) for rung in tuned],
     }
 
 
-def _changed(rows: Sequence[Row], contrasts: Sequence[Contrast]) -> dict[str, Any]:
-    changed = list(_changes(rows, contrasts))
+def _changed(found: Findings) -> dict[str, Any]:
+    changed = list(_changes(found))
     return {
         "changes": changed[:SHOWN],
         "left_out": max(0, len(changed) - SHOWN),
-        "changes_file": changes_path(rows).name,
+        "changes_file": found.path("contrasts", "jsonl").name,
     }
 
 
-def _changes(rows: Sequence[Row], found: Sequence[Contrast]) -> Iterator[dict[str, Any]]:
+def _changes(found: Findings) -> Iterator[dict[str, Any]]:
     """The changed questions with their texts, largest change first."""
-    path = rows[0].folder.eval_path(rows[0].manifest["fingerprints"]["eval"])
-    asked = _asked(path)
-    names = {(c.rung, c.baseline): c.name for c in found}
-    lines = changes(rows, found)
+    names = {(c.rung, c.baseline): c.name for c in found.contrasts}
+    lines = changes(found.rungs, found.contrasts)
     for line in sorted(lines, key=lambda one: -abs(one["values"][1] - one["values"][0])):
+        question = found.ladder.questions.get(line["id"], {})
         yield line | {
             "name": names[line["rung"], line["baseline"]],
-            **asked.get(line["id"], {"input": "", "target": ""}),
+            "input": question.get("input", ""),
+            "target": question.get("target", ""),
             "before": percent(line["values"][0]),
             "after": percent(line["values"][1]),
         }
 
 
-def _asked(path: Path) -> dict[str, dict[str, str]]:
-    """Input and target of each sealed question; nothing if the runs' folder was moved alone."""
-    if not path.exists():
-        return {}
-    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return {line["id"]: {"input": line["input"], "target": line["target"]} for line in lines}
-
-
-def _certificates(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def _certificates(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
     """Each certificate once, with the rungs that ran under it."""
     seen: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        certificate = row.manifest["isolation"]
+    for run in runs:
+        certificate = run.manifest["isolation"]
         same = seen.setdefault(repr(certificate), {**certificate, "labels": []})
-        same["labels"].append(row.label)
+        same["labels"].append(run.label)
     return [{**c, "rungs": ", ".join(c["labels"])} for c in seen.values()]
 
 
-def _origin(row: Row) -> dict[str, Any]:
-    m = row.manifest
+def _origin(run: RunResult) -> dict[str, Any]:
+    m = run.manifest
     return {
-        "label": row.label,
+        "label": run.label,
         "command": m["command"],
         "run": m["run"],
         "git": m["git"],

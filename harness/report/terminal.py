@@ -1,62 +1,72 @@
-"""The ladder in a terminal."""
+"""The ladder in a terminal: the essence in one screen, or all tables."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 import rich.table
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.text import Text
 
-from harness.report.findings import Findings, Verdict
-from harness.report.ladder import Row, warnings
-from harness.report.tables import tables
-from harness.report.text import Table
+from harness.analysis.findings import Findings
+from harness.analysis.runs import RunResult
+from harness.report.columns import Part, parts
+from harness.report.essence import essence
+from harness.report.formatting import Table
+from harness.report.tables import failed_badges, tables
+from harness.report.verdicts import Verdict, verdicts
 
 __all__ = ["print_table", "show"]
 
 PIPE_WIDTH = 120
 """Columns when the output goes into a file or another program."""
 
-WIDE = 1000
-"""Columns in which any table has room, to measure how many it wants."""
-
 COLOURS = {"better": "green", "worse": "red"}
 
 
-def show(rows: Sequence[Row], found: Findings, console: Console | None = None) -> None:
-    """Print one ladder: warnings, the verdict, and what it rests on."""
+def show(found: Findings, console: Console | None = None, *, full: bool = False) -> None:
+    """Print one ladder: warnings, the verdicts and what they rest on; `full` prints all tables."""
     console = console or Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = max(console.width, PIPE_WIDTH)
-    first = rows[0].manifest
-    console.print()
-    console.print(
-        f"[bold]{first['task']}[/bold]  n={first['n']}  "
-        f"eval {first['fingerprints']['eval'][:8]}  "
-        f"model {', '.join(dict.fromkeys(_model(r) for r in rows if r.manifest['model']))}",
-        highlight=False,
-    )
-    if len({row.manifest["variant"] for row in rows}) == 1 and first["variant"]:
-        console.print(f"with {first['variant']}", highlight=False, markup=False)
-    for warning in warnings(rows):
+    _head(found, console)
+    for warning in found.warnings:
         console.print(Text(f"! {warning}", style="bold red"))
-    for verdict in found.verdicts:
+    for verdict in verdicts(found):
         console.print(_line(verdict))
-    for table in tables(found):
-        print_table(console, table, first["primary"])
+    for table in tables(found) if full else essence(found):
+        print_table(console, table, found.primary)
         for note in table.notes:
             console.print(Text(note, style="dim"))
+    failed = [] if full else failed_badges(found)  # the table of badges says it too
+    if failed:
+        console.print()
+    for line in failed:
+        console.print(Text(line, style="yellow"))
 
 
 def print_table(console: Console, table: Table, bold: str) -> None:
-    """Print a table; where it is too wide, headings are broken between words, not inside one."""
-    drawn = _drawn(table, bold)
-    if console.measure(drawn, options=console.options.update(width=WIDE)).maximum > console.width:
-        drawn = _drawn(table, bold, tight=True)
-    console.print(drawn)
+    """Print a table, in several parts if it is too wide; the column headed `bold` stands out."""
+    console.print()
+    console.print(Text(table.title, style="italic"))
+    for place, part in enumerate(parts(table, console.width)):
+        if place:
+            console.print()
+        console.print(_drawn(part, table, bold))
+
+
+def _head(found: Findings, console: Console) -> None:
+    first = found.manifest
+    models = dict.fromkeys(_model(run) for run in found.runs if run.manifest["model"])
+    console.print()
+    console.print(
+        f"[bold]{first['task']}[/bold]  n={first['n']}  eval {found.ladder.eval_set[:8]}  "
+        f"model {', '.join(models)}",
+        highlight=False,
+    )
+    if len({run.manifest["variant"] for run in found.runs}) == 1 and first["variant"]:
+        console.print(f"with {first['variant']}", highlight=False, markup=False)
 
 
 def _line(verdict: Verdict) -> Text:
@@ -68,26 +78,23 @@ def _line(verdict: Verdict) -> Text:
     return line
 
 
-def _drawn(table: Table, bold: str, *, tight: bool = False) -> rich.table.Table:
+def _drawn(part: Part, table: Table, bold: str) -> rich.table.Table:
     drawn = rich.table.Table(
-        title=table.title,
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=tight,
+        box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True
     )
-    for place, heading in enumerate(table.headings):
+    for place, heading in enumerate(part.headings):
         drawn.add_column(
-            heading if heading in table.prose else heading.replace(" ", "\n" if tight else " "),
+            Text(heading),
+            width=part.widths[place],
             justify="left" if place == 0 or heading in table.prose else "right",
             overflow="fold",
             style="bold" if heading == bold else "",
         )
-    for line in table.lines:
+    for line in part.lines:
         drawn.add_row(*(Text(cell) for cell in line))
     return drawn
 
 
-def _model(row: Row) -> str:
-    m = row.manifest
+def _model(run: RunResult) -> str:
+    m = run.manifest
     return f"{m['model']} ({m['licences']['model']}, {m['dtype']})"

@@ -250,6 +250,17 @@ def test_a_family_is_corrected_by_holm() -> None:
     assert adjusted([]) == []
 
 
+def test_in_a_family_what_is_detectable_is_at_the_level_of_holms_first_step() -> None:
+    a, b = graded(80, 0.0)
+    single = compare(one("a", a), one("b", b), "fields", alone(a))
+    family = adjusted([single, single, single])
+    assert (single.family, single.level) == (1, pytest.approx(0.05))
+    assert [c.level for c in family] == pytest.approx([0.05 / 3] * 3)
+    effect = TTestPower().solve_power(nobs=80, alpha=0.05 / 3, power=0.8)
+    spread = np.std(np.array(list(a.values())) - list(b.values()), ddof=1)
+    assert [c.detectable for c in family] == pytest.approx([effect * spread] * 3, rel=1e-3)
+
+
 def test_a_worse_rung_is_called_worse() -> None:
     a, b = graded(100, -0.1)
     contrast: Contrast = adjusted([compare(one("a", a), one("b", b), "fields", alone(a))])[0]

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ResultsError
-from harness.record.declaration import declarations, declare, ladder_path
+from harness.record.declaration import declaration_path, declarations, declare
 
 FIRST = {"against": ["prompt"], "margin": None}
 LATER = {"against": ["prompt"], "margin": 0.02}
 
 
 def test_a_declaration_is_kept_once_and_a_changed_one_beside_it(tmp_path: Path) -> None:
-    path = ladder_path(tmp_path / "tickets", "0123456789abcdef")
-    assert path.name == "ladder-01234567.json"
+    path = declaration_path(tmp_path / "tickets", "0123456789abcdef")
+    assert path.name == "declared-01234567.json"
     assert declarations(path) == []
     assert declare(path, FIRST, after=0) is None
     assert declare(path, FIRST, after=3) is None
@@ -26,7 +26,7 @@ def test_a_declaration_is_kept_once_and_a_changed_one_beside_it(tmp_path: Path) 
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
-    path = ladder_path(tmp_path, "0123456789abcdef")
+    path = declaration_path(tmp_path, "0123456789abcdef")
     path.write_text('[{"contrasts": {}}]')
-    with pytest.raises(ResultsError, match=r"ladder-01234567\.json: cannot be read .* delete it"):
+    with pytest.raises(ResultsError, match=r"declared-01234567\.json: cannot be read .* delete it"):
         declarations(path)

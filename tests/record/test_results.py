@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis.runs import read_ladder
 from harness.errors import ResultsError
 from harness.evidence.contrasts import Contrasts
 from harness.evidence.isolation import Isolation
@@ -16,7 +17,6 @@ from harness.ladder.rung import Rung
 from harness.models.embedder import Embedder
 from harness.models.local import ModelSpec
 from harness.record.results import RunFolder, find_runs, load_results
-from harness.report.ladder import ladder
 from harness.run import Job, run
 from harness.task import Score, Task
 from harness.trials import Candidate
@@ -179,10 +179,10 @@ def test_ids_and_groups_that_look_like_one_number_stay_apart(tmp_path: Path) -> 
     folder = complete_run(tmp_path, answers=dict.fromkeys(spelled, "red"))
     items = load_results(tmp_path).items
     assert list(items.id) == list(items.group) == spelled
-    (row,) = ladder([folder])
-    assert row.groups == {name: name for name in spelled}
-    assert list(row.values) == spelled
-    assert len(set(group_labels(list(row.groups.values())))) == len(spelled)
+    (run_result,) = read_ladder([folder]).runs
+    assert run_result.groups == {name: name for name in spelled}
+    assert list(run_result.values) == spelled
+    assert len(set(group_labels(list(run_result.groups.values())))) == len(spelled)
 
 
 def test_only_complete_runs_are_read(tmp_path: Path) -> None:

@@ -10,23 +10,24 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
+from harness.analysis.rungs import RungResult, rung_results
+from harness.analysis.runs import read_ladder
 from harness.evidence.statistics import Interval, mean_interval
 from harness.record.results import RunFolder
-from harness.report.entries import FOOTNOTE, Entry, entries
 from harness.report.figures import TUNED, UNTUNED, ladder_chart, save, training_chart
-from harness.report.ladder import ladder
+from harness.report.formatting import FOOTNOTE
 from tests.record.conftest import ANSWERS, TRAINING, complete_run
 
 
-def lines(*folders: RunFolder) -> list[Entry]:
-    return entries(ladder(folders))
+def results(*folders: RunFolder) -> list[RungResult]:
+    return rung_results(read_ladder(folders))
 
 
-def line(root: Path, accuracy: Interval) -> Entry:
-    return lines(complete_run(root, more={"accuracy": accuracy}))[0]
+def one(root: Path, accuracy: Interval) -> RungResult:
+    return results(complete_run(root, more={"accuracy": accuracy}))[0]
 
 
-def error_bars(shown: list[Entry]) -> list[NDArray[np.float64]]:
+def error_bars(shown: list[RungResult]) -> list[NDArray[np.float64]]:
     """The two ends of each error bar, in percent."""
     (axes,) = ladder_chart(shown).axes
     found = [c for c in axes.containers if isinstance(c, ErrorbarContainer)]
@@ -35,7 +36,7 @@ def error_bars(shown: list[Entry]) -> list[NDArray[np.float64]]:
 
 def test_each_rung_is_a_bar_with_its_interval(tmp_path: Path) -> None:
     runs = [complete_run(tmp_path, "prompt"), complete_run(tmp_path, "lora", training=TRAINING)]
-    rows = lines(*runs)
+    rows = results(*runs)
     (axes,) = ladder_chart(rows).axes
     assert [bar.get_width() for bar in axes.patches] == [75, 75]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["prompt", "lora"]
@@ -50,18 +51,18 @@ def test_a_tuned_rung_has_another_colour(tmp_path: Path) -> None:
     from matplotlib.colors import to_hex
 
     runs = [complete_run(tmp_path, "prompt"), complete_run(tmp_path, "lora", training=TRAINING)]
-    (axes,) = ladder_chart(lines(*runs)).axes
+    (axes,) = ladder_chart(results(*runs)).axes
     assert [to_hex(bar.get_facecolor()) for bar in axes.patches] == [UNTUNED, TUNED]
 
 
 def test_metric_task_and_n_are_named(tmp_path: Path) -> None:
-    (axes,) = ladder_chart(lines(complete_run(tmp_path))).axes
+    (axes,) = ladder_chart(results(complete_run(tmp_path))).axes
     assert axes.get_xlabel() == "accuracy, % (95% interval)"
     assert axes.get_title(loc="left") == "tickets, n=4"
 
 
 def test_a_value_without_an_interval_has_a_bar_alone(tmp_path: Path) -> None:
-    alone = line(tmp_path, Interval(0.5, None, None, 4, "none"))
+    alone = one(tmp_path, Interval(0.5, None, None, 4, "none"))
     assert error_bars([alone]) == []
     assert len(ladder_chart([alone]).axes[0].patches) == 1
 
@@ -70,19 +71,19 @@ def test_a_value_without_an_interval_has_a_bar_alone(tmp_path: Path) -> None:
 def test_nothing_right_and_everything_right_can_be_drawn(tmp_path: Path, right: float) -> None:
     """Wilson's interval then misses the value by a rounding error at some n."""
     for n in (7, 9, 28):
-        (ends,) = error_bars([line(tmp_path, mean_interval([right] * n))])
+        (ends,) = error_bars([one(tmp_path, mean_interval([right] * n))])
         assert ends[0] == pytest.approx(0.0, abs=1e-9) or ends[1] == pytest.approx(100.0)
 
 
 def test_an_interval_that_leaves_out_its_value_is_drawn_where_it_is(tmp_path: Path) -> None:
     """The percentile bootstrap of macro-F1 can lie above the value."""
-    (ends,) = error_bars([line(tmp_path, Interval(0.4, 0.45, 0.6, 4, "percentile bootstrap"))])
+    (ends,) = error_bars([one(tmp_path, Interval(0.4, 0.45, 0.6, 4, "percentile bootstrap"))])
     assert ends == pytest.approx([45, 60])
 
 
 def test_a_chart_is_saved_as_png(tmp_path: Path) -> None:
     path = tmp_path / "ladder.png"
-    save(ladder_chart(lines(complete_run(tmp_path))), path)
+    save(ladder_chart(results(complete_run(tmp_path))), path)
     pixels = imread(path)
     assert pixels.ndim == 3 and pixels.std() > 0
 
@@ -92,7 +93,7 @@ def test_seeds_are_dots_around_their_mean(tmp_path: Path) -> None:
         complete_run(tmp_path, "lora", dict.fromkeys(ANSWERS, text), seed=seed, training=TRAINING)
         for seed, text in enumerate(("red", "blue"))
     ]
-    chart = ladder_chart(lines(*runs))
+    chart = ladder_chart(results(*runs))
     (axes,) = chart.axes
     assert [bar.get_width() for bar in axes.patches] == [50]
     dots = [one for one in axes.lines if one.get_marker() == "o"]
@@ -102,13 +103,13 @@ def test_seeds_are_dots_around_their_mean(tmp_path: Path) -> None:
 
 def test_a_single_seed_of_something_random_is_marked(tmp_path: Path) -> None:
     runs = [complete_run(tmp_path, "prompt"), complete_run(tmp_path, "lora", seed=0)]
-    chart = ladder_chart(lines(*runs))
+    chart = ladder_chart(results(*runs))
     assert [tick.get_text() for tick in chart.axes[0].get_yticklabels()] == ["prompt", "lora*"]
     assert chart.get_supxlabel() == FOOTNOTE
 
 
 def test_training_has_a_line_for_each_seed(tmp_path: Path) -> None:
     runs = [complete_run(tmp_path, "lora", training=TRAINING, seed=seed) for seed in (0, 1, 2)]
-    (axes,) = training_chart(lines(*runs)[0]).axes
+    (axes,) = training_chart(results(*runs)[0]).axes
     assert len(axes.lines) == 6
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["train", "dev"]

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.analysis.findings import findings
+from harness.analysis.runs import read_ladder
 from harness.evidence.statistics import Interval
-from harness.report.findings import findings
-from harness.report.ladder import ladder
 from harness.report.markdown import fitting, markdown
 from tests.record.conftest import TRAINING, complete_run
 
 
 def test_the_verdict_comes_before_the_tables_with_what_blocks_it(tmp_path: Path) -> None:
     cut = {"truncated": Interval(0.75, 0.3, 0.95, 4, "wilson")}
-    rows = ladder(
+    ladder = read_ladder(
         [
             complete_run(tmp_path, "prompt", more=cut),
             complete_run(tmp_path, "lora", training=TRAINING, seed=0),
         ]
     )
-    verdict, footnote, scores, *_ = markdown(rows, findings(rows))
+    verdict, footnote, scores, *_ = markdown(findings(ladder))
     assert verdict.startswith("- lora* and prompt scored the same on every question.")
     assert "**Blocked: " in verdict and "prompt cut off 75% of its answers" in verdict
     assert footnote.startswith("\\* one seed")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.findings import findings
-from harness.report.ladder import ladders
-from harness.report.page import write_page
+from harness.analysis.findings import findings
+from harness.analysis.runs import read_ladder
+from harness.report.conclude import write_reports
 from harness.task import Example
 from tests.record.conftest import TRAINING, complete_run
 
@@ -62,8 +62,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     examples = [Example(i, f"ticket {i}?", "red", i, (), {"odd": "yes"}, "") for i in IDS]
     folders[0].keep_eval(folders[0].read("manifest.json")["fingerprints"]["eval"], examples)
-    (rows,) = ladders(folders)
-    return write_page(rows, findings(rows))
+    return write_reports(findings(read_ladder(folders)))
 
 
 def told(page: Path, width: int) -> dict[str, str]:

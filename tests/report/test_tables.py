@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.findings import findings
+from harness.analysis.runs import read_ladder
 from harness.record.results import RunFolder
-from harness.report.findings import findings
-from harness.report.ladder import ladder
+from harness.report.formatting import Table
 from harness.report.tables import tables
-from harness.report.text import Table
 from tests.record.conftest import TRAINING, complete_run
 
 
@@ -18,12 +18,12 @@ def trial(value: float, settings: str = "") -> dict[str, Any]:
 
 
 def table(title: str, *folders: RunFolder) -> Table | None:
-    found = [t for t in tables(findings(ladder(folders))) if t.title.startswith(title)]
+    found = [t for t in tables(findings(read_ladder(folders))) if t.title.startswith(title)]
     return found[0] if found else None
 
 
 def badges(*folders: RunFolder) -> dict[str, dict[str, bool]]:
-    found = findings(ladder(folders)).badges
+    found = findings(read_ladder(folders)).checks
     return {key: {badge.name: badge.passed for badge in each} for key, each in found.items()}
 
 

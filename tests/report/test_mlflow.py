@@ -16,12 +16,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from harness.analysis.findings import findings
+from harness.analysis.runs import read_ladder
 from harness.errors import TrackingError
 from harness.evidence.statistics import Interval
 from harness.record.results import RunFolder, load_results
-from harness.record.tracking import Mlflow, main
-from harness.report.findings import findings
-from harness.report.ladder import ladder
+from harness.report.mlflow import Mlflow, main
 from tests.record.conftest import ANSWERS, MANIFEST, TRAINING, complete_run
 
 SWEEP = str(MANIFEST["sweep"])
@@ -95,8 +95,7 @@ def mirrored(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Mir
     tracking = Mlflow(store.uri)
     for run in folders:
         tracking.mirror(run)
-    rows = ladder(folders)
-    tracking.conclude(SWEEP, rows, findings(rows))
+    tracking.conclude(SWEEP, findings(read_ladder(folders)))
     lora, prompt = store.runs()
     return Mirrored(store, lora, prompt, folders)
 
@@ -131,7 +130,7 @@ def test_a_control_says_so(store: Store, tmp_path: Path) -> None:
     control = {"kind": "majority", "of": None}
     folder = complete_run(tmp_path / "results", "majority", control=control)
     Mlflow(store.uri).mirror(folder)
-    Mlflow(store.uri).conclude(SWEEP, ladder([folder]), findings(ladder([folder])))
+    Mlflow(store.uri).conclude(SWEEP, findings(read_ladder([folder])))
     (run,) = store.runs()
     assert run.data.tags["control"] == "majority"
     (parent,) = store.runs("sweep")
@@ -205,12 +204,14 @@ def test_the_parent_run_shows_the_ladder_as_table_and_chart(mirrored: Mirrored) 
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
     labels = ["prompt", "lora rung.adapter.config.r=4*"]
     assert [(r["rung"], r["n"], r["accuracy"]) for r in rows] == [(x, 4, 0.75) for x in labels]
+    findings = json.loads(mirrored.store.artifact(parent, "findings.json").read_text())
+    assert [rung["label"] for rung in findings["rungs"]] == labels
     text = mirrored.store.artifact(parent, "ladder.md").read_text()
     assert all(label in text for label in labels)
     assert text.index("scored the same on every question") < text.index("scores, %")
     assert parent.data.tags["mlflow.note.content"] == text
     assert [k for k in sorted(parent.data.metrics) if k.startswith("ladder/")] == [
-        "ladder/1 prompt", "ladder/4 lora rung.adapter.config.r 4",
+        "ladder/01 prompt", "ladder/04 lora rung.adapter.config.r 4",
     ]  # fmt: skip
     chart = mirrored.store.artifact(parent, "ladder.png").read_bytes()
     assert chart.startswith(b"\x89PNG")
@@ -225,7 +226,7 @@ def test_mirroring_again_adds_nothing(store: Store, tmp_path: Path) -> None:
     folder = complete_run(tmp_path / "results")
     for _ in range(2):
         Mlflow(store.uri).mirror(folder)
-        Mlflow(store.uri).conclude(SWEEP, ladder([folder]), findings(ladder([folder])))
+        Mlflow(store.uri).conclude(SWEEP, findings(read_ladder([folder])))
     assert (len(store.runs()), len(store.runs("sweep"))) == (1, 1)
     (run,) = store.runs()
     table = json.loads(store.artifact(run, "predictions.json").read_text())
@@ -289,7 +290,7 @@ def test_a_server_that_is_down_is_noticed_soon_and_loses_nothing(
     folder = complete_run(tmp_path / "results")
     before = {p.name: p.read_bytes() for p in folder.path.iterdir()}
     began = time.perf_counter()
-    with pytest.raises(TrackingError, match=r"127\.0\.0\.1:9 failed .*start the server, mend"):
+    with pytest.raises(TrackingError, match=r"127\.0\.0\.1:9 failed .*start the server, fix"):
         Mlflow(NOBODY).mirror(folder)
     assert time.perf_counter() - began < 15
     assert {p.name: p.read_bytes() for p in folder.path.iterdir()} == before
@@ -337,7 +338,7 @@ MIRROR = """
 import sys
 from pathlib import Path
 from harness.record.results import RunFolder
-from harness.record.tracking import Mlflow
+from harness.report.mlflow import Mlflow
 Mlflow(sys.argv[2]).mirror(RunFolder(Path(sys.argv[1])))
 """
 

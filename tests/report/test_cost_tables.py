@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from harness.errors import ConfigError, ResultsError
+from harness.analysis.findings import findings
+from harness.analysis.runs import read_ladder
 from harness.evidence.cost import Prices
+from harness.record.prices import write_prices
 from harness.record.results import RunFolder
 from harness.report.__main__ import main
-from harness.report.costs import costs, prices_path, read_prices, write_prices
-from harness.report.findings import findings
-from harness.report.ladder import ladders
+from harness.report.cost_tables import costs
+from harness.report.formatting import Table
 from harness.report.page import page
-from harness.report.text import Table
 from tests.record.conftest import TRAINING, complete_run
 
 QUESTIONS = [f"q{i}" for i in range(10)]
@@ -47,9 +47,7 @@ def run(
 
 def tables(*folders: RunFolder) -> dict[str, Table]:
     """The cost tables of a ladder, by what stands before a comma or colon of their titles."""
-    (rows,) = ladders(folders)
-    found = findings(rows)
-    made = costs(found.ladder, found.contrasts)
+    made = costs(findings(read_ladder(folders)).costs)
     return {t.title.replace(":", ",").split(",")[0]: t for t in made}
 
 
@@ -154,8 +152,8 @@ def test_break_even_of_each_tuned_rung_against_each_untuned_one(tmp_path: Path) 
     write_prices(tmp_path / "tickets", HOUR)
     table = tables(*folders)["break-even"]
     assert table.lines == [
-        ("lora – prompt", "3.5", "700", "5", "better by 100.0 points"),
-        ("lora – few_shot", "3.5", "-250", "never", "no detectable difference"),
+        ["lora – prompt", "3.5", "700", "5", "better by 100.0 points"],
+        ["lora – few_shot", "3.5", "-250", "never", "no detectable difference"],
     ]
 
 
@@ -206,29 +204,5 @@ def test_money_stands_in_the_report_and_its_page(
     write_prices(tmp_path / "tickets", HOUR)
     assert main([str(tmp_path)]) == 0
     assert "money, EUR" in capsys.readouterr().out
-    (rows,) = ladders(folders)
-    text = page(rows, findings(rows))
+    text = page(findings(read_ladder(folders)))
     assert "money, EUR" in text and "Answering is paid by machine time" in text
-
-
-def test_prices_are_kept_and_taken_away_with_the_sweep_that_has_none(tmp_path: Path) -> None:
-    for _ in range(2):
-        write_prices(tmp_path, HOUR)
-        assert read_prices(tmp_path) == HOUR
-    for _ in range(2):
-        write_prices(tmp_path, Prices(None, None, None, None, "EUR"))
-        assert read_prices(tmp_path) is None
-        assert not prices_path(tmp_path).exists()
-
-
-@pytest.mark.parametrize("text", ["{", '{"colour": 1}', "3"])
-def test_prices_that_cannot_be_read_are_one_line(tmp_path: Path, text: str) -> None:
-    prices_path(tmp_path).write_text(text)
-    with pytest.raises(ResultsError, match=r"prices.json: cannot be read .*mend it"):
-        read_prices(tmp_path)
-
-
-def test_a_price_edited_to_what_cannot_be_is_told(tmp_path: Path) -> None:
-    prices_path(tmp_path).write_text(json.dumps(asdict(HOUR) | {"machine_hour": -2}))
-    with pytest.raises(ConfigError, match=r"prices.machine_hour=-2"):
-        read_prices(tmp_path)

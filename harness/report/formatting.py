@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from harness.analysis.rungs import MARK, RungResult
 from harness.evidence.statistics import Interval
 
-__all__ = ["Table", "percent", "with_interval"]
+__all__ = ["FOOTNOTE", "Table", "footnote", "percent", "seeds", "short", "with_interval"]
+
+FOOTNOTE = f"{MARK} one seed: the noise of training or of drawing is not measured"
 
 
 @dataclass(frozen=True)
@@ -34,3 +37,20 @@ def with_interval(interval: Interval) -> str:
 def percent(value: float) -> str:
     """A share in percent, without the sign."""
     return f"{100 * value:.1f}"
+
+
+def short(value: float) -> str:
+    """A number in three figures at least: 0.0123, 4.56, 789, 12,346; or <0.001."""
+    if 0 < value < 0.001:
+        return "<0.001"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def seeds(rung: RungResult) -> str:
+    """How many seeds; "-" where nothing is random."""
+    return "-" if rung.seeds is None else str(rung.seeds)
+
+
+def footnote(shown: Iterable[RungResult]) -> str:
+    """What the mark behind a label means; nothing if none is marked."""
+    return FOOTNOTE if any(rung.label != rung.key for rung in shown) else ""

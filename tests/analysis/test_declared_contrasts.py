@@ -2,72 +2,81 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from harness.report.contrasts import best_untuned, contrasts, planned, write_changes
-from harness.report.entries import entries
-from harness.report.ladder import Row, ladders
+import pytest
+
+from harness.analysis.declared_contrasts import changes, contrasts, plan
+from harness.analysis.findings import findings
+from harness.analysis.rungs import RungResult, rung_results
+from harness.analysis.runs import read_ladder
+from harness.evidence.contrasts import Contrast
+from harness.record.results import RunFolder
 from tests.record.conftest import ANSWERS, TRAINING, complete_run
 
 RIGHT = dict.fromkeys(ANSWERS, "red")
 WRONG = dict.fromkeys(ANSWERS, "blue")
 
 
-def ladder_of(*folders) -> list[Row]:  # type: ignore[no-untyped-def]
-    (rows,) = ladders(folders)
-    return rows
+def ladder_of(*folders: RunFolder) -> list[RungResult]:
+    """The rungs of a ladder, without its controls."""
+    return [rung for rung in rung_results(read_ladder(folders)) if rung.control is None]
+
+
+def declared(rungs: list[RungResult]) -> list[Contrast]:
+    return contrasts(rungs, plan(rungs))
+
+
+def best_untuned(rungs: list[RungResult]) -> dict[str, str | None]:
+    return {choice.tuned: choice.best for choice in plan(rungs).choices}
 
 
 def test_every_rung_is_compared_with_the_declared_baseline(tmp_path: Path) -> None:
-    rows = ladder_of(
+    rungs = ladder_of(
         complete_run(tmp_path, "prompt"),
         complete_run(tmp_path, "rag", WRONG),
         complete_run(tmp_path, "lora", RIGHT),
     )
-    found = contrasts(rows)
+    found = declared(rungs)
     assert [(c.rung, c.baseline) for c in found] == [("rag", "prompt"), ("lora", "prompt")]
     assert [c.delta.value for c in found] == [-0.75, 0.25]
     assert all(c.p_adjusted >= c.p for c in found)
 
 
 def test_seeds_of_a_rung_are_one_side_of_a_contrast(tmp_path: Path) -> None:
-    rows = ladder_of(
+    rungs = ladder_of(
         complete_run(tmp_path, "prompt"),
         complete_run(tmp_path, "lora", RIGHT, seed=0),
         complete_run(tmp_path, "lora", WRONG, seed=1),
     )
-    (found,) = contrasts(rows)
+    (found,) = declared(rungs)
     assert found.delta.value == (1.0 + 0.0) / 2 - 0.75
     assert found.delta.method == "Student's t (Satterthwaite)"
 
 
 def test_what_was_not_declared_by_all_is_not_tested(tmp_path: Path) -> None:
     other = {"against": ["rag"], "best_untuned": True, "pairs": [], "margin": None}
-    rows = ladder_of(
+    rungs = ladder_of(
         complete_run(tmp_path, "prompt"), complete_run(tmp_path, "rag", WRONG, contrasts=other)
     )
-    assert contrasts(rows) == []
+    assert declared(rungs) == []
 
 
 def test_a_metric_of_the_whole_set_has_no_contrasts(tmp_path: Path) -> None:
     from harness.evidence.statistics import Interval
 
     whole = {"macro_f1": Interval(0.5, 0.4, 0.6, 4, "percentile bootstrap")}
-    rows = ladder_of(
+    rungs = ladder_of(
         complete_run(tmp_path, "prompt", more=whole, primary="macro_f1"),
         complete_run(tmp_path, "rag", WRONG, more=whole, primary="macro_f1"),
     )
-    assert contrasts(rows) == []
+    assert declared(rungs) == []
 
 
-def test_the_questions_that_changed_are_written_with_both_answers(tmp_path: Path) -> None:
-    rows = ladder_of(complete_run(tmp_path, "prompt"), complete_run(tmp_path, "lora", RIGHT))
-    for _ in range(2):
-        write_changes(rows, contrasts(rows))
-    (path,) = tmp_path.rglob("contrasts-*.jsonl")
-    (line,) = map(json.loads, path.read_text().splitlines())
+def test_the_questions_that_changed_stand_with_both_answers(tmp_path: Path) -> None:
+    rungs = ladder_of(complete_run(tmp_path, "prompt"), complete_run(tmp_path, "lora", RIGHT))
+    (line,) = changes(rungs, declared(rungs))
     assert line == {
         "rung": "lora",
         "baseline": "prompt",
@@ -84,28 +93,28 @@ def on_dev(value: float) -> dict[str, float]:
 
 def test_the_best_untuned_rung_is_chosen_on_dev_and_not_on_eval(tmp_path: Path) -> None:
     """few_shot is worse on eval, and better on dev over its two seeds."""
-    rows = ladder_of(
+    rungs = ladder_of(
         complete_run(tmp_path, "prompt", dev=on_dev(0.4)),
         complete_run(tmp_path, "few_shot", WRONG, seed=0, dev=on_dev(0.3)),
         complete_run(tmp_path, "few_shot", WRONG, seed=1, dev=on_dev(0.6)),
         complete_run(tmp_path, "lora", RIGHT, seed=0, training=TRAINING),
     )
-    assert best_untuned(entries(rows)) == {"lora": "few_shot"}
-    pairs = [(c.rung, c.baseline) for c in contrasts(rows)]
+    assert best_untuned(rungs) == {"lora": "few_shot"}
+    pairs = [(c.rung, c.baseline) for c in declared(rungs)]
     assert pairs == [("few_shot", "prompt"), ("lora", "prompt"), ("lora", "few_shot")]
-    assert "few_shot, chosen on 6 dev questions (prompt 40.0, few_shot 45.0)" in planned(
-        entries(rows)
-    )
+    (choice,) = plan(rungs).choices
+    known = {key: (value.value, value.n) for key, value in choice.candidates.items() if value}
+    assert known == {"prompt": (0.4, 6), "few_shot": (pytest.approx(0.45), 6)}
 
 
-def test_without_answers_on_dev_nothing_is_chosen_and_that_is_said(tmp_path: Path) -> None:
-    rows = ladder_of(
+def test_without_answers_on_dev_nothing_is_chosen(tmp_path: Path) -> None:
+    rungs = ladder_of(
         complete_run(tmp_path, "prompt", dev=on_dev(0.4)),
         complete_run(tmp_path, "rag", WRONG),
         complete_run(tmp_path, "lora", RIGHT, training=TRAINING),
     )
-    assert best_untuned(entries(rows)) == {}
-    assert "which is not known (no answers on dev: rag)" in planned(entries(rows))
+    assert best_untuned(rungs) == {"lora": None}
+    assert plan(rungs).choices[0].candidates["rag"] is None
 
 
 def test_each_model_has_its_own_best_untuned_rung(tmp_path: Path) -> None:
@@ -116,46 +125,45 @@ def test_each_model_has_its_own_best_untuned_rung(tmp_path: Path) -> None:
         )
     ]  # fmt: skip
     tuned = [complete_run(tmp_path, "lora", model=m, training=TRAINING) for m in ("small", "large")]
-    found = best_untuned(entries(ladder_of(*folders, *tuned)))
+    found = best_untuned(ladder_of(*folders, *tuned))
     assert found == {"lora large": "prompt large", "lora small": "rag small"}
 
 
 def test_controls_are_in_no_declared_contrast(tmp_path: Path) -> None:
-    rows = ladder_of(
+    folders = (
         complete_run(tmp_path, "prompt", dev=on_dev(0.4)),
         complete_run(tmp_path, "majority", WRONG, control={"kind": "majority", "of": None}),
         complete_run(tmp_path, "lora", RIGHT, training=TRAINING),
     )
-    assert [(c.rung, c.baseline) for c in contrasts(rows)] == [("lora", "prompt")]
+    found = findings(read_ladder(folders))
+    assert [(c.rung, c.baseline) for c in found.contrasts] == [("lora", "prompt")]
 
 
 def test_what_older_results_declared_is_still_read(tmp_path: Path) -> None:
     older = {"against": ["prompt"], "margin": None}
-    rows = ladder_of(
+    rungs = ladder_of(
         complete_run(tmp_path, "prompt", contrasts=older, dev=on_dev(0.4)),
         complete_run(tmp_path, "rag", WRONG, contrasts=older, dev=on_dev(0.6)),
         complete_run(tmp_path, "lora", RIGHT, contrasts=older, training=TRAINING),
     )
-    assert [(c.rung, c.baseline) for c in contrasts(rows)] == [
+    assert [(c.rung, c.baseline) for c in declared(rungs)] == [
         ("rag", "prompt"),
         ("lora", "prompt"),
     ]
 
 
-def pairs_of(rows: list[Row]) -> list[tuple[str, str]]:
-    return [(c.rung, c.baseline) for c in contrasts(rows)]
+def pairs_of(rungs: list[RungResult]) -> list[tuple[str, str]]:
+    return [(c.rung, c.baseline) for c in declared(rungs)]
 
 
 def test_declared_pairs_are_tested_and_planned_where_both_rungs_ran(tmp_path: Path) -> None:
     pairs = [["rag_lora", "lora"], ["rag_lora", "rag"], ["rag", "few_shot"]]
     declared = {"against": [], "best_untuned": False, "pairs": pairs, "margin": None}
-    rows = ladder_of(
+    rungs = ladder_of(
         *(complete_run(tmp_path, rung, contrasts=declared) for rung in ("rag", "lora", "rag_lora"))
     )
-    assert pairs_of(rows) == [("rag_lora", "lora"), ("rag_lora", "rag")]
-    assert planned(entries(rows)) == (
-        "Declared before the run: rag_lora against lora; rag_lora against rag."
-    )
+    assert pairs_of(rungs) == [("rag_lora", "lora"), ("rag_lora", "rag")]
+    assert plan(rungs).pairs == [("rag_lora", "lora"), ("rag_lora", "rag")]
 
 
 def decoded(root: Path, rung: str, decoding: str, *words: str, **changes: Any) -> Any:
@@ -167,7 +175,7 @@ def decoded(root: Path, rung: str, decoding: str, *words: str, **changes: Any) -
 def test_each_rung_is_compared_with_itself_under_the_other_decoding_and_with_no_other(
     tmp_path: Path,
 ) -> None:
-    rows = ladder_of(
+    rungs = ladder_of(
         *(
             decoded(tmp_path, rung, decoding)
             for rung in ("prompt", "rag")
@@ -175,7 +183,7 @@ def test_each_rung_is_compared_with_itself_under_the_other_decoding_and_with_no_
         )
     )
     held, free = "decoding=constrained", "decoding=free"
-    assert sorted(pairs_of(rows)) == [
+    assert sorted(pairs_of(rungs)) == [
         (f"prompt {held}", f"prompt {free}"),
         (f"rag {held}", f"prompt {held}"),
         (f"rag {held}", f"rag {free}"),
@@ -187,14 +195,14 @@ def test_a_rung_of_other_settings_is_not_the_same_rung_under_another_decoding(
     tmp_path: Path,
 ) -> None:
     alone = {"against": [], "best_untuned": False, "pairs": [], "margin": None}
-    rows = ladder_of(
+    rungs = ladder_of(
         *(
             decoded(tmp_path, "rag", decoding, f"rung.retrieval.k={k}", contrasts=alone)
             for k in (1, 2)
             for decoding in ("free", "constrained")
         )
     )
-    assert sorted(pairs_of(rows)) == [
+    assert sorted(pairs_of(rungs)) == [
         (
             f"rag rung.retrieval.k={k} decoding=constrained",
             f"rag rung.retrieval.k={k} decoding=free",
@@ -204,18 +212,18 @@ def test_a_rung_of_other_settings_is_not_the_same_rung_under_another_decoding(
 
 
 def test_the_best_untuned_rung_is_one_of_the_same_decoding(tmp_path: Path) -> None:
-    rows = ladder_of(
+    rungs = ladder_of(
         decoded(tmp_path, "prompt", "free", dev=on_dev(0.9)),
         decoded(tmp_path, "prompt", "constrained", dev=on_dev(0.4)),
         decoded(tmp_path, "rag", "constrained", dev=on_dev(0.5)),
         decoded(tmp_path, "lora", "constrained", training=TRAINING),
     )
-    assert best_untuned(entries(rows)) == {"lora decoding=constrained": "rag decoding=constrained"}
+    assert best_untuned(rungs) == {"lora decoding=constrained": "rag decoding=constrained"}
 
 
 def test_models_are_not_compared_with_each_other(tmp_path: Path) -> None:
-    rows = ladder_of(
+    rungs = ladder_of(
         complete_run(tmp_path, "prompt", model="small"),
         complete_run(tmp_path, "rag", model="large"),
     )
-    assert pairs_of(rows) == []
+    assert pairs_of(rungs) == []

@@ -1,0 +1,1 @@
+"""WHAT THE RUNS SHOW: from results/ to Findings, as numbers; report/ words and draws them."""

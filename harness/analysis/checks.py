@@ -1,0 +1,48 @@
+"""Badges of each rung: its own, and those that need the rest of the ladder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.analysis.control_comparisons import ControlComparison
+from harness.analysis.declared_contrasts import against
+from harness.analysis.rungs import RungResult
+from harness.evidence import sanity
+from harness.evidence.sanity import Badge
+
+__all__ = ["checks"]
+
+
+def checks(
+    ladder: Sequence[RungResult], controls: Sequence[ControlComparison]
+) -> dict[str, list[Badge]]:
+    """The badges of each rung of a ladder, by its key."""
+    return {rung.key: _badges(rung, ladder, controls) for rung in ladder}
+
+
+def _badges(
+    rung: RungResult, ladder: Sequence[RungResult], controls: Sequence[ControlComparison]
+) -> list[Badge]:
+    model = rung.manifest["model"]
+    alike = [run for other in ladder for run in other.runs if run.manifest["model"] == model]
+    templates = {run.manifest["template"] for run in alike} - {None}
+    made = sanity.worst(
+        [sanity.badges(run.manifest, run.metrics, run.curve, templates) for run in rung.runs]
+    )
+    judges = {
+        one.control.label: one.contrast
+        if one.rung is rung and one.contrast
+        else against(rung, one.control)
+        for one in controls
+        if _judges(one, rung)
+    }
+    if judges:
+        made.append(sanity.above(judges))
+    most = max(len(other.trials) for other in ladder)
+    return [*made, sanity.effort(len(rung.trials), most)] if most else made
+
+
+def _judges(one: ControlComparison, rung: RungResult) -> bool:
+    """Whether a control is one that this rung must be above."""
+    measured = one.contrast is not None and rung.measured_by_question
+    return rung.tuned and one.judges and measured and (one.of is None or one.rung is rung)

@@ -1,0 +1,162 @@
+"""The declared contrasts of one ladder, and the questions that they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.analysis.rungs import RungResult
+from harness.evidence.contrasts import Contrast, Contrasts, Side, adjusted, compare
+from harness.evidence.statistics import Interval
+
+__all__ = ["Choice", "Plan", "against", "changes", "contrasts", "plan"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which untuned rung is the best one for a tuned rung: chosen on dev, so that eval is not."""
+
+    tuned: str
+    """Key of the tuned rung."""
+    candidates: Mapping[str, Interval | None]
+    """The primary metric on dev of each untuned rung of its model and decoding, by key; None for
+    one that did not answer dev."""
+
+    @property
+    def best(self) -> str | None:
+        """Key of the candidate with the highest value, of equal ones the first.
+
+        None if there is none, or if one of them did not answer dev.
+        """
+        known = [(value.value, key) for key, value in self.candidates.items() if value]
+        if not known or len(known) < len(self.candidates):
+            return None
+        return max(known, key=lambda one: one[0])[1]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was declared before the first answer."""
+
+    declared: Contrasts | None
+    """None if the runs declared different things: then nothing is tested."""
+    pairs: Sequence[tuple[str, str]]
+    """Declared pairs of which both rungs ran: rung, baseline."""
+    choices: Sequence[Choice]
+    """One for each tuned rung, if it was declared that they meet the best untuned one."""
+
+
+def plan(ladder: Sequence[RungResult]) -> Plan:
+    """What the runs of a ladder agree on having declared."""
+    said = [run.manifest["contrasts"] for rung in ladder for run in rung.runs]
+    if not said or any(one != said[0] for one in said):
+        return Plan(None, (), ())
+    declared = Contrasts(**said[0])
+    here = {rung.manifest["rung"] for rung in ladder}
+    tuned = [rung for rung in ladder if rung.tuned and declared.best_untuned]
+    return Plan(
+        declared,
+        [(rung, baseline) for rung, baseline in declared.pairs if here >= {rung, baseline}],
+        [Choice(rung.key, {r.key: r.dev for r in _untuned(rung, ladder)}) for rung in tuned],
+    )
+
+
+def contrasts(ladder: Sequence[RungResult], planned: Plan) -> list[Contrast]:
+    """Every declared contrast between the rungs of a ladder, corrected as one family.
+
+    Controls are never in it. Empty if the primary metric has no value for a single question.
+    """
+    if planned.declared is None or not all(rung.measured_by_question for rung in ladder):
+        return []
+    by_key = {rung.key: rung for rung in ladder}
+    best = {choice.tuned: choice.best for choice in planned.choices}
+    pairs = planned.declared.declared(
+        {key: rung.manifest["rung"] for key, rung in by_key.items()},
+        {tuned: untuned for tuned, untuned in best.items() if untuned is not None},
+    )
+    once = {frozenset(pair): pair for pair in [*pairs, *_decodings(ladder)]}
+    return adjusted(
+        [
+            against(by_key[rung], by_key[baseline], planned.declared.margin)
+            for rung, baseline in once.values()
+            if _comparable(by_key[rung], by_key[baseline])
+        ]
+    )
+
+
+def against(rung: RungResult, baseline: RungResult, margin: float | None = None) -> Contrast:
+    """One rung compared with another, over all seeds of both."""
+    return compare(
+        _side(rung),
+        _side(baseline),
+        rung.manifest["primary"],
+        rung.runs[0].groups,
+        margin=margin,
+    )
+
+
+def changes(rungs: Sequence[RungResult], found: Sequence[Contrast]) -> list[dict[str, Any]]:
+    """The questions that a rung got better or worse than its baseline.
+
+    Values are averaged over seeds, answers are those of the first seed; the baseline's come first.
+    """
+    by_key = {rung.key: rung for rung in rungs}
+    used = {key for c in found for key in (c.baseline, c.rung)}
+    texts = {k: {p.id: p.text for p in by_key[k].runs[0].predictions} for k in used}
+
+    def value(key: str, question: str) -> float:
+        return by_key[key].mean(lambda run: run.values[question])
+
+    return [
+        {
+            "rung": c.rung,
+            "baseline": c.baseline,
+            "change": change,
+            "id": i,
+            "values": [value(key, i) for key in (c.baseline, c.rung)],
+            "answers": [texts[key][i] for key in (c.baseline, c.rung)],
+        }
+        for c in found
+        for change, ids in (("improved", c.improved), ("worsened", c.worsened))
+        for i in ids
+    ]
+
+
+def _side(rung: RungResult) -> Side:
+    return Side(rung.key, [run.values for run in rung.runs], random=rung.seeds is not None)
+
+
+def _untuned(rung: RungResult, ladder: Sequence[RungResult]) -> list[RungResult]:
+    """The untuned rungs of the same model and decoding."""
+    alike = ("model", "decoding")
+    return [
+        other
+        for other in ladder
+        if not other.tuned and all(other.manifest[k] == rung.manifest[k] for k in alike)
+    ]
+
+
+def _decodings(ladder: Sequence[RungResult]) -> list[tuple[str, str]]:
+    """Each rung constrained against the same rung free, where a sweep ran both."""
+    return [
+        (rung.key, free.key)
+        for rung in ladder
+        for free in ladder
+        if _settings(rung) == _settings(free)
+        and (rung.manifest["decoding"], free.manifest["decoding"]) == ("constrained", "free")
+    ]
+
+
+def _settings(rung: RungResult) -> Any:
+    """How it was set, or could be, whatever the decoding."""
+    identity = rung.manifest["identity"]
+    return [identity["rung"], identity.get("trials")]
+
+
+def _comparable(rung: RungResult, other: RungResult) -> bool:
+    """Whether two rungs answered under the same conditions; a rung may be compared with itself
+    under another decoding."""
+    ours, theirs = rung.manifest, other.manifest
+    alike = ours["decoding"] == theirs["decoding"] or _settings(rung) == _settings(other)
+    return bool(ours["model"] == theirs["model"] and alike)

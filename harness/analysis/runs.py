@@ -1,0 +1,217 @@
+"""Runs read from results/: one `RunResult` for each, one `Ladder` for each sealed eval set."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ResultsError
+from harness.evidence.cost import Prices
+from harness.evidence.statistics import Interval
+from harness.record import ledger
+from harness.record.prices import read_prices
+from harness.record.results import RunFolder
+from harness.task import Prediction
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Ladder", "RunResult", "read_ladder", "read_ladders", "warnings"]
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """One complete run."""
+
+    label: str
+    """The rung, and whatever tells it from other runs of that rung."""
+    key: str
+    """The label without the seed: runs of one key are repetitions."""
+    folder: RunFolder
+    manifest: Mapping[str, Any]
+    """As record/manifest.py completes it."""
+    metrics: Mapping[str, Interval]
+    """Over all questions, by name."""
+    slices: Mapping[str, Mapping[str, Interval]]
+    """The same over the questions of one tag value, by `tag=value`."""
+    scores: pd.DataFrame
+    """Every measure [question, measure], by the question's id."""
+    predictions: Sequence[Prediction]
+    curve: Sequence[Mapping[str, float]]
+    """Points of the training curve, by step; none for an untuned rung."""
+
+    @property
+    def primary(self) -> Interval:
+        return self.metrics[self.manifest["primary"]]
+
+    @cached_property
+    def values(self) -> dict[str, float]:
+        """The primary metric of each question; empty if it only makes sense over a whole set."""
+        name = self.manifest["primary"]
+        return self.scores[name].to_dict() if name in self.scores else {}
+
+    @cached_property
+    def groups(self) -> dict[str, str]:
+        """The scenario of each question."""
+        return {str(i): str(group) for i, group in self.scores["group"].items()}
+
+    def per_question(self, count: str) -> float:
+        """The mean of one of a prediction's numbers: tokens, seconds."""
+        return float(sum(getattr(p, count) for p in self.predictions) / len(self.predictions))
+
+
+@dataclass(frozen=True, eq=False)
+class Ladder:
+    """All runs on one sealed eval set, and what stands beside them in `results/<task>/`."""
+
+    folder: Path
+    """`results/<task>`."""
+    runs: Sequence[RunResult]
+    """By place on the ladder, controls last; at least one."""
+    questions: Mapping[str, Mapping[str, Any]]
+    """The sealed questions by id; empty if the runs' folders were moved without them."""
+    prices: Prices | None
+    """Of the last sweep."""
+    ledger: Collection[str] | None
+    """Configurations that the eval set has judged; None if no ledger was kept."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """Of the first run; what it says of the task holds for all."""
+        return self.runs[0].manifest
+
+    @property
+    def eval_set(self) -> str:
+        """SHA-256 of the sealed eval set."""
+        return str(self.manifest["fingerprints"]["eval"])
+
+
+def read_ladders(folders: Iterable[RunFolder]) -> list[Ladder]:
+    """Runs by task and sealed eval set: others cannot be compared.
+
+    The set that was answered last comes last. Raises ResultsError for what cannot be read.
+    """
+    sets: dict[tuple[str, str], list[RunFolder]] = {}
+    for folder in folders:
+        manifest = folder.manifest()
+        key = (manifest["task"], manifest["fingerprints"]["eval"])
+        sets.setdefault(key, []).append(folder)
+        sets[key] = sets.pop(key)
+    return [read_ladder(group) for group in sets.values()]
+
+
+def read_ladder(folders: Sequence[RunFolder]) -> Ladder:
+    """The runs of one eval set, in ladder order. Raises ResultsError if the eval sets differ."""
+    manifests = [folder.manifest() for folder in folders]
+    for folder, manifest in zip(folders, manifests, strict=True):
+        ours, theirs = manifest["fingerprints"]["eval"], manifests[0]["fingerprints"]["eval"]
+        if ours != theirs:
+            raise ResultsError(
+                f"{folders[0].path} and {folder.path} answered different eval sets "
+                f"({theirs[:8]}…, n={manifests[0]['n']} and {ours[:8]}…, n={manifest['n']}); "
+                "they cannot stand in one table: compare runs of the same task and limit"
+            )
+    named = zip(folders, manifests, _labels(manifests), strict=True)
+    runs = sorted((_run(folder, m, *names) for folder, m, names in named), key=_place)
+    task, eval_set = folders[0].path.parents[1], manifests[0]["fingerprints"]["eval"]
+    judged = ledger.ledger_path(task, eval_set)
+    return Ladder(
+        folder=task,
+        runs=runs,
+        questions=_questions(folders[0].eval_path(eval_set)),
+        prices=read_prices(task),
+        ledger={one.configuration for one in ledger.read(judged)} if judged.exists() else None,
+    )
+
+
+def _run(folder: RunFolder, manifest: Mapping[str, Any], label: str, key: str) -> RunResult:
+    numbers = folder.read("metrics.json")
+    tuned = manifest["training"] is not None
+    return RunResult(
+        label=label,
+        key=key,
+        folder=folder,
+        manifest=manifest,
+        metrics=_intervals(numbers["all"]),
+        slices={tag: _intervals(part) for tag, part in numbers["slices"].items()},
+        scores=folder.table("scores.jsonl").set_index("id"),
+        predictions=folder.predictions(),
+        curve=folder.read("training.json")["curve"]["points"] if tuned else [],
+    )
+
+
+def _intervals(numbers: Mapping[str, Any]) -> dict[str, Interval]:
+    return {name: Interval(**m) for name, m in numbers.items()}
+
+
+def _questions(path: Path) -> dict[str, dict[str, Any]]:
+    if not path.exists():
+        return {}
+    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return {line["id"]: line for line in lines}
+
+
+def _labels(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The rung's name, with the model, seed, overrides or hash where they differ between runs;
+    and the same without the seed."""
+    models = {m["model"] for m in manifests if m["model"]}
+    variants = {m["variant"] for m in manifests}
+    seeds = {m["seed"] for m in manifests if m["seed"] is not None}
+    typed = []
+    for m in manifests:
+        parts = [m["rung"]]
+        if len(variants) > 1:
+            parts.append(m["variant"])
+        if len(models) > 1:
+            parts.append(m["model"])
+        typed.append(" ".join(filter(None, parts)))
+    marks = [_seedless(m) for m in manifests]
+    labels: list[tuple[str, str]] = []
+    for m, key, mark in zip(manifests, typed, marks, strict=True):
+        # Nothing that was typed differs, so data, settings or weights do: a hash is left.
+        twins = {other for name, other in zip(typed, marks, strict=True) if name == key}
+        full = f"{key} {mark[:6]}" if len(twins) > 1 else key
+        seed = f" seed={m['seed']}" if len(seeds) > 1 and m["seed"] is not None else ""
+        labels.append((full + seed, full))
+    return labels
+
+
+def _seedless(manifest: Mapping[str, Any]) -> str:
+    """A hash of all that determines the result but the seed; without a seed it is the folder's."""
+    if manifest["seed"] is None:
+        return str(manifest["run"].rpartition("/")[2])
+    identity = json.dumps(manifest["identity"] | {"seed": None}, sort_keys=True)
+    return hashlib.sha256(identity.encode()).hexdigest()
+
+
+def _place(run: RunResult) -> tuple[bool, str, int, str, str]:
+    """Controls stand behind the ladder, and each model has its own."""
+    m = run.manifest
+    return (m["control"] is not None, m["model"] or "", m["place"], m["rung"], run.label)
+
+
+def warnings(runs: Sequence[RunResult]) -> list[str]:
+    """What must be said loudly about these runs, each sentence once."""
+    said: dict[str, None] = {}
+    for run in runs:
+        m = run.manifest
+        if m["limit"] is not None:
+            said[f"limit={m['limit']}: only the first {m['n']} eval examples were asked"] = None
+        leaks = len(m["isolation"]["leaks"])
+        if m["isolation"]["decision"] == "allowed":
+            said[f"NOT ISOLATED: {leaks} leaks into eval were allowed; scores are inflated"] = None
+        if m["isolation"]["decision"] == "dropped":
+            said[f"{leaks} leaks into eval were found and taken out of what rungs learn from"] = (
+                None
+            )
+        for line in m["lowered"]:
+            said[f"{run.label}: {line}"] = None
+        if run.metrics["failed"].value:
+            count = round(run.metrics["failed"].value * m["n"])
+            said[f"{run.label}: {count} predictions failed and count as wrong"] = None
+    return list(said)

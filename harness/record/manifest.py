@@ -1,0 +1,59 @@
+"""The manifest of a run, whatever version of harness wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["upgraded"]
+
+OLDER: dict[str, Any] = {
+    "control": None, "dev": None, "dev_free": None, "template": None, "decoding": "free",
+    "trials": [], "chosen": 0, "settings": "", "lowered": [], "labelled": None,
+}  # fmt: skip
+"""Values of keys that older manifests do not have."""
+
+UNDECLARED: dict[str, Any] = {"against": [], "best_untuned": False, "pairs": [], "margin": None}
+"""Contrasts that a manifest does not say were declared."""
+
+LADDER = ("prompt", "few_shot", "rag", "lora", "rag_lora")
+"""Rungs from the cheapest change to the deepest, as they stood before manifests told `place`."""
+
+LAST = 100
+"""The place of all others."""
+
+MEASURES = (
+    "exact", "accuracy", "macro_f1", "token_f1", "contains", "rouge_l", "valid",
+    "kind/format", "kind/behaviour", "kind/knowledge", "kind/action",
+)  # fmt: skip
+"""Metrics shown beside the primary one before manifests told `measures`."""
+
+JUDGES = ("majority", "shuffled_targets")
+"""Controls that a tuned rung had to be above before manifests told `judges`."""
+
+SHOWS = {
+    "majority": "always the commonest answer",
+    "nearest_answer": "copying the answer of the most similar training example",
+    "linear_classifier": "a linear classifier of the training examples",
+    "random_passages": "passages at random",
+    "oracle_passages": "the right passages, which perfect retrieval would find (ceiling)",
+    "shuffled_targets": "trained on other examples' targets",
+}
+"""What each kind of control is, before manifests told it."""
+
+
+def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest with all keys of today's; what it does not say is what held when it was written.
+
+    The one place that knows of older manifests.
+    """
+    rung = manifest["rung"]
+    place = 10 * (LADDER.index(rung) + 1) if rung in LADDER else LAST
+    told = {**OLDER, "place": place, "measures": list(MEASURES), **manifest}
+    # Before there were a choice on dev and pairs, neither was declared.
+    told["contrasts"] = UNDECLARED | told.get("contrasts", {})
+    if told["control"] is not None:
+        kind = told["control"]["kind"]
+        said = {"judges": kind in JUDGES, "shows": SHOWS.get(kind, kind)}
+        told["control"] = {**said, **told["control"]}
+    return told

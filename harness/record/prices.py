@@ -1,0 +1,42 @@
+"""`prices.json`: what a task's last sweep was told that things cost; reports show money by it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from harness.errors import ResultsError
+from harness.evidence.cost import Prices
+
+__all__ = ["prices_path", "read_prices", "write_prices"]
+
+
+def prices_path(task_folder: Path) -> Path:
+    """`prices.json`, beside the rungs' folders."""
+    return task_folder / "prices.json"
+
+
+def read_prices(task_folder: Path) -> Prices | None:
+    """The prices that the last sweep was given; None without any.
+
+    Raises ConfigError for a price that cannot be, ResultsError for a file that cannot be read.
+    """
+    path = prices_path(task_folder)
+    if not path.exists():
+        return None
+    try:
+        return Prices(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ResultsError(
+            f"{path}: cannot be read ({error}); fix it, or run the sweep with prices again"
+        ) from error
+
+
+def write_prices(task_folder: Path, prices: Prices) -> None:
+    """Keep the prices for later reports; without any, take away those of an earlier sweep."""
+    path = prices_path(task_folder)
+    if prices.given:
+        path.write_text(json.dumps(asdict(prices), indent=1), encoding="utf-8")
+    else:
+        path.unlink(missing_ok=True)

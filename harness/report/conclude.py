@@ -1,0 +1,62 @@
+"""From runs on disk to what people read: the one way that every command goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Literal
+
+from harness.analysis.declared_contrasts import changes
+from harness.analysis.export import as_json, record
+from harness.analysis.findings import Findings, findings
+from harness.analysis.runs import read_ladders
+from harness.record.results import RunFolder
+from harness.report.markdown import GAP, markdown
+from harness.report.page import page
+from harness.report.terminal import show
+
+__all__ = ["Said", "conclude", "write_reports"]
+
+Said = Literal["essence", "full", "nothing"]
+"""How much of a ladder is printed."""
+
+
+def conclude(
+    folders: Iterable[RunFolder], evals: Collection[str] | None = None, said: Said = "essence"
+) -> list[Findings]:
+    """Analyse every ladder among `folders`, print it and write its reports.
+
+    `evals` keeps the ladders of these sealed eval sets (SHA-256) alone. Raises ResultsError for
+    what cannot be read.
+    """
+    concluded = []
+    for ladder in read_ladders(folders):
+        if evals is None or ladder.eval_set in evals:
+            found = findings(ladder)
+            if said != "nothing":
+                show(found, full=said == "full")
+            page_path = write_reports(found)
+            if said != "nothing":
+                print(f"report: {page_path}")
+            concluded.append(found)
+    return concluded
+
+
+def write_reports(found: Findings) -> Path:
+    """Write what was found beside the rungs' folders; returns the path of the page.
+
+    `findings-<eval>.json` (docs/findings.md), `contrasts-<eval>.jsonl` (questions that changed),
+    `ladder-<eval>.md` (all tables) and `report-<eval>.html` (the page).
+    """
+    lines = [json.dumps(one, ensure_ascii=False) for one in changes(found.rungs, found.contrasts)]
+    page_path = found.path("report", "html")
+    written = {
+        found.path("findings", "json"): as_json(record(found)) + "\n",
+        found.path("contrasts", "jsonl"): "".join(f"{line}\n" for line in lines),
+        found.path("ladder", "md"): GAP.join(markdown(found)) + "\n",
+        page_path: page(found),
+    }
+    for path, text in written.items():
+        path.write_text(text, encoding="utf-8")
+    return page_path

@@ -1,0 +1,174 @@
+"""What each rung costs, in tables: to answer, to tune, to run, and in money if there are prices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.analysis.rung_costs import Costs, Payoff, RungCosts
+from harness.evidence.cost import Prices
+from harness.report.formatting import Table, percent, short
+
+__all__ = ["amount", "costs", "without_blanks"]
+
+MACHINES = " The runs had different machines: seconds do not compare."
+
+
+def costs(found: Costs) -> list[Table]:
+    """The cost tables of one ladder, one line per rung: its seeds are averaged."""
+    if not found.rungs:
+        return []
+    tables = [_answering(found), *_tuning(found.rungs), _running(found.rungs)]
+    if found.prices is not None:
+        tables += [_money(found.rungs, found.prices), *_break_even(found.payoffs, found.prices)]
+    return tables
+
+
+def _answering(found: Costs) -> Table:
+    """What a question takes."""
+    lines = []
+    for rung in found.rungs:
+        a = rung.answering
+        lines.append(
+            [
+                rung.rung,
+                f"{a.prompt_tokens:.0f}",
+                f"{a.computed_tokens:.0f}",
+                f"{a.completion_tokens:.0f}",
+                f"{a.seconds_median:.3f}",
+                f"{a.seconds_p95:.3f}",
+                short(a.flop_sent / 1e9),
+                short(a.flop_computed / 1e9),
+            ]
+        )
+    machines = "" if found.same_machine else MACHINES
+    averaged = " Seeds of a rung are averaged." if found.averaged else ""
+    return Table(
+        "cost of answering, per question",
+        ["rung", "prompt tok", "computed", "answer tok", "s median", "s p95",
+         "GFLOP as sent", "as computed"],
+        lines,
+        notes=[
+            "computed: after prefixes that prompts share were computed once. Seconds: a question's "
+            "share of its batch, without retrieval. GFLOP of answering: 2 × parameters × tokens "
+            f"(Liu et al. 2022), as sent and as computed.{machines}{averaged}"
+        ],
+    )  # fmt: skip
+
+
+def _tuning(rungs: Sequence[RungCosts]) -> list[Table]:
+    """What changing the weights took."""
+    lines = [
+        [
+            rung.rung,
+            f"{rung.tuning.seconds:.0f}",
+            f"{rung.tuning.tokens:,.0f}",
+            f"{rung.tuning.trainable:,.0f}",
+            f"{rung.tuning.parameters:,.0f}",
+            short(rung.tuning.flop / 1e12),
+            f"{rung.tuning.megabytes:.1f}",
+        ]
+        for rung in rungs
+        if rung.tuning
+    ]
+    table = Table(
+        "cost of training, per run",
+        ["rung", "train s", "tokens", "trainable", "parameters", "TFLOP", "adapter MB"],
+        lines,
+        notes=[
+            "TFLOP of training: 6 × parameters × tokens (Liu et al. 2022); frozen weights need up "
+            "to a third less."
+        ],
+    )
+    return [table] * bool(lines)
+
+
+def _running(rungs: Sequence[RungCosts]) -> Table:
+    """What a run took beside training: labels, index, memory, time."""
+    lines = [
+        [
+            rung.rung,
+            f"{rung.labelled:.0f}" if rung.labelled is not None else "",
+            f"{rung.indexing.seconds:.1f}" if rung.indexing else "",
+            f"{rung.indexing.megabytes:.2f}" if rung.indexing else "",
+            f"{rung.peak_memory_megabytes:.0f}",
+            f"{rung.seconds:.0f}",
+        ]
+        for rung in rungs
+    ]
+    headings = ["rung", "labelled", "index s", "index MB", "peak MB", "run s"]
+    return without_blanks("cost of a run", headings, lines)
+
+
+def _money(rungs: Sequence[RungCosts], prices: Prices) -> Table:
+    lines = []
+    for rung in rungs:
+        money = rung.money
+        lines.append(
+            [
+                rung.rung,
+                short(1000 * money.request) if money and money.request is not None else "",
+                amount(money.machine if money else None),
+                amount(money.labels if money else None),
+            ]
+        )
+    how = "by tokens as sent" if prices.by_token else "by machine time"
+    labels = "" if prices.labelled_example is not None else "; labelled examples have no price"
+    return without_blanks(
+        f"money, {prices.currency}",
+        ["rung", "1,000 answers", "training, indexing", "labelled examples"],
+        lines,
+        f"Answering is paid {how}, training and indexing by machine time, labelled examples by the "
+        f"piece{labels}. Blank: nothing to pay, or no price.",
+    )
+
+
+def _break_even(payoffs: Sequence[Payoff], prices: Prices) -> list[Table]:
+    table = Table(
+        "break-even: after how many requests tuning has paid for itself (95% interval)",
+        ["tuned – untuned", "more once", "less per 1,000", "requests", "verdict"],
+        [_pays(payoff, prices) for payoff in payoffs],
+        notes=[
+            "At matched quality: not given where the tuned rung is detectably worse. more once: in "
+            "training, indexing and labelled examples. The interval is over questions (paired "
+            "bootstrap of the cost of a request); what training itself varies by is not in it."
+        ],
+    )
+    return [table] * bool(payoffs)
+
+
+def _pays(payoff: Payoff, prices: Prices) -> list[str]:
+    """From when on tuning pays, as a line."""
+    name = f"{payoff.tuned} – {payoff.untuned}"
+    quality = payoff.contrast.verdict if payoff.contrast else "not tested"
+    reached = payoff.break_even
+    if reached is None:
+        known = prices.machine_hour is not None
+        return [
+            name,
+            "",
+            "",
+            "unknown: old runs" if known else "needs prices.machine_hour",
+            quality,
+        ]
+    requests = str(reached)
+    if payoff.contrast and quality in ("better", "worse"):
+        points = percent(abs(payoff.contrast.delta.value))
+        if quality == "worse":
+            requests = f"no: scores lower by {points} points"
+        else:
+            quality = f"better by {points} points"
+    return [name, short(reached.extra), short(1000 * reached.saving.value), requests, quality]
+
+
+def without_blanks(
+    title: str, headings: Sequence[str], lines: Sequence[Sequence[str]], *notes: str
+) -> Table:
+    """A table without the columns in which nothing stands."""
+    kept = [place for place in range(len(headings)) if any(line[place] for line in lines)]
+    return Table(title, [headings[p] for p in kept], [[line[p] for p in kept] for line in lines],
+                 notes=notes)  # fmt: skip
+
+
+def amount(value: float | None) -> str:
+    """Money; blank without a price, and where there is nothing to pay."""
+    return short(value) if value else ""

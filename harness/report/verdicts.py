@@ -1,0 +1,113 @@
+"""The declared contrasts in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.analysis.declared_contrasts import Choice, Plan
+from harness.analysis.findings import Findings
+from harness.evidence.contrasts import Contrast
+from harness.report.formatting import percent, with_interval
+
+__all__ = ["Verdict", "chosen", "notes", "planned", "reading", "verdicts"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A declared contrast in words."""
+
+    contrast: Contrast
+    text: str
+    """One sentence: which is better, and by how much."""
+    detail: str
+    """What else must be known to read it; often nothing."""
+    blocked: str
+    """Why it is not to be acted on, or nothing."""
+
+    @property
+    def kind(self) -> str:
+        """holds, open (nothing detectable was found) or blocked."""
+        if self.blocked:
+            return "blocked"
+        return "open" if self.contrast.verdict == "no detectable difference" else "holds"
+
+
+def verdicts(found: Findings) -> list[Verdict]:
+    """One for each declared contrast."""
+    return [Verdict(c, *_sentences(c, found.labels), found.blocked(c)) for c in found.contrasts]
+
+
+def notes(found: Findings) -> list[str]:
+    """How to read the verdicts."""
+    return [*filter(None, [planned(found.plan), reading(found), chosen(found)])]
+
+
+def planned(plan: Plan) -> str:
+    """Which contrasts were declared before anything ran, and how the best untuned was chosen."""
+    if plan.declared is None:
+        return "The runs declared different contrasts: none is tested."
+    said = [f"every rung against {name}" for name in plan.declared.against]
+    said += [f"{rung} against {baseline}" for rung, baseline in plan.pairs]
+    said += dict.fromkeys(map(_choice, plan.choices))
+    return f"Declared before the run: {'; '.join(said)}." if said else ""
+
+
+def reading(found: Findings) -> str:
+    """How to read the table of contrasts, and what it does not cover; nothing without contrasts."""
+    if not found.contrasts:
+        return ""
+    tests = ", ".join(dict.fromkeys(c.test for c in found.contrasts if not c.identical))
+    first = found.contrasts[0]
+    level = f"5% / {first.family}" if first.family > 1 else "5%"
+    return (
+        f"{tests or 'no test'} over {first.groups} groups of questions; detectable: the smallest "
+        f"true difference found with 80% power at {level}, Holm's first step. No detectable "
+        "difference is not equality."
+    )
+
+
+def chosen(found: Findings) -> str:
+    """What the choice among all that was judged adds to the best score; often nothing."""
+    if found.judged < 2 or not found.rungs:
+        return ""
+    said = f"This eval set has judged {found.judged} configurations"
+    if found.optimism is None:
+        return f"{said}."
+    return (
+        f"{said}; the best of {found.judged} equally good ones would look up to about "
+        f"{percent(found.optimism)} points better than it is, by chance."
+    )
+
+
+def _choice(choice: Choice) -> str:
+    """How the best untuned rung was found."""
+    what = "every tuned rung against the best untuned one"
+    if choice.best is None:
+        missing = [key for key, value in choice.candidates.items() if value is None]
+        unknown = ", ".join(missing) or "there is none"
+        return f"{what}, which is not known (no answers on dev: {unknown})"
+    known = {key: value for key, value in choice.candidates.items() if value}
+    values = ", ".join(f"{key} {percent(value.value)}" for key, value in known.items())
+    n = next(iter(known.values())).n
+    return f"{what}, {choice.best}, chosen on {n} dev questions ({values})"
+
+
+def _sentences(c: Contrast, labels: Mapping[str, str]) -> tuple[str, str]:
+    """A contrast in words, and what else must be known."""
+    rung, baseline = labels[c.rung], labels[c.baseline]
+    if c.identical:
+        return f"{rung} and {baseline} scored the same on every question", ""
+    difference = f"{with_interval(c.delta)} points of {c.metric}"
+    match c.verdict:
+        case "better" | "worse":
+            return f"{rung} is {c.verdict} than {baseline}: {difference}", ""
+        case "equivalent":
+            text = f"{rung} and {baseline} are equivalent within the stated margin: {difference}"
+            return text, ""
+        case _:
+            found = percent(c.detectable)
+            return (
+                f"no detectable difference between {rung} and {baseline}: {difference}",
+                f"a true difference of {found} points would have been found 4 times in 5",
+            )

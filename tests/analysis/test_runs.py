@@ -1,0 +1,134 @@
+"""Runs read from disk: which stand in one ladder, in which order, under which names."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.analysis.runs import read_ladder, read_ladders, warnings
+from harness.errors import ResultsError
+from harness.evidence.statistics import Interval
+from harness.record import ledger
+from harness.record.manifest import LADDER
+from harness.record.results import find_runs
+from harness.task import Example
+from tests.record.conftest import complete_run
+
+
+def labels(root: Path) -> list[str]:
+    return [run.label for run in read_ladder(find_runs(root)).runs]
+
+
+def test_rungs_stand_where_their_manifests_say_and_by_name_where_two_say_the_same(
+    tmp_path: Path,
+) -> None:
+    places = {"prompt": 0, "rag": 20, "lora": 30, "a_rung": 10, "b_rung": 10}
+    for rung in random.Random(0).sample(list(places), len(places)):
+        complete_run(tmp_path, rung, place=places[rung])
+    assert labels(tmp_path) == ["prompt", "a_rung", "b_rung", "rag", "lora"]
+
+
+def test_older_results_stand_as_they_stood_and_rungs_unknown_then_follow_by_name(
+    tmp_path: Path,
+) -> None:
+    rungs = [*LADDER, "b_rung", "a_rung"]
+    for rung in random.Random(0).sample(rungs, len(rungs)):
+        complete_run(tmp_path, rung)
+    assert labels(tmp_path) == [*LADDER, "a_rung", "b_rung"]
+
+
+def test_a_run_has_its_scores_slices_and_predictions(tmp_path: Path) -> None:
+    (run,) = read_ladder([complete_run(tmp_path)]).runs
+    assert (run.primary.value, run.primary.n, run.primary.method) == (0.75, 4, "wilson")
+    assert run.slices["odd=True"]["accuracy"].value == 0.5
+    assert [run.per_question(c) for c in ("prompt_tokens", "seconds")] == [100, 0.5]
+    assert list(run.values.values()) == [1.0, 0.0, 1.0, 1.0]
+
+
+def test_a_rung_that_ran_once_has_only_its_name(tmp_path: Path) -> None:
+    complete_run(tmp_path, "prompt", seed=None)
+    complete_run(tmp_path, "lora", seed=3)
+    assert labels(tmp_path) == ["prompt", "lora"]
+
+
+def test_overrides_tell_runs_of_a_rung_apart(tmp_path: Path) -> None:
+    complete_run(tmp_path, "rag", variant="rung.retrieval.k=5")
+    complete_run(tmp_path, "rag")
+    assert labels(tmp_path) == ["rag", "rag rung.retrieval.k=5"]
+
+
+def test_seeds_tell_runs_apart_where_they_matter(tmp_path: Path) -> None:
+    complete_run(tmp_path, "prompt", seed=None)
+    complete_run(tmp_path, "lora", seed=1)
+    complete_run(tmp_path, "lora", seed=0)
+    assert labels(tmp_path) == ["prompt", "lora seed=0", "lora seed=1"]
+
+
+def test_models_tell_runs_apart_and_each_has_its_own_ladder(tmp_path: Path) -> None:
+    for model in ("small", "large"):
+        for rung in ("lora", "prompt"):
+            complete_run(tmp_path, rung, model=model)
+    assert labels(tmp_path) == ["prompt large", "lora large", "prompt small", "lora small"]
+
+
+def test_runs_that_nothing_else_tells_apart_carry_their_folders_hash(tmp_path: Path) -> None:
+    """The same command before and after train.jsonl was edited, or the weights were replaced."""
+    first = complete_run(tmp_path, "few_shot", weights="1" * 64)
+    second = complete_run(tmp_path, "few_shot", weights="2" * 64)
+    complete_run(tmp_path, "prompt")
+    hashed = sorted(f"few_shot {run.path.name[:6]}" for run in (first, second))
+    assert labels(tmp_path) == ["prompt", *hashed]
+
+
+def test_each_eval_set_has_a_table_of_its_own_and_the_latest_comes_last(tmp_path: Path) -> None:
+    complete_run(tmp_path, "prompt", eval_set="all of it")
+    complete_run(tmp_path, "prompt", eval_set="the first ten", limit=10)
+    complete_run(tmp_path, "prompt", task="other")
+    complete_run(tmp_path, "rag", eval_set="all of it")
+    found_ladders = read_ladders(find_runs(tmp_path))
+    found = [
+        (one.manifest["task"], one.manifest["limit"], [run.label for run in one.runs])
+        for one in found_ladders
+    ]
+    assert found == [
+        ("tickets", 10, ["prompt"]),
+        ("other", None, ["prompt"]),
+        ("tickets", None, ["prompt", "rag"]),
+    ]
+
+
+def test_different_eval_sets_cannot_stand_in_one_table(tmp_path: Path) -> None:
+    first = complete_run(tmp_path, "prompt", eval_set="all of it")
+    second = complete_run(tmp_path, "rag", eval_set="the first ten")
+    with pytest.raises(ResultsError, match="answered different eval sets") as caught:
+        read_ladder([first, second])
+    assert str(first.path) in str(caught.value) and str(second.path) in str(caught.value)
+
+
+def test_what_stands_beside_the_runs_is_read_with_them(tmp_path: Path) -> None:
+    folder = complete_run(tmp_path)
+    alone = read_ladder([folder])
+    assert (alone.questions, alone.prices, alone.ledger) == ({}, None, None)
+    fingerprint = folder.read("manifest.json")["fingerprints"]["eval"]
+    folder.keep_eval(fingerprint, [Example("eval-0", "where?", "red", "g", (), {"a": "b"}, "")])
+    ledger.record(tmp_path / "tickets", folder.read("manifest.json"))
+    whole = read_ladder([folder])
+    assert whole.questions["eval-0"]["input"] == "where?"
+    assert whole.ledger == {ledger.configuration(folder.read("manifest.json")["identity"])}
+    assert (whole.folder, whole.eval_set) == (tmp_path / "tickets", fingerprint)
+
+
+def test_what_must_be_said_loudly_is_said_once(tmp_path: Path) -> None:
+    leaky: dict[str, Any] = {"isolation": {"decision": "allowed", "leaks": [{}, {}]}, "limit": 4}
+    failed = {"failed": Interval(0.25, 0.0, 0.7, 4, "wilson")}
+    runs = [complete_run(tmp_path, rung, **leaky) for rung in ("prompt", "rag")]
+    runs.append(complete_run(tmp_path, "lora", more=failed, lowered=["k lowered"], **leaky))
+    assert warnings(read_ladder(runs).runs) == [
+        "limit=4: only the first 4 eval examples were asked",
+        "NOT ISOLATED: 2 leaks into eval were allowed; scores are inflated",
+        "lora: k lowered",
+        "lora: 1 predictions failed and count as wrong",
+    ]

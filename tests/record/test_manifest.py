@@ -1,0 +1,50 @@
+"""Manifests of older versions are read as if they said what held then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.record.manifest import LADDER, MEASURES, upgraded
+from tests.record.conftest import MANIFEST
+
+OLD: dict[str, Any] = {"task": "tickets", "rung": "rag", "contrasts": {"against": ["prompt"]}}
+
+
+def test_what_an_older_manifest_does_not_say_is_filled_in() -> None:
+    told = upgraded(OLD)
+    assert told["contrasts"] == {
+        "against": ["prompt"], "best_untuned": False, "pairs": [], "margin": None,
+    }  # fmt: skip
+    assert (told["place"], told["measures"]) == (LADDER.index("rag"), list(MEASURES))
+    assert (told["control"], told["trials"], told["decoding"]) == (None, [], "free")
+    assert OLD.keys() == {"task", "rung", "contrasts"}, "it was changed in place"
+
+
+def test_what_a_manifest_says_stays() -> None:
+    said = MANIFEST | {"rung": "prompt", "place": 7, "measures": ["exact"]}
+    assert upgraded(said) == said
+
+
+def test_a_rung_unknown_then_stands_behind_the_others() -> None:
+    assert upgraded(OLD | {"rung": "mine"})["place"] == len(LADDER)
+
+
+@pytest.mark.parametrize(
+    ("kind", "judges", "shows"),
+    [
+        ("majority", True, "always the commonest answer"),
+        ("shuffled_targets", True, "trained on other examples' targets"),
+        ("nearest_answer", False, "copying the answer of the most similar training example"),
+        ("unheard_of", False, "unheard_of"),
+    ],
+)
+def test_an_older_control_judges_and_shows_what_it_did(kind: str, judges: bool, shows: str) -> None:
+    control = upgraded(OLD | {"control": {"kind": kind, "of": None}})["control"]
+    assert control == {"kind": kind, "of": None, "judges": judges, "shows": shows}
+
+
+def test_a_control_that_speaks_for_itself_is_believed() -> None:
+    control = {"kind": "majority", "of": None, "judges": False, "shows": "the commonest"}
+    assert upgraded(OLD | {"control": control})["control"] == control

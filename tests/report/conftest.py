@@ -1,0 +1,5 @@
+"""Ladders to report on."""
+
+from tests.ladders import five, sixteen
+
+__all__ = ["five", "sixteen"]

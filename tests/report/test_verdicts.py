@@ -1,0 +1,115 @@
+"""The declared contrasts in words."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from harness.analysis.findings import Findings, findings
+from harness.analysis.runs import read_ladder
+from harness.record.ledger import record
+from harness.record.results import RunFolder
+from harness.report.formatting import percent
+from harness.report.markdown import markdown
+from harness.report.page import page
+from harness.report.terminal import show
+from harness.report.verdicts import chosen, notes, planned, reading, verdicts
+from tests.record.conftest import ANSWERS, TRAINING, complete_run
+
+WRONG = dict.fromkeys(ANSWERS, "blue")
+
+
+def found_of(*folders: RunFolder) -> Findings:
+    return findings(read_ladder(folders))
+
+
+def judge(root: Path, *rungs: str) -> list[RunFolder]:
+    """Runs that the ledger knows of."""
+    folders = [complete_run(root, rung) for rung in rungs]
+    for folder in folders:
+        record(folder.path.parents[1], folder.read("manifest.json"))
+    return folders
+
+
+def on_dev(value: float) -> dict[str, float]:
+    return {"n": 6, "value": value}
+
+
+def test_it_is_said_how_the_best_untuned_rung_was_chosen(tmp_path: Path) -> None:
+    found = found_of(
+        complete_run(tmp_path, "prompt", dev=on_dev(0.4)),
+        complete_run(tmp_path, "few_shot", WRONG, dev=on_dev(0.45)),
+        complete_run(tmp_path, "lora", training=TRAINING),
+    )
+    assert planned(found.plan) == (
+        "Declared before the run: every rung against prompt; every tuned rung against the best "
+        "untuned one, few_shot, chosen on 6 dev questions (prompt 40.0, few_shot 45.0)."
+    )
+
+
+def test_it_is_said_if_the_best_untuned_rung_is_not_known(tmp_path: Path) -> None:
+    found = found_of(
+        complete_run(tmp_path, "prompt", dev=on_dev(0.4)),
+        complete_run(tmp_path, "rag", WRONG),
+        complete_run(tmp_path, "lora", training=TRAINING),
+    )
+    assert "which is not known (no answers on dev: rag)" in planned(found.plan)
+
+
+def test_it_is_said_if_nothing_is_tested(tmp_path: Path) -> None:
+    other = {"against": ["rag"], "best_untuned": True, "pairs": [], "margin": None}
+    found = found_of(complete_run(tmp_path), complete_run(tmp_path, "rag", contrasts=other))
+    assert planned(found.plan) == "The runs declared different contrasts: none is tested."
+
+
+def test_what_could_have_been_found_is_at_the_level_of_the_family(tmp_path: Path) -> None:
+    """With two contrasts Holm's first step asks for 2.5%."""
+    alone = found_of(complete_run(tmp_path / "a"), complete_run(tmp_path / "a", "rag", WRONG))
+    family = found_of(
+        *(complete_run(tmp_path / "b", rung) for rung in ("prompt", "few_shot")),
+        complete_run(tmp_path / "b", "rag", WRONG),
+    )
+    assert "80% power at 5%, Holm's first step" in reading(alone)
+    assert "80% power at 5% / 2, Holm's first step" in reading(family)
+    (of_one,), (_, of_two) = verdicts(alone), verdicts(family)
+    assert of_two.contrast.detectable > of_one.contrast.detectable
+    points = percent(of_two.contrast.detectable)
+    assert of_two.detail == (
+        f"a true difference of {points} points would have been found 4 times in 5"
+    )
+
+
+def test_how_many_were_judged_and_what_chance_gives_the_best_stands_in_every_report(
+    tmp_path: Path,
+) -> None:
+    found = found_of(*judge(tmp_path, "prompt", "rag", "few_shot"))
+    sentence = (
+        "This eval set has judged 3 configurations; the best of 3 equally good ones would look up "
+        f"to about {percent(found.optimism or 0)} points better than it is, by chance."
+    )
+    assert notes(found)[-1] == chosen(found) == sentence
+    terminal = io.StringIO()
+    show(found, Console(file=terminal, width=400))
+    for text in (terminal.getvalue(), "\n".join(markdown(found)), page(found)):
+        assert text.count(sentence) == 1
+
+
+def test_without_contrasts_the_scores_say_it(tmp_path: Path) -> None:
+    nothing = {"against": [], "best_untuned": False, "pairs": [], "margin": None}
+    folders = [complete_run(tmp_path, rung, contrasts=nothing) for rung in ("prompt", "rag")]
+    for folder in folders:
+        record(folder.path.parents[1], folder.read("manifest.json"))
+    found = found_of(*folders)
+    assert not found.contrasts
+    assert "has judged 2 configurations; the best of 2" in "\n".join(markdown(found))
+
+
+@pytest.mark.parametrize("rungs", [(), ("prompt",)])
+def test_nothing_is_said_without_a_ledger_or_of_one_configuration(
+    tmp_path: Path, rungs: tuple[str, ...]
+) -> None:
+    folders = judge(tmp_path, *rungs) or [complete_run(tmp_path, r) for r in ("prompt", "rag")]
+    assert not any("judged" in note for note in notes(found_of(*folders)))

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
+from harness.constraint import Constraint
 from harness.errors import HarnessError
 from harness.evidence import scoring
 from harness.ladder.room import fitting
 from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
-from harness.models.engine import Constraint, Engine
+from harness.models.engine import Engine
 from harness.progress import Progress, say_once
 from harness.record.results import PREDICTIONS, RunFolder
 from harness.task import Example, Prediction, Question, Task

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from harness import __version__
 from harness.conditions import DEV_FREE, Conditions
+from harness.constraint import Constraint
 from harness.errors import ConfigError
 from harness.evidence import scoring
 from harness.evidence.contrasts import Contrasts, Side, compare
@@ -20,7 +21,7 @@ from harness.ladder.controls import Control, controls
 from harness.ladder.room import within_data
 from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
-from harness.models.engine import Constraint, ModelSource
+from harness.models.engine import ModelSource
 from harness.models.grammar import check_constraint, check_targets
 from harness.progress import say_once, silence_libraries
 from harness.record import ledger, provenance

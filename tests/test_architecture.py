@@ -16,12 +16,13 @@ PACKAGE = ROOT / "harness"
 ROOMS: dict[str, set[str]] = {
     "answer": set(),
     "models": {"answer"},
-    "ladder": {"answer", "models"},
-    "tuning": {"answer", "models", "ladder"},
+    "tuning": {"answer", "models"},
+    "ladder": {"answer", "models", "tuning"},
     "evidence": {"answer"},
-    "record": {"evidence"},
-    "analysis": {"record", "evidence"},
-    "report": {"analysis", "record", "evidence"},
+    "record": {"answer", "evidence"},
+    "analysis": {"answer", "record", "evidence"},
+    "report": {"answer", "analysis", "record", "evidence"},
+    "configuration": {"answer", "models", "tuning", "ladder", "evidence", "record"},
 }
 """What each room may import, beside modules at the top that import no other room themselves."""
 

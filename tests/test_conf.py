@@ -90,13 +90,13 @@ def test_an_option_is_called_what_its_file_is_called() -> None:
         ("prompt", set()),
         ("few_shot", {"shots"}),
         ("rag", {"retrieval", "shots"}),
-        ("lora", {"adapter"}),
-        ("rag_lora", {"retrieval", "adapter"}),
+        ("lora", {"tuning"}),
+        ("rag_lora", {"retrieval", "tuning"}),
     ],
 )
 def test_a_rung_fills_its_own_slots_and_no_other(rung: str, slots: set[str]) -> None:
     filled = {k for k, v in composed(f"rung={rung}")["rung"].items() if v is not None}
-    assert filled - {"_target_", "name", "instructions", "role", "candidates"} == slots
+    assert filled - {"_target_", "name", "instructions", "role", "place", "candidates"} == slots
 
 
 @pytest.mark.parametrize("rung", RUNGS)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from harness.models.engine import Constraint
+from harness.constraint import Constraint
 
 __all__ = ["Answer", "Parsed", "Scorer", "commonest"]
 

@@ -12,8 +12,8 @@ import jsonschema
 
 from harness.answer import canonical, length
 from harness.answer.format import Answer, Parsed, Scorer, commonest
+from harness.constraint import JsonSchema
 from harness.errors import TaskError
-from harness.models.engine import JsonSchema
 
 __all__ = ["Field", "Json"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.answer.format import Answer, Parsed, Scorer, commonest
+from harness.constraint import Choices
 from harness.errors import TaskError
-from harness.models.engine import Choices
 
 __all__ = ["Label"]
 

@@ -100,7 +100,8 @@ def _one(loader: Any, general: DictConfig, words: list[str]) -> DictConfig:
             return []
 
     try:
-        return loader.load_sweep_config(general, words)
+        config: DictConfig = loader.load_sweep_config(general, words)
+        return config
     except HydraException as error:
         raise ConfigError(one_line(error, names)) from error
 
@@ -109,10 +110,10 @@ def _names(config: DictConfig, above: str = "") -> list[str]:
     """The dotted names of all that can be set in a configuration."""
     found: list[str] = []
     for key in config:
-        name = f"{above}{key}"
+        name = f"{above}{key!s}"
         if name == "hydra" or OmegaConf.is_missing(config, key):
             continue
         found.append(name)
-        if not OmegaConf.is_interpolation(config, key) and isinstance(config[key], DictConfig):
+        if not OmegaConf.is_interpolation(config, str(key)) and isinstance(config[key], DictConfig):
             found += _names(config[key], f"{name}.")
     return found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.models.engine import Choices, Constraint, Engine, JsonSchema
+from harness.constraint import Choices, Constraint, JsonSchema
+from harness.models.engine import Engine
 from harness.task import Materials
 
 __all__ = ["MOST", "budget", "longest_target"]

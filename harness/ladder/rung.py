@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from harness.constraint import Constraint
 from harness.errors import ConfigError, RungUnavailableError
 from harness.ladder.baselines import Baseline
 from harness.ladder.prompt import render
@@ -16,7 +17,7 @@ from harness.ladder.shots import Shots
 from harness.ladder.slot import Slot
 from harness.ladder.transform import Transform
 from harness.models.embedder import Embedder
-from harness.models.engine import Constraint, Engine, Message
+from harness.models.engine import Engine, Message
 from harness.task import Example, Materials, Passage, Prediction, Question
 from harness.tuning.method import Method, Pair, Report
 from harness.values import Instance, settings

@@ -1,7 +1,4 @@
-"""What answers: one interface for a model on this machine and for one behind a server.
-
-Nothing here imports torch, so that answer formats can declare their constraints with it.
-"""
+"""What answers: one interface for a model on this machine and for one behind a server."""
 
 from __future__ import annotations
 
@@ -9,14 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from harness.constraint import Constraint
+
 __all__ = [
     "Capabilities",
-    "Choices",
     "Completion",
-    "Constraint",
     "Conversation",
     "Engine",
-    "JsonSchema",
     "Message",
     "ModelSource",
     "Usage",
@@ -27,25 +23,6 @@ Message = Mapping[str, str]
 
 Conversation = Sequence[Message]
 """Messages up to the model's turn."""
-
-
-@dataclass(frozen=True)
-class JsonSchema:
-    """Nothing but the JSON values that a schema admits, written without blanks, keys in the
-    schema's order."""
-
-    schema: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Choices:
-    """Nothing but one of these texts."""
-
-    texts: tuple[str, ...]
-
-
-Constraint = JsonSchema | Choices
-"""What an answer may be, declared; each engine compiles it for itself."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from llguidance import LLMatcher, LLTokenizer
 
+from harness.constraint import Choices, Constraint, JsonSchema
 from harness.errors import ConfigError, TaskError
-from harness.models.engine import Choices, Constraint, JsonSchema
 from harness.task import Example
 
 __all__ = ["check_constraint", "check_targets", "matcher"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.answer import Json
+from harness.constraint import JsonSchema
 from harness.errors import TaskError
-from harness.models.engine import JsonSchema
 from tests.conftest import SCHEMA
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.answer import Label
+from harness.constraint import Choices
 from harness.errors import TaskError
-from harness.models.engine import Choices
 
 
 def test_labels_are_those_of_train_unless_they_are_given() -> None:

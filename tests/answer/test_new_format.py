@@ -17,10 +17,10 @@ from harness.answer import Parsed
 from harness.answer.format import Answer, Scorer, commonest
 from harness.answer.length import longest
 from harness.answer.metric import AnswerMetric
+from harness.constraint import JsonSchema
 from harness.errors import TaskError
 from harness.evidence import scoring
 from harness.ladder.rung import Rung
-from harness.models.engine import JsonSchema
 from harness.models.grammar import check_constraint, check_targets
 from harness.models.local import ModelSpec
 from harness.run import run

@@ -11,12 +11,13 @@ from types import FunctionType, ModuleType
 import pytest
 import torch
 
+from harness.constraint import Choices
 from harness.errors import ConfigError, RungUnavailableError
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Predictor, Rung
 from harness.ladder.shots import Shots
 from harness.models.embedder import Embedder
-from harness.models.engine import Capabilities, Choices, Message
+from harness.models.engine import Capabilities, Message
 from harness.models.local.engine import LocalEngine
 from harness.task import Example, Task
 from harness.tuning.adapter import Adapter

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from harness.constraint import Choices, JsonSchema
 from harness.errors import ConfigError, TaskError
-from harness.models.engine import Choices, JsonSchema
 from harness.models.grammar import check_constraint, check_targets
 from harness.task import Task
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.record.manifest import LADDER, MEASURES, upgraded
+from harness.record.manifest import LAST, MEASURES, upgraded
 from tests.record.conftest import MANIFEST
 
 OLD: dict[str, Any] = {"task": "tickets", "rung": "rag", "contrasts": {"against": ["prompt"]}}
@@ -17,7 +17,7 @@ def test_what_an_older_manifest_does_not_say_is_filled_in() -> None:
     assert told["contrasts"] == {
         "against": ["prompt"], "best_untuned": False, "pairs": [], "margin": None,
     }  # fmt: skip
-    assert (told["place"], told["measures"]) == (LADDER.index("rag"), list(MEASURES))
+    assert (told["place"], told["measures"]) == (30, list(MEASURES))
     assert (told["control"], told["trials"], told["decoding"]) == (None, [], "free")
     assert OLD.keys() == {"task", "rung", "contrasts"}, "it was changed in place"
 
@@ -28,7 +28,7 @@ def test_what_a_manifest_says_stays() -> None:
 
 
 def test_a_rung_unknown_then_stands_behind_the_others() -> None:
-    assert upgraded(OLD | {"rung": "mine"})["place"] == len(LADDER)
+    assert upgraded(OLD | {"rung": "mine"})["place"] == LAST
 
 
 @pytest.mark.parametrize(

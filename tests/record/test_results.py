@@ -16,6 +16,7 @@ from harness.evidence.statistics import group_labels, mean_interval
 from harness.ladder.rung import Rung
 from harness.models.embedder import Embedder
 from harness.models.local import ModelSpec
+from harness.record.manifest import upgraded
 from harness.record.results import RunFolder, find_runs, load_results
 from harness.run import Job, run
 from harness.task import Score, Task
@@ -242,7 +243,7 @@ def test_the_runs_of_these_tests_record_what_a_real_run_records(
     assert sorted(p.name for p in real.path.iterdir()) == sorted(
         p.name for p in ours.path.iterdir()
     )
-    assert real.read("manifest.json").keys() == ours.read("manifest.json").keys()
+    assert real.read("manifest.json").keys() == upgraded(ours.read("manifest.json")).keys()
     assert real.read("manifest.json").keys() >= MANIFEST.keys()
     assert real.read("system.json")[0].keys() - {"gpu_memory_megabytes"} == (
         ours.read("system.json")[0].keys()

@@ -21,8 +21,8 @@ from llguidance import LLMatcher, LLTokenizer
 from llguidance.hf import from_tokenizer
 from torch import Tensor
 
+from harness.constraint import Choices, Constraint, JsonSchema
 from harness.errors import ConfigError
-from harness.models.engine import Choices, Constraint, JsonSchema
 from harness.models.grammar import matcher
 from harness.models.local.decode import TokenConstraint
 

@@ -18,14 +18,9 @@ from llguidance import LLTokenizer
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from harness.constraint import Constraint
 from harness.errors import ConfigError, WeightsError
-from harness.models.engine import (
-    Capabilities,
-    Completion,
-    Constraint,
-    Conversation,
-    Usage,
-)
+from harness.models.engine import Capabilities, Completion, Conversation, Usage
 from harness.models.local import padded
 from harness.models.local.constraint import compile_constraint, grammar_tokenizer
 from harness.models.local.decode import Decoded, TokenConstraint, generate

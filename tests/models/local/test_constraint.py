@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from harness.answer import Answer, Json, Label
+from harness.constraint import Choices
 from harness.errors import ConfigError
 from harness.ladder.rung import Rung
 from harness.models.embedder import Embedder
-from harness.models.engine import Choices
 from harness.models.local import decode, engine
 from harness.models.local.constraint import compile_constraint
 from harness.models.local.decode import TokenConstraint

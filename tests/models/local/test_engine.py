@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from harness.answer import Label
+from harness.constraint import Choices
 from harness.errors import ConfigError, WeightsError
-from harness.models.engine import Choices
 from harness.models.local import ModelSpec, engine
 from harness.models.local.constraint import compile_constraint
 from harness.models.local.engine import LocalEngine

@@ -1,0 +1,28 @@
+"""What an answer may be, declared: answer formats say it, engines compile it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Choices", "Constraint", "JsonSchema"]
+
+
+@dataclass(frozen=True)
+class JsonSchema:
+    """Nothing but the JSON values that a schema admits, written without blanks, keys in the
+    schema's order."""
+
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Nothing but one of these texts."""
+
+    texts: tuple[str, ...]
+
+
+Constraint = JsonSchema | Choices
+"""What an answer may be, declared; each engine compiles it for itself."""

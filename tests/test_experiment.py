@@ -45,6 +45,7 @@ def here(
         "tracking": "none",
         "controls": False,
         "dev_questions": 0,
+        "limit": 2,
     }
 
 
@@ -69,16 +70,16 @@ def test_a_ladder_is_run_and_its_findings_come_back(here: Settings, tmp_path: Pa
 def test_a_run_from_python_records_what_the_command_line_would(
     here: Settings, tmp_path: Path
 ) -> None:
-    harness.compare("mine", rungs=["prompt"], limit=2, **here | {"rung.role": "user"})
+    harness.compare("mine", rungs=["prompt"], **here | {"rung.role": "user"})
     (manifest,) = manifests(tmp_path / "results")
-    words = "+task=mine model=folder limit=2"
+    words = "+task=mine model=folder"
     assert manifest["command"].startswith(
         f"python -m harness --config-dir={tmp_path}/conf rung=prompt {words}"
     )
     assert manifest["variant"].split()[-1] == "rung.role=user"
     assert (manifest["limit"], manifest["n"]) == (2, 2)
     harness.compare_all(
-        ["+task=mine", "rung=prompt", "limit=2", "rung.role=user", *as_words(here)],
+        ["+task=mine", "rung=prompt", *as_words(here), "rung.role=user"],
         config_dirs=["conf"],
     )
     assert manifests(tmp_path / "results") == [manifest], "the same run was run again"
@@ -88,9 +89,9 @@ def test_without_progress_nothing_is_said_and_with_it_the_jobs_are(
     here: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here["task.max_new_tokens"] = 96  # else it is raised, which is always said
-    harness.compare("mine", rungs=["prompt"], limit=2, progress=False, **here)
+    harness.compare("mine", rungs=["prompt"], progress=False, **here)
     assert capsys.readouterr() == ("", "")
-    harness.compare("mine", rungs=["prompt"], limit=2, **here)
+    harness.compare("mine", rungs=["prompt"], **here)
     out, err = capsys.readouterr()
     assert out == ""
     assert "[0] mine / prompt  LIMIT: only the first 2 eval examples\n" in err
@@ -185,6 +186,6 @@ def test_mistakes_are_harness_errors_of_one_line(here: Settings) -> None:
     with pytest.raises(harness.HarnessError, match=r"task/mina: is not there \(did you mean mine"):
         harness.compare("mina", **here)
     with pytest.raises(harness.HarnessError, match="limit=0: must be at least 1"):
-        harness.compare("mine", limit=0, **here)
+        harness.compare("mine", **here | {"limit": 0})
     with pytest.raises(harness.HarnessError, match=r"seeds: .* \(did you mean seed\?\)"):
         harness.compare("mine", seeds=[1], **here)

@@ -72,6 +72,22 @@ def test_help_says_what_one_can_do(harness: Shell) -> None:
         assert group in done.stdout
 
 
+def test_hydras_own_flags_work(harness: Shell) -> None:
+    shown = harness("--cfg", "job", "--package", "task", "+task=mine").stdout
+    assert shown.startswith("# @package task\n_target_: harness.load.load_task\nname: mine\n")
+    assert "command-line" in harness("--info", "searchpath").stdout
+    refused = complaint(harness("--config-name=other", "+task=mine"))
+    assert refused == "error: --config-name: is not for harness; fix: --config-dir=FOLDER"
+    assert "rung/no: is not there" in complaint(harness("--run", "+task=mine", "rung=no"))
+
+
+def test_the_first_line_comes_before_torch_is_loaded(harness: Shell, tmp_path: Path) -> None:
+    spy = "import sys\n\ndef load(**arguments):\n    sys.exit(str('torch' in sys.modules))\n"
+    (tmp_path / "spy.py").write_text(spy)
+    done = harness("+task=mine", "task._target_=spy.load")
+    assert done.stderr.splitlines() == ["[0] mine / prompt", "False"]
+
+
 def test_without_a_task_the_tasks_are_listed(harness: Shell) -> None:
     assert complaint(harness()).endswith("there are: banking77, halueval_qa, mine, support_json")
 

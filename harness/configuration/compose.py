@@ -95,9 +95,11 @@ def _one(loader: Any, general: DictConfig, words: list[str]) -> DictConfig:
     def names(mistaken: str) -> list[str]:
         others = [word for word in words if key_of(word) != mistaken]
         try:
-            return _names(loader.load_sweep_config(general, others))
+            config = loader.load_sweep_config(general, others)
         except HydraException:
             return []
+        plain = OmegaConf.to_container(config, resolve=False)
+        return [name for name in _names(plain) if not name.startswith("hydra")]
 
     try:
         config: DictConfig = loader.load_sweep_config(general, words)
@@ -106,14 +108,9 @@ def _one(loader: Any, general: DictConfig, words: list[str]) -> DictConfig:
         raise ConfigError(one_line(error, names)) from error
 
 
-def _names(config: DictConfig, above: str = "") -> list[str]:
-    """The dotted names of all that can be set in a configuration."""
+def _names(settings: Any, above: str = "") -> list[str]:
+    """The dotted names of all that can be set in a configuration, given as plain data."""
     found: list[str] = []
-    for key in config:
-        name = f"{above}{key!s}"
-        if name == "hydra" or OmegaConf.is_missing(config, key):
-            continue
-        found.append(name)
-        if not OmegaConf.is_interpolation(config, str(key)) and isinstance(config[key], DictConfig):
-            found += _names(config[key], f"{name}.")
+    for key, value in settings.items() if isinstance(settings, dict) else ():
+        found += [f"{above}{key}", *_names(value, f"{above}{key}.")]
     return found

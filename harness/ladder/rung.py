@@ -24,7 +24,7 @@ from harness.values import Instance, settings
 
 __all__ = ["Predictor", "RenderedPrompt", "Rung"]
 
-LAST = 100
+LAST = 99
 """The place of rungs that do not say theirs."""
 
 

@@ -19,7 +19,7 @@ UNDECLARED: dict[str, Any] = {"against": [], "best_untuned": False, "pairs": [],
 LADDER = ("prompt", "few_shot", "rag", "lora", "rag_lora")
 """Rungs from the cheapest change to the deepest, as they stood before manifests told `place`."""
 
-LAST = 100
+LAST = 99
 """The place of all others."""
 
 MEASURES = (

@@ -93,7 +93,7 @@ class Mlflow:
             parent = self._parent(client, experiment, sweep, task, began=None)
             client.set_terminated(parent, end_time=max(times(run.folder)[1] for run in found.runs))
             # Numbered as the ladder is, so that the UI sorts them; the same in every sweep.
-            names = [f"ladder/{1 + r.manifest['place']:02d} {r.key}" for r in found.rungs]
+            names = [f"ladder/{r.manifest['place']:02d} {r.key}" for r in found.rungs]
             values = [rung.primary.value for rung in found.rungs]
             log_batch(client, parent, [(k, v, 0, 0) for k, v in zip(names, values, strict=True)])
             table = pd.DataFrame([_summary(rung) for rung in found.rungs])

@@ -211,7 +211,7 @@ def test_the_parent_run_shows_the_ladder_as_table_and_chart(mirrored: Mirrored) 
     assert text.index("scored the same on every question") < text.index("scores, %")
     assert parent.data.tags["mlflow.note.content"] == text
     assert [k for k in sorted(parent.data.metrics) if k.startswith("ladder/")] == [
-        "ladder/01 prompt", "ladder/04 lora rung.adapter.config.r 4",
+        "ladder/10 prompt", "ladder/40 lora rung.adapter.config.r 4",
     ]  # fmt: skip
     chart = mirrored.store.artifact(parent, "ladder.png").read_bytes()
     assert chart.startswith(b"\x89PNG")

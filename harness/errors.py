@@ -1,4 +1,4 @@
-"""What can go wrong that a user can mend.
+"""What can go wrong that a user can fix.
 
     HarnessError
     ├── ConfigError     the command line or a YAML asks for what cannot be
@@ -10,7 +10,7 @@
     ├── ResultsError    results/ that cannot be read, or must not be compared
     └── TrackingError   the tracking server does not answer
 
-Each message is one line that names the place, the value and the mend. The command line prints it
+Each message is one line that names the place, the value and the fix. The command line prints it
 and exits with 2. Everything else is an internal fault and keeps its traceback.
 """
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class HarnessError(Exception):
-    """Something a user can mend."""
+    """Something a user can fix."""
 
 
 class ConfigError(HarnessError):

@@ -157,7 +157,7 @@ class Sweep:
         """The controls beside a job; one that cannot be had is no reason to lose the rung."""
         from harness.run import run
 
-        for control in job.beside(folder):
+        for control in job.control_jobs(folder):
             try:
                 yield run(control, self.certify)
             except HarnessError as error:

@@ -13,7 +13,7 @@ from harness.errors import TaskError
 from harness.home import located, places
 from harness.models.weights import Weights
 from harness.sources import UTF8, Row, read_file, read_split
-from harness.splits import carve, deal, draw
+from harness.splits import sample, split_by_size, split_dev
 from harness.task import Example, Materials, Passage, Task
 
 __all__ = ["load_task"]
@@ -37,7 +37,7 @@ def load_task(
     metrics: Sequence[str] = (),
     licence: str = "unknown",
 ) -> Task:
-    """Load and check a task. Raises TaskError with file, line and mend.
+    """Load and check a task. Raises TaskError with file, line and fix.
 
     `folder` holds `instructions.full.md`, `instructions.short.md` and, as needed, the schema and
     `corpus.jsonl`. The splits are read from `source` (default: the same folder), under the names
@@ -84,9 +84,9 @@ def _drawn(
     if Path(place).is_file():
         rows = {"all": list(read_file(Path(place)))}
         if not rows["all"]:
-            raise TaskError(f"{place}: is empty; add examples or mend task.source")
+            raise TaskError(f"{place}: is empty; add examples or fix task.source")
         pool = _examples(rows["all"], "all", answer, columns)
-        drawn = deal(pool, sizes, place)
+        drawn = split_by_size(pool, sizes, place)
         return drawn, answer.fitted(e.target for e in drawn["train"]), _passages(rows, columns)
     rows = _splits(place, revision, splits)
     train = _examples(rows["train"], "train", answer, columns)
@@ -94,10 +94,10 @@ def _drawn(
     if "dev" in rows:
         dev = _examples(rows["dev"], "dev", answer, columns)
     else:
-        train, dev = carve(train, sizes.get("dev"))
+        train, dev = split_dev(train, sizes.get("dev"))
     test = _examples(rows["eval"], "eval", answer, columns)
     found = {"train": train, "dev": dev, "eval": test}
-    drawn = {split: draw(examples, sizes.get(split)) for split, examples in found.items()}
+    drawn = {split: sample(examples, sizes.get(split)) for split, examples in found.items()}
     return drawn, answer, _passages(rows, columns)
 
 
@@ -110,12 +110,12 @@ def _splits(
         if read[split] is None:
             raise TaskError(
                 f"{place}: no split '{names[split]}' for {split}; "
-                f"add {names[split]}.jsonl or mend task.splits.{split}"
+                f"add {names[split]}.jsonl or fix task.splits.{split}"
             )
     for split, rows in read.items():
         if rows == []:
             raise TaskError(
-                f"{place}: split '{names[split]}' for {split} is empty; add examples to it or mend "
+                f"{place}: split '{names[split]}' for {split} is empty; add examples to it or fix "
                 f"task.splits.{split}"
             )
     return {split: rows for split, rows in read.items() if rows is not None}
@@ -136,13 +136,13 @@ def _example(
     values = _pick(row, columns)
     for name in ("input", "target"):
         if name not in values or values[name] in ("", None):
-            raise TaskError(f"{row.where}: has no '{name}'; add it or mend task.columns.{name}")
+            raise TaskError(f"{row.where}: has no '{name}'; add it or fix task.columns.{name}")
     if not isinstance(values["input"], str):
         raise TaskError(f"{row.where}: input is {values['input']!r}; it must be text")
     try:
         target = answer.write(values["target"])
     except ValueError as error:
-        raise TaskError(f"{row.where}: {error}; mend the line or the answer format") from error
+        raise TaskError(f"{row.where}: {error}; fix the line or the answer format") from error
     identity = _name(values, "id", row.where) or fallback_id
     passage = _passage_id(values["passage"]) if values.get("passage") else None
     return Example(
@@ -194,7 +194,7 @@ def _column(row: Row, *aliases: str) -> Any:
             return row.values[alias]
     raise TaskError(
         f"{row.where}: no column {' or '.join(map(repr, aliases))} among "
-        f"{', '.join(map(repr, row.values))}; mend task.columns"
+        f"{', '.join(map(repr, row.values))}; fix task.columns"
     )
 
 
@@ -289,5 +289,5 @@ def _check_sources(examples: Sequence[Example], corpus: Sequence[Passage]) -> No
         for source in example.gold_passages:
             if source not in known:
                 raise TaskError(
-                    f"{example.where}: source '{source}' is not in the corpus; mend the id"
+                    f"{example.where}: source '{source}' is not in the corpus; fix the id"
                 )

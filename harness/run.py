@@ -95,7 +95,7 @@ class Job:
         """How many dev questions are answered; controls answer none."""
         return 0 if self.control else self.dev_questions
 
-    def beside(self, folder: RunFolder) -> Iterator[Job]:
+    def control_jobs(self, folder: RunFolder) -> Iterator[Job]:
         """The jobs of the controls that belong beside this one, which has left `folder`.
 
         They have the first seed, whatever the rung's: they are there to expose, not to estimate.

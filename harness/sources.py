@@ -45,7 +45,7 @@ def read_split(source: str, split: str, revision: str | None = None) -> list[Row
 
 
 def read_file(path: Path) -> Iterator[Row]:
-    """The rows of a JSONL, CSV or Parquet file. Raises TaskError with file, line and mend."""
+    """The rows of a JSONL, CSV or Parquet file. Raises TaskError with file, line and fix."""
     try:
         match path.suffix:
             case ".jsonl":
@@ -73,7 +73,7 @@ def _read_jsonl(path: Path) -> Iterator[Row]:
             except json.JSONDecodeError as error:
                 raise TaskError(
                     f"{where}: not JSON ({error.msg} at column {error.colno}): "
-                    f"{line.strip()[:60]!r}; mend or delete the line"
+                    f"{line.strip()[:60]!r}; fix or delete the line"
                 ) from error
             if not isinstance(values, dict):
                 raise TaskError(
@@ -96,7 +96,7 @@ def _read_csv(path: Path) -> Iterator[Row]:
             try:
                 values = next(reader, None)
             except csv.Error as error:
-                raise TaskError(f"{path}:{start}: not CSV ({error}); mend the quotes") from error
+                raise TaskError(f"{path}:{start}: not CSV ({error}); fix the quotes") from error
             if values is None:
                 return
             where = f"{path}:{reader.line_num}"

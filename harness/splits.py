@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from harness.errors import TaskError
 from harness.task import Example
 
-__all__ = ["carve", "deal", "draw"]
+__all__ = ["sample", "split_by_size", "split_dev"]
 
 DEV_SHARE = 0.1
 """How much of train becomes dev when a source has no dev split of its own."""
@@ -16,7 +16,7 @@ DEV_SHARE = 0.1
 Examples = tuple[Example, ...]
 
 
-def carve(train: Examples, size: int | None) -> tuple[Examples, Examples]:
+def split_dev(train: Examples, size: int | None) -> tuple[Examples, Examples]:
     """Split dev off train. Raises TaskError if nothing is left."""
     wanted = size if size is not None else max(1, round(len(train) * DEV_SHARE))
     dev, rest = _take(train, wanted)
@@ -25,7 +25,7 @@ def carve(train: Examples, size: int | None) -> tuple[Examples, Examples]:
     return rest, dev
 
 
-def deal(pool: Examples, sizes: Mapping[str, int], where: str) -> dict[str, Examples]:
+def split_by_size(pool: Examples, sizes: Mapping[str, int], where: str) -> dict[str, Examples]:
     """Deal one pool into eval, dev and train, in this order: a larger train moves nothing else.
 
     Raises TaskError if the pool is too small. A group that straddles a size goes in whole and is
@@ -47,7 +47,7 @@ def deal(pool: Examples, sizes: Mapping[str, int], where: str) -> dict[str, Exam
     return dealt
 
 
-def draw(examples: Examples, size: int | None) -> Examples:
+def sample(examples: Examples, size: int | None) -> Examples:
     """`size` examples, in their old order; all if there are no more."""
     if size is None or size >= len(examples):
         return examples

@@ -148,7 +148,7 @@ def _row(**changes: object) -> str:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ('{"id": ', r"train.jsonl:2: not JSON \(.*column \d\).*mend or delete the line"),
+        ('{"id": ', r"train.jsonl:2: not JSON \(.*column \d\).*fix or delete the line"),
         ("[1]", "train.jsonl:2: a list, not an object"),
         (_row(taget="x"), "train.jsonl:2: unknown column 'taget'; known are id, input"),
         (_row(input=""), "train.jsonl:2: has no 'input'"),
@@ -168,7 +168,7 @@ def _row(**changes: object) -> str:
         (_row(group={}), "train.jsonl:2: group is {}; fix"),
     ],
 )
-def test_a_bad_line_is_named_with_its_mend(
+def test_a_bad_line_is_named_with_its_fix(
     task_folder: Path, load: Load, text: str, complaint: str
 ) -> None:
     _spoil(task_folder, "train", 2, text)
@@ -207,7 +207,7 @@ def test_a_question_without_a_place_for_the_input_is_refused(load: Load, questio
     assert "\n" not in line
 
 
-def test_bad_files_are_named_with_their_mend(task_folder: Path, load: Load) -> None:
+def test_bad_files_are_named_with_their_fix(task_folder: Path, load: Load) -> None:
     with pytest.raises(TaskError, match=r"no folder nowhere \(looked for .*/nowhere\); fix"):
         load(folder="nowhere")
     with pytest.raises(TaskError, match=r"no split 'test' for eval; add test\.jsonl"):

@@ -124,7 +124,7 @@ def test_a_broken_line_is_named_with_its_file_and_number(harness: Shell, task_fo
         file.write('{"input": "cut o')
     line = complaint(harness("+task=mine"))
     assert f"{task_folder}/train.jsonl:17: not JSON" in line
-    assert "mend or delete the line" in line
+    assert "fix or delete the line" in line
 
 
 def test_a_sweep_leaves_results_a_table_and_a_mirror(harness: Shell, tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_three_labelled_examples_and_no_dev_are_enough_to_go_through(
     small = load(answer=Label(["a", "b"]), primary="accuracy")
     settings = {"decoding": "constrained", "dev_questions": 12, "controls": None}
     job = job_of(small, apt_spec, tmp_path / "results", rung, embedder=LetterEmbedder(), **settings)
-    runs = [run(job), *map(run, job.beside(run(job)))]
+    runs = [run(job), *map(run, job.control_jobs(run(job)))]
     assert runs[0].read("manifest.json")["dev"]["n"] == 1
     assert findings(read_ladder(runs)).rungs[0].primary.n == 2
 

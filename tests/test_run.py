@@ -547,7 +547,7 @@ def test_a_rung_that_the_task_cannot_have_leaves_nothing_behind(job: MakeJob, ta
 def test_controls_are_runs_of_their_own_beside_the_rung(job: MakeJob, task: Task) -> None:
     made = job(LORA, controls=True, seed=3)
     folder = run(made)
-    beside = list(made.beside(folder))
+    beside = list(made.control_jobs(folder))
     folders = {one.rung.name: run(one) for one in beside}
     assert list(folders) == ["majority", "nearest_answer", "lora_shuffled_targets"]
     manifests = {name: folder.read("manifest.json") for name, folder in folders.items()}
@@ -568,7 +568,7 @@ def test_every_configuration_that_was_judged_is_in_the_ledger_and_stays_there(
 ) -> None:
     made = job(controls=None)
     folder = run(made)
-    assert all(run(control).complete for control in made.beside(folder))
+    assert all(run(control).complete for control in made.control_jobs(folder))
     shutil.rmtree(folder.path)
     run(made)
     run(job(seed=1))
@@ -724,7 +724,7 @@ def test_controls_are_those_of_the_settings_that_were_chosen(job: MakeJob) -> No
     made = job(candidates=several, dev_questions=2, controls=True)
     folder = run(made)
     chosen = folder.read("manifest.json")["chosen"]
-    beside = {one.rung.name: one for one in made.beside(folder)}
+    beside = {one.rung.name: one for one in made.control_jobs(folder)}
     assert beside["rag_random_passages"].rung.retrieval.k == several[chosen].rung.retrieval.k  # type: ignore[union-attr]
     assert all(len(one.candidates) == 1 for one in beside.values())
     of = beside["rag_random_passages"].candidates[0].settings["of"]

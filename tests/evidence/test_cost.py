@@ -79,7 +79,7 @@ def test_what_has_no_price_has_no_cost_rather_than_none() -> None:
         ({"currency": " "}, "prices.currency"),
     ],
 )  # fmt: skip
-def test_a_price_that_cannot_be_is_named_with_its_mend(
+def test_a_price_that_cannot_be_is_named_with_its_fix(
     mistake: dict[str, object], words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words.split(":", maxsplit=1)[0]) as caught:

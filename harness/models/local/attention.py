@@ -21,20 +21,20 @@ from torch import Tensor, nn
 
 from harness.models.local.prefix_tree import Node
 
-__all__ = ["NAME", "Segment", "Step", "Tails", "register"]
+__all__ = ["NAME", "Segment", "Step", "SuffixCache", "register"]
 
 NAME = "shared_prefix"
 
 GRID = 16
 """The fused CPU kernel's result for a row is the same to the last bit whatever else it is given, if
-the rows of a shared prefix and the lengths of tails are multiples of this."""
+the rows of a shared prefix and the lengths of suffixes are multiples of this."""
 
 PIECE = 128
 """Tokens of one causal segment that look back together."""
 
 
 @dataclass
-class Tails:
+class SuffixCache:
     """Keys and values of what each sequence has to itself.
 
     `keys[layer]` and `values[layer]` have shape [slots, kv_heads, capacity, head_dim].
@@ -44,7 +44,7 @@ class Tails:
     values: list[Tensor]
 
     @classmethod
-    def empty(cls, layers: int, shape: tuple[int, int, int, int], like: Tensor) -> Tails:
+    def empty(cls, layers: int, shape: tuple[int, int, int, int], like: Tensor) -> SuffixCache:
         # Zeros: what lies beyond a mask is still multiplied by zero, and 0 x NaN is NaN.
         return cls(
             [like.new_zeros(shape) for _ in range(layers)],
@@ -56,7 +56,7 @@ class Tails:
 class Segment:
     """Rows [start, end) of the flat step: new tokens of the sequence in `slot`.
 
-    `stored` tokens of that sequence are in its tail already.
+    `stored` tokens of that sequence are in its suffix already.
     """
 
     start: int
@@ -72,13 +72,13 @@ class Step:
         self,
         segments: list[Segment],
         shared: list[tuple[Node, int, int]],
-        destination: Tails | Node,
+        destination: SuffixCache | Node,
         device: torch.device,
         steady: bool = False,
     ) -> None:
         """`shared` lists each prefix node with the rows [start, end) that attend to it.
 
-        New keys go to the destination: the tails, or the node that this pass computes. `steady`
+        New keys go to the destination: the suffixes, or the node that this pass computes. `steady`
         makes the result for a sequence the same to the last bit, whatever stands beside it.
         """
         self.steady = steady
@@ -96,7 +96,7 @@ class Step:
         self.in_use = 1 + max((s.slot for s in single), default=-1)
         length = torch.zeros(self.in_use, dtype=torch.long, device=device)
         length[self.slots] = self.stored
-        # Tails are read in place, in one or two runs of slots: a gather would copy them each time.
+        # Suffixes are read in place, in one or two runs of slots: a gather would copy them.
         self.blocks = [
             (run, longest, _length_mask(length[run], longest))
             for run, longest in _runs({s.slot: self._filled(1 + s.stored) for s in single})
@@ -118,10 +118,10 @@ class Step:
             self.destination.values.append(v[:, :count].clone())
             self._own_long(out, lse, q, k, v, None, scale, softcap)
         else:
-            tails = self.destination.keys[layer], self.destination.values[layer]
-            self._own_long(out, lse, q, k, v, tails, scale, softcap)
+            suffixes = self.destination.keys[layer], self.destination.values[layer]
+            self._own_long(out, lse, q, k, v, suffixes, scale, softcap)
             if len(self.rows):
-                self._own_single(out, lse, q, k, v, tails, scale, softcap)
+                self._own_single(out, lse, q, k, v, suffixes, scale, softcap)
         for node, start, end in self.shared:
             asking = q[:, :, start:end].flatten(1, 2)
             count = asking.shape[1]
@@ -140,7 +140,7 @@ class Step:
         q: Tensor,
         k: Tensor,
         v: Tensor,
-        tails: tuple[Tensor, Tensor] | None,
+        suffixes: tuple[Tensor, Tensor] | None,
         scale: float,
         softcap: float | None,
     ) -> None:
@@ -149,10 +149,10 @@ class Step:
         for s, causal in zip(self.long, self.causal, strict=True):
             rows, n = slice(s.start, s.end), s.end - s.start
             keys, values = k[:, rows], v[:, rows]
-            if tails is not None:
-                for tail, new in zip(tails, (keys, values), strict=True):
-                    tail[s.slot, :, s.stored : s.stored + n] = new
-                keys, values = (tail[s.slot, :, : s.stored + n] for tail in tails)
+            if suffixes is not None:
+                for suffix, new in zip(suffixes, (keys, values), strict=True):
+                    suffix[s.slot, :, s.stored : s.stored + n] = new
+                keys, values = (suffix[s.slot, :, : s.stored + n] for suffix in suffixes)
             if self.steady:
                 _by_pieces(
                     out[:, :, rows],
@@ -177,19 +177,19 @@ class Step:
         q: Tensor,
         k: Tensor,
         v: Tensor,
-        tails: tuple[Tensor, Tensor],
+        suffixes: tuple[Tensor, Tensor],
         scale: float,
         softcap: float | None,
     ) -> None:
-        """Segments of one token, all at once: each against the tail of its own slot."""
-        for tail, new in zip(tails, (k, v), strict=True):
-            tail[self.slots, :, self.stored] = new[:, self.rows].transpose(0, 1)
+        """Segments of one token, all at once: each against the suffix of its own slot."""
+        for suffix, new in zip(suffixes, (k, v), strict=True):
+            suffix[self.slots, :, self.stored] = new[:, self.rows].transpose(0, 1)
         by_slot = q.new_zeros(self.in_use, *q.shape[:2], q.shape[3])
         by_slot[self.slots] = q[:, :, self.rows].permute(2, 0, 1, 3)
         sums = by_slot.new_empty(*by_slot.shape[:3], 1, dtype=torch.float32)
         done = torch.empty_like(by_slot, dtype=torch.float32)
         for run, longest, mask in self.blocks:
-            keys, values = (tail[run, :, :longest] for tail in tails)
+            keys, values = (suffix[run, :, :longest] for suffix in suffixes)
             done[run], sums[run] = _partial(by_slot[run], keys, values, scale, softcap, mask)
         out[:, :, self.rows] = done[self.slots].permute(1, 2, 0, 3)
         lse[:, :, self.rows] = sums[self.slots].permute(1, 2, 0, 3)
@@ -254,9 +254,9 @@ def _by_pieces(
 
 
 def _runs(lengths: dict[int, int]) -> list[tuple[slice, int]]:
-    """One or two runs of slots that cover all in use, and the longest tail of each.
+    """One or two runs of slots that cover all in use, and the longest suffix of each.
 
-    Every slot of a run is read up to its longest tail, so the cut is where that reads least.
+    Every slot of a run is read up to its longest suffix, so the cut is where that reads least.
     """
     slots = sorted(lengths)
     if not slots:
@@ -276,7 +276,7 @@ def _runs(lengths: dict[int, int]) -> list[tuple[slice, int]]:
 
 
 def _length_mask(length: Tensor, longest: int) -> Tensor:
-    """[slots, 1, 1, longest]: 0 up to a tail's own length, -inf behind it."""
+    """[slots, 1, 1, longest]: 0 up to a suffix's own length, -inf behind it."""
     beyond = torch.arange(longest, device=length.device) > length[:, None]
     return torch.zeros_like(beyond, dtype=torch.float32).masked_fill_(beyond, -torch.inf)[
         :, None, None

@@ -21,7 +21,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from harness.models.local import attention, prefix_tree
-from harness.models.local.attention import Segment, Step, Tails
+from harness.models.local.attention import Segment, Step, SuffixCache
 from harness.models.local.prefix_tree import Node
 
 __all__ = ["Decoded", "TokenConstraint", "generate"]
@@ -166,7 +166,7 @@ class _Batch:
         layers, heads, dim = _cache_shape(model)
         embedding: Tensor = model.get_input_embeddings().weight
         self.device = embedding.device
-        self.tails = Tails.empty(layers, (slots, heads, capacity, dim), embedding)
+        self.suffixes = SuffixCache.empty(layers, (slots, heads, capacity, dim), embedding)
 
     def run(self) -> Iterator[Decoded]:
         while self.queue or self.active:
@@ -186,7 +186,7 @@ class _Batch:
             for node in reversed(list(sequence.node.chain()) if sequence.node else []):
                 if not node.keys:
                     self._compute(node, sequence)
-            # Long tails on one side, short ones on the other: see attention.Step.blocks.
+            # Long suffixes on one side, short ones on the other: see attention.Step.blocks.
             long = len(sequence.prompt) - sequence.shared > self.middle
             sequence.start(self.free.pop(0 if long else -1))
             rows += len(sequence.pending)
@@ -217,7 +217,7 @@ class _Batch:
             positions += range(first, first + len(s.pending))
             segments.append(Segment(start, len(tokens), s.slot, s.stored))
         shared = _shared_rows(sequences, segments)
-        step = Step(segments, shared, self.tails, self.device, self.steady)
+        step = Step(segments, shared, self.suffixes, self.device, self.steady)
         logits = self._forward(tokens, positions, step, [s.end - 1 for s in segments])
         chosen = _choose(logits, sequences)
         per_token = (time.perf_counter() - began) / len(tokens)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from harness.models import attention, decode
+from harness.models.local import attention, decode
 from harness.models.local.decode import Decoded, generate
 from harness.models.local.packed_linear import pack
 from harness.models.local.prefix_tree import build
@@ -129,16 +129,18 @@ def test_running_out_of_memory_halves_the_batch_and_loses_nothing(
 ) -> None:
     prompts = prompt_forest(random.Random(6), 9)
     expected = {i: reference(model, p, 6) for i, p in enumerate(prompts)}
-    empty = attention.Tails.empty
+    empty = attention.SuffixCache.empty
     asked: list[int] = []
 
-    def small_machine(layers: int, shape: tuple[int, ...], like: torch.Tensor) -> attention.Tails:
+    def small_machine(
+        layers: int, shape: tuple[int, ...], like: torch.Tensor
+    ) -> attention.SuffixCache:
         asked.append(shape[0])
         if shape[0] > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return empty(layers, shape, like)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(attention.Tails, "empty", small_machine)
+    monkeypatch.setattr(attention.SuffixCache, "empty", small_machine)
     done = list(generate(model, prompts, stop=STOP, max_new_tokens=6, batch_size=8))
     assert asked == [8, 4, 2]
     assert {c.index: c.tokens for c in done} == expected
@@ -216,13 +218,13 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(
     def broken(*_: object) -> None:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(attention.Tails, "empty", broken)
+    monkeypatch.setattr(attention.SuffixCache, "empty", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         list(generate(model, [[5, 6]], stop=STOP, max_new_tokens=2))
 
 
 def test_garbage_beyond_a_sequence_does_not_reach_it(model: LlamaForCausalLM) -> None:
-    """Tails are reused by the next sequence: what the last one left must not matter."""
+    """SuffixCache are reused by the next sequence: what the last one left must not matter."""
     long_first = [[5] * 60, [6] * 3, [7] * 2]
     expected = {i: reference(model, p, 5) for i, p in enumerate(long_first)}
     done = generate(model, long_first, stop=STOP, max_new_tokens=5, batch_size=1)

@@ -18,11 +18,11 @@ from harness.progress import hidden, say_again
 if TYPE_CHECKING:
     from harness.analysis.findings import Findings
     from harness.evidence.cost import Prices
-    from harness.evidence.isolation import Certificate, Isolation
+    from harness.job import Job
     from harness.record.results import RunFolder
     from harness.report.conclude import Said
     from harness.report.mlflow import Tracking
-    from harness.run import Job
+    from harness.run import Shared
     from harness.task import Task
 
 __all__ = ["JobSpec", "Sweep", "compare", "compare_all", "compose"]
@@ -99,7 +99,7 @@ class Sweep:
         self.finished: list[Finished] = []
         self.left_out: list[str] = []
         self._tasks: dict[str, Task] = {}
-        self._certified: dict[tuple[Isolation, int], tuple[Task, Certificate]] = {}
+        self._shared: Shared | None = None
         say_again()
 
     def run(self, specs: Sequence[JobSpec], said: Said = "nothing") -> list[Findings]:
@@ -126,13 +126,6 @@ class Sweep:
             self._tasks[spec.task_settings] = spec.task()
         return self._tasks[spec.task_settings]
 
-    def certify(self, isolation: Isolation, task: Task) -> tuple[Task, Certificate]:
-        """The sealed task and its certificate, made once for all jobs that share them."""
-        key = (isolation, id(task))  # the task lives as long as this sweep
-        if key not in self._certified:
-            self._certified[key] = isolation.certify(task)
-        return self._certified[key]
-
     def _run(self, number: int, spec: JobSpec) -> None:
         """One job and its controls."""
         self._say(f"[{number}] {spec.title}")  # before anything that takes seconds
@@ -143,7 +136,7 @@ class Sweep:
         from harness.run import run
 
         try:
-            folder = run(job, self.certify)
+            folder = run(job, self._sharing())
         except RungUnavailableError as error:
             self.left_out.append(f"{job.rung.name} is left out of {task.name}: {error}")
             print(f"warning: {self.left_out[-1]}", file=sys.stderr)
@@ -159,7 +152,7 @@ class Sweep:
 
         for control in job.control_jobs(folder):
             try:
-                yield run(control, self.certify)
+                yield run(control, self._sharing())
             except HarnessError as error:
                 print(f"warning: control {control.rung.name} is left out: {error}", file=sys.stderr)
 
@@ -181,6 +174,14 @@ class Sweep:
                 _track(partial(last.tracking.conclude, last.sweep, found), task_folder)
                 reported.append(found)
         return reported
+
+    def _sharing(self) -> Shared:
+        """What its jobs share; made late, as it waits for torch."""
+        if self._shared is None:
+            from harness.run import Shared
+
+            self._shared = Shared()
+        return self._shared
 
     def _say(self, line: str) -> None:
         if self.progress:

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from harness import __version__
 from harness.conditions import DEV_FREE, Conditions
-from harness.constraint import Constraint
-from harness.errors import ConfigError
 from harness.evidence import scoring
-from harness.evidence.contrasts import Contrasts, Side, compare
+from harness.evidence.contrasts import Side, compare
 from harness.evidence.cost import Monitor
 from harness.evidence.isolation import Certificate, Isolation
-from harness.ladder.budget import budget, longest_target
-from harness.ladder.controls import Control, controls
+from harness.job import Job, identity
+from harness.ladder.budget import budget
 from harness.ladder.room import within_data
-from harness.ladder.rung import Predictor, Rung
-from harness.models.embedder import Embedder
-from harness.models.engine import ModelSource
+from harness.ladder.rung import Predictor
 from harness.models.grammar import check_constraint, check_targets
 from harness.progress import say_once, silence_libraries
 from harness.record import ledger, provenance
@@ -29,10 +23,9 @@ from harness.record.clock import Clock
 from harness.record.declaration import declaration_path, declare
 from harness.record.results import RunFolder
 from harness.task import Task
-from harness.trials import Candidate, Trial, best, take_over, try_all
-from harness.values import Count, Instance, Seed, settings
+from harness.trials import Trial, best, take_over, try_all
 
-__all__ = ["Job", "run"]
+__all__ = ["Shared", "run"]
 
 
 SAMPLE = 16
@@ -43,81 +36,30 @@ TRIALS = "trials"
 """Folder beside the rungs' folders: what candidates did on dev, shared by the seeds of a rung."""
 
 
-@settings("")
-class Job:
-    """What is to be run; all that the command line decided."""
+class Shared:
+    """What the jobs of one sweep share: each task is certified once, and what several jobs use (a
+    control, a rung without a seed, trials) is made again once."""
 
-    task: Instance[Task]
-    candidates: Sequence[Instance[Candidate]]
-    """Ways to set the rung; of several the one that is best on dev answers eval."""
-    decoding: Literal["constrained", "free"]
-    """`constrained` (where the answer format has a grammar) or `free`."""
-    model: Instance[ModelSource]
-    embedder: Instance[Embedder]
-    isolation: Instance[Isolation]
-    contrasts: Instance[Contrasts]
-    controls: bool | None
-    """Which controls run beside the rung: all, none or (None) those without a language model."""
-    dev_questions: Count
-    """How many questions of dev a rung answers: settings and the best untuned rung are chosen
-    there."""
-    seed: Seed
-    force: bool
-    root: Instance[Path]
-    config: str
-    """The resolved configuration as YAML."""
-    variant: str
-    """What the command line changed beside task, rung, model and seed; for people."""
-    sweep: str
-    """Which sweep this job belongs to."""
-    command: str
-    """What to type to get this run again."""
-    control: Instance[Control] | None = None
-    """What this job is a control of, if it is one."""
+    def __init__(self) -> None:
+        self._certified: dict[tuple[Isolation, int], tuple[Task, Certificate]] = {}
+        self._made_again: set[Path] = set()
 
-    def __post_init__(self) -> None:
-        if len(self.candidates) > 1 and not (self.dev_questions and self.task.materials.dev):
-            raise ConfigError("trials: settings are chosen on dev; set dev_questions above 0")
+    def certify(self, isolation: Isolation, task: Task) -> tuple[Task, Certificate]:
+        """The sealed task and its certificate. Raises LeakError."""
+        key = (isolation, id(task))  # a task lives as long as the sweep that loaded it
+        if key not in self._certified:
+            self._certified[key] = isolation.certify(task)
+        return self._certified[key]
 
-    @property
-    def rung(self) -> Rung:
-        """The rung as its first candidate has it."""
-        return self.candidates[0].rung
-
-    @property
-    def constraint(self) -> Constraint | None:
-        """What answers are held to; None for free decoding, free text and baselines."""
-        free = self.decoding == "free" or self.rung.baseline is not None
-        return None if free else self.task.materials.answer.constraint
-
-    @property
-    def dev_answered(self) -> int:
-        """How many dev questions are answered; controls answer none."""
-        return 0 if self.control else self.dev_questions
-
-    def control_jobs(self, folder: RunFolder) -> Iterator[Job]:
-        """The jobs of the controls that belong beside this one, which has left `folder`.
-
-        They have the first seed, whatever the rung's: they are there to expose, not to estimate.
-        """
-        chosen = self.candidates[folder.read("manifest.json")["chosen"]]
-        for control in controls(chosen.rung, self.task, self.controls):
-            settings = {"control": control.kind}
-            if control.of:
-                settings["of"] = chosen.settings
-            candidate = Candidate(control.rung, settings, "")
-            yield replace(self, candidates=(candidate,), seed=0, control=control)
+    def make_again(self, job: Job, path: Path) -> bool:
+        """Whether what stands in a folder is to be made again, by the first job that asks."""
+        if not job.force or path in self._made_again:
+            return False
+        self._made_again.add(path)
+        return True
 
 
-_forced: set[tuple[str, Path]] = set()
-"""By sweep: jobs that share a run (a control, a rung without a seed) or trials force them once."""
-
-
-Certify = Callable[[Isolation, Task], tuple[Task, Certificate]]
-"""What seals a task; a sweep has one that seals each of its tasks once."""
-
-
-def run(job: Job, certify: Certify = Isolation.certify) -> RunFolder:
+def run(job: Job, shared: Shared | None = None) -> RunFolder:
     """Answer and score the sealed eval set; a finished run is not run again.
 
     An interrupted run goes on where it stopped: training from its last checkpoint, answering from
@@ -125,13 +67,14 @@ def run(job: Job, certify: Certify = Isolation.certify) -> RunFolder:
     task lacks what the rung needs.
     """
     _check(job)
-    task, certificate = certify(job.isolation, job.task)
+    shared = shared or Shared()
+    task, certificate = shared.certify(job.isolation, job.task)
     fingerprints = task.fingerprints()
-    identity = _identity(job, fingerprints)
-    folder = RunFolder.of(job.root, task.name, job.rung.name, identity)
+    determining = identity(job, fingerprints)
+    folder = RunFolder.of(job.root, task.name, job.rung.name, determining)
     if job.control is None:
         _declare(job, folder.path.parents[1], fingerprints["eval"])
-    force = _anew(job, folder.path)
+    force = shared.make_again(job, folder.path)
     if folder.complete and not force:
         return folder
     silence_libraries()
@@ -139,7 +82,7 @@ def run(job: Job, certify: Certify = Isolation.certify) -> RunFolder:
     folder.keep_eval(fingerprints["eval"], task.eval)
     with Monitor() as monitor, Clock(folder.path / CLOCK) as clock:
         conditions = _conditions(job, task)
-        chosen, trials = _choose(job, conditions, identity, folder)
+        chosen, trials = _choose(job, shared, conditions, determining, folder)
         with clock.phase("fit"):
             predictor = conditions.fit(job.candidates[chosen].rung, job.seed, folder.path)
         dev = _dev(job, conditions, predictor, folder)
@@ -151,9 +94,9 @@ def run(job: Job, certify: Certify = Isolation.certify) -> RunFolder:
         metrics |= scoring.retrieval(task, predictions)
     manifest = _manifest(job, conditions, certificate, predictor) | {
         "run": folder.path.relative_to(job.root).as_posix(),
-        "identity": identity,
+        "identity": determining,
         "fingerprints": fingerprints,
-        "seed": identity["seed"],
+        "seed": determining["seed"],
         "n": len(predictions),
         **dev,
         "settings": job.candidates[chosen].words,
@@ -191,54 +134,6 @@ def _check(job: Job) -> None:
     scoring.check(job.task)
 
 
-def _anew(job: Job, path: Path) -> bool:
-    """Whether what stands in a folder is to be made again, by the first job that asks."""
-    if not job.force or (job.sweep, path) in _forced:
-        return False
-    _forced.add((job.sweep, path))
-    return True
-
-
-def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
-    """Everything that determines the result: of the task only what the rung reads, so that a
-    prompt stays the same run when train grows."""
-    several = [_determining(candidate.settings) for candidate in job.candidates]
-    rungs = [candidate.rung for candidate in job.candidates]
-    read = {"eval", "prompt", "scoring", *_reads(job)}
-    return {
-        "harness": __version__,
-        "task": {name: value for name, value in fingerprints.items() if name in read},
-        "model": job.model.identity(),
-        "embedder": job.embedder.weights.fingerprint()
-        if any(rung.embeds for rung in rungs)
-        else None,
-        "rung": several[0],
-        "decoding": "constrained" if job.constraint else "free",
-        "budget": longest_target(job.task.materials, job.constraint),
-        "dev_questions": job.dev_answered,
-        "seed": job.seed if any(rung.random for rung in rungs) else None,
-    } | ({"trials": several} if len(several) > 1 else {})
-
-
-def _reads(job: Job) -> set[str]:
-    """Which materials determine the result: of `train`, `dev` and `corpus`."""
-    reads = {part for candidate in job.candidates for part in candidate.rung.reads}
-    return reads | {"dev"} if job.dev_answered else reads
-
-
-def _determining(settings: Any) -> Any:
-    """Settings without what changes no answer: where classes are kept, and a rung's place."""
-    match settings:
-        case dict():
-            kept = {k: _determining(v) for k, v in settings.items() if k != "place"}
-            if "_target_" in kept:
-                kept["_target_"] = str(kept["_target_"]).rpartition(".")[2]
-            return kept
-        case list():
-            return [_determining(v) for v in settings]
-    return settings
-
-
 def _conditions(job: Job, task: Task) -> Conditions:
     """Raises TaskError for a target that the constraint would not let a model write."""
     m, constraint = task.materials, job.constraint
@@ -256,7 +151,7 @@ def _conditions(job: Job, task: Task) -> Conditions:
 
 
 def _choose(
-    job: Job, conditions: Conditions, identity: dict[str, Any], folder: RunFolder
+    job: Job, shared: Shared, conditions: Conditions, determining: dict[str, Any], folder: RunFolder
 ) -> tuple[int, list[Trial]]:
     """The place of the candidate to run, and what each of several did on dev.
 
@@ -265,13 +160,13 @@ def _choose(
     if len(job.candidates) == 1:
         return 0, []
     root = folder.path.parents[1]
-    shared = RunFolder.of(root, TRIALS, job.rung.name, identity | {"seed": None}).path
-    if _anew(job, shared):
-        shutil.rmtree(shared, ignore_errors=True)
-    trials = try_all(job.candidates, conditions, shared)
+    tried = RunFolder.of(root, TRIALS, job.rung.name, determining | {"seed": None}).path
+    if shared.make_again(job, tried):
+        shutil.rmtree(tried, ignore_errors=True)
+    trials = try_all(job.candidates, conditions, tried)
     chosen = best(trials)
-    if identity["seed"] in (0, None):
-        take_over(shared / str(chosen), folder.path)
+    if determining["seed"] in (0, None):
+        take_over(tried / str(chosen), folder.path)
     return chosen, trials
 
 
@@ -326,7 +221,7 @@ def _manifest(
         "max_new_tokens": task.materials.max_new_tokens,
         "limit": task.limit,
         "contrasts": asdict(job.contrasts),
-        "isolation": certificate.concerning(_reads(job)).record(),
+        "isolation": certificate.concerning(job.reads).record(),
         "weights": engine["weights"],
         "dtype": engine["dtype"],
         "embedder": embedder.weights.fingerprint() if embedder else None,

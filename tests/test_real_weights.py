@@ -19,11 +19,12 @@ from harness.answer import Json
 from harness.errors import LeakError
 from harness.evidence.isolation import Isolation
 from harness.experiment import JobSpec, compose
+from harness.job import Job
 from harness.models.local import padded
 from harness.models.local.constraint import compile_constraint
 from harness.models.local.engine import LocalEngine
 from harness.record.results import RunFolder
-from harness.run import Job, run
+from harness.run import run
 from harness.task import Task
 from tests.conftest import BANKING77, ROOT
 

@@ -23,6 +23,7 @@ from harness.errors import ConfigError, LeakError, RungUnavailableError, TaskErr
 from harness.evidence import scoring
 from harness.evidence.contrasts import Contrasts
 from harness.evidence.isolation import Isolation
+from harness.job import Job
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Predictor, Rung
 from harness.models.engine import Completion, Conversation, Message
@@ -32,7 +33,7 @@ from harness.models.weights import Folder, digest
 from harness.record.declaration import declarations
 from harness.record.ledger import ledger_path, read
 from harness.record.results import RunFolder, load_results
-from harness.run import Job, run
+from harness.run import Shared, run
 from harness.task import Prediction, Task
 from harness.trials import Candidate
 from harness.tuning.adapter import Adapter
@@ -172,15 +173,17 @@ def test_a_finished_run_is_not_run_again_unless_it_is_forced(
         with pytest.raises(KeyboardInterrupt):
             run(job(force=True))
     assert not folder.complete
-    again = run(job(force=True, sweep="later"))
+    again = run(job(force=True))
     assert again.path == folder.path
     assert (folder.path / "complete.json").stat().st_mtime_ns > first
     assert not (folder.path / "stray.txt").exists()
 
 
 def test_a_run_that_jobs_of_a_sweep_share_is_forced_once(job: MakeJob) -> None:
+    shared = Shared()
+
     def finished(seed: int) -> int:
-        folder = run(job(force=True, sweep="now", seed=seed))
+        folder = run(job(force=True, seed=seed), shared)
         return (folder.path / "complete.json").stat().st_mtime_ns
 
     assert finished(seed=0) == finished(seed=1)
@@ -714,8 +717,9 @@ def test_force_makes_trials_again_too_once_in_a_sweep(
 ) -> None:
     run(job(**TRIED))
     trained = trainings(monkeypatch)
+    shared = Shared()
     for seed in (0, 1):
-        run(job(**TRIED, force=True, sweep="again", seed=seed))
+        run(job(**TRIED, force=True, seed=seed), shared)
     assert len(trained) == len(TUNED) + 1
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from harness.analysis.rungs import RungResult
 from harness.evidence.contrasts import Contrast, Contrasts, Side, adjusted, compare
 from harness.evidence.statistics import Interval
+from harness.record.declaration import Declaration
 
 __all__ = ["Choice", "Plan", "against", "changes", "contrasts", "plan"]
 
@@ -45,20 +46,28 @@ class Plan:
     """Declared pairs of which both rungs ran: rung, baseline."""
     choices: Sequence[Choice]
     """One for each tuned rung, if it was declared that they meet the best untuned one."""
+    known: int = 0
+    """Configurations that the eval set had judged when this was declared in place of something
+    else; 0 if it was declared blind."""
 
 
-def plan(ladder: Sequence[RungResult]) -> Plan:
-    """What the runs of a ladder agree on having declared."""
-    said = [run.manifest["contrasts"] for rung in ladder for run in rung.runs]
-    if not said or any(one != said[0] for one in said):
-        return Plan(None, (), ())
-    declared = Contrasts(**said[0])
+def plan(ladder: Sequence[RungResult], declarations: Sequence[Declaration] = ()) -> Plan:
+    """What was declared last, or, where only the manifests tell, what all runs agree on."""
+    if declarations:
+        last = declarations[-1]
+        declared, known = Contrasts(**last.contrasts), last.after if len(declarations) > 1 else 0
+    else:
+        said = [run.manifest["contrasts"] for rung in ladder for run in rung.runs]
+        if not said or any(one != said[0] for one in said):
+            return Plan(None, (), ())
+        declared, known = Contrasts(**said[0]), 0
     here = {rung.manifest["rung"] for rung in ladder}
     tuned = [rung for rung in ladder if rung.tuned and declared.best_untuned]
     return Plan(
         declared,
         [(rung, baseline) for rung, baseline in declared.pairs if here >= {rung, baseline}],
         [Choice(rung.key, {r.key: r.dev for r in _untuned(rung, ladder)}) for rung in tuned],
+        known,
     )
 
 
@@ -133,7 +142,9 @@ def _untuned(rung: RungResult, ladder: Sequence[RungResult]) -> list[RungResult]
     return [
         other
         for other in ladder
-        if not other.tuned and all(other.manifest[k] == rung.manifest[k] for k in alike)
+        if not other.tuned
+        and all(other.manifest[k] == rung.manifest[k] for k in alike)
+        and _learned_alike(rung, other)
     ]
 
 
@@ -159,4 +170,15 @@ def _comparable(rung: RungResult, other: RungResult) -> bool:
     under another decoding."""
     ours, theirs = rung.manifest, other.manifest
     alike = ours["decoding"] == theirs["decoding"] or _settings(rung) == _settings(other)
-    return bool(ours["model"] == theirs["model"] and alike)
+    return bool(ours["model"] == theirs["model"] and alike and _learned_alike(rung, other))
+
+
+def _learned_alike(rung: RungResult, other: RungResult) -> bool:
+    """Whether two rungs that read train, or the corpus, read the same one: of a sweep over sizes
+    those of one size are compared with each other, and with what reads none."""
+    ours, theirs = (r.manifest["identity"]["task"] for r in (rung, other))
+    return all(
+        ours[part] == theirs[part]
+        for part in ("train", "corpus")
+        if {part} <= ours.keys() & theirs.keys()
+    )

@@ -125,6 +125,7 @@ def _control(one: ControlComparison, found: Findings) -> dict[str, Any]:
 def _plan(plan: Plan) -> dict[str, Any]:
     return {
         "declared": asdict(plan.declared) if plan.declared else None,
+        "known": plan.known,
         "pairs": [list(pair) for pair in plan.pairs],
         "choices": [
             {

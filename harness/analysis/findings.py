@@ -98,7 +98,7 @@ def findings(ladder: Ladder) -> Findings:
     everything = rung_results(ladder)
     rungs = [rung for rung in everything if rung.control is None]
     controls = compare_controls([one for one in everything if one.control is not None], rungs)
-    planned = plan(rungs)
+    planned = plan(rungs, ladder.declarations)
     found = contrasts(rungs, planned)
     return Findings(
         ladder=ladder,

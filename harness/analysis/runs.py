@@ -14,6 +14,7 @@ from harness.errors import ResultsError
 from harness.evidence.cost import Prices
 from harness.evidence.statistics import Interval
 from harness.record import ledger
+from harness.record.declaration import Declaration, declaration_path, declarations
 from harness.record.prices import read_prices
 from harness.record.results import RunFolder
 from harness.task import Prediction
@@ -79,6 +80,8 @@ class Ladder:
     """Of the last sweep."""
     ledger: Collection[str] | None
     """Configurations that the eval set has judged; None if no ledger was kept."""
+    declarations: Sequence[Declaration]
+    """What was declared to compare, the oldest first; none if only the manifests tell."""
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -126,6 +129,7 @@ def read_ladder(folders: Sequence[RunFolder]) -> Ladder:
         questions=_questions(folders[0].eval_path(eval_set)),
         prices=read_prices(task),
         ledger={one.configuration for one in ledger.read(judged)} if judged.exists() else None,
+        declarations=declarations(declaration_path(task, eval_set)),
     )
 
 

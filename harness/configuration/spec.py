@@ -23,7 +23,7 @@ from harness.errors import ConfigError, HarnessError
 from harness.home import located
 
 if TYPE_CHECKING:
-    from harness.run import Job
+    from harness.job import Job
     from harness.task import Task
     from harness.trials import Candidate
 
@@ -114,7 +114,7 @@ class JobSpec:
     def job(self, task: Task | None = None) -> Job:
         """All of it; `task` is taken if it was built already. Raises HarnessError."""
         task = task or self.task()  # mistakes in data show before torch loads
-        from harness.run import Job
+        from harness.job import Job
 
         with self._resolving():
             config = self.config

@@ -50,7 +50,12 @@ def planned(plan: Plan) -> str:
     said = [f"every rung against {name}" for name in plan.declared.against]
     said += [f"{rung} against {baseline}" for rung, baseline in plan.pairs]
     said += dict.fromkeys(map(_choice, plan.choices))
-    return f"Declared before the run: {'; '.join(said)}." if said else ""
+    if not said:
+        return ""
+    when = "before the run"
+    if plan.known:
+        when = f"anew when {plan.known} configurations had been judged, so that it is exploratory"
+    return f"Declared {when}: {'; '.join(said)}."
 
 
 def reading(found: Findings) -> str:

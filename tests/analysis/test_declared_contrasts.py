@@ -12,7 +12,9 @@ from harness.analysis.findings import findings
 from harness.analysis.rungs import RungResult, rung_results
 from harness.analysis.runs import read_ladder
 from harness.evidence.contrasts import Contrast
+from harness.record.declaration import declaration_path, declare
 from harness.record.results import RunFolder
+from harness.report.verdicts import planned
 from tests.record.conftest import ANSWERS, TRAINING, complete_run
 
 RIGHT = dict.fromkeys(ANSWERS, "red")
@@ -227,3 +229,44 @@ def test_models_are_not_compared_with_each_other(tmp_path: Path) -> None:
         complete_run(tmp_path, "rag", model="large"),
     )
     assert pairs_of(rungs) == []
+
+
+def test_what_was_declared_last_holds_and_a_later_declaration_is_said_to_be_one(
+    tmp_path: Path,
+) -> None:
+    folders = [complete_run(tmp_path, "prompt"), complete_run(tmp_path, "rag", WRONG)]
+    path = declaration_path(tmp_path / "tickets", folders[0].manifest()["fingerprints"]["eval"])
+    first = {"against": ["prompt"], "best_untuned": False, "pairs": [], "margin": None}
+    declare(path, first, after=0)
+    blind = findings(read_ladder(folders))
+    assert (blind.plan.known, len(blind.contrasts)) == (0, 1)
+    assert planned(blind.plan) == "Declared before the run: every rung against prompt."
+    declare(path, first | {"against": ["rag"]}, after=2)
+    late = findings(read_ladder(folders))
+    assert [(c.rung, c.baseline) for c in late.contrasts] == [("prompt", "rag")]
+    assert planned(late.plan).startswith("Declared anew when 2 configurations had been judged")
+
+
+def test_rungs_that_read_other_train_sets_are_not_compared_with_each_other(tmp_path: Path) -> None:
+    """A sweep over training sizes: each size against what reads no train, and within itself."""
+    declaration = {"against": ["prompt", "few_shot"], "best_untuned": False, "pairs": [],
+                   "margin": None}  # fmt: skip
+    folders = [complete_run(tmp_path, "prompt", reads=("eval",), contrasts=declaration)]
+    for size in ("50", "200"):
+        for rung in ("few_shot", "lora"):
+            folders.append(
+                complete_run(
+                    tmp_path,
+                    rung,
+                    variant=f"n={size}",
+                    reads=("eval", "train"),
+                    train=size,
+                    contrasts=declaration,
+                )  # fmt: skip
+            )
+    found = declared(ladder_of(*folders))
+    assert sorted((c.rung, c.baseline) for c in found) == [
+        ("few_shot n=200", "prompt"), ("few_shot n=50", "prompt"),
+        ("lora n=200", "few_shot n=200"), ("lora n=200", "prompt"),
+        ("lora n=50", "few_shot n=50"), ("lora n=50", "prompt"),
+    ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +101,22 @@ def complete_run(
     answers: Mapping[str, str] = ANSWERS,
     more: Mapping[str, Interval] | None = None,
     eval_set: str = "eval",
+    reads: Collection[str] | None = None,
+    train: str = "train",
     **changes: Any,
 ) -> RunFolder:
-    """A complete run below `root`; `more` adds metrics, keyword arguments change the manifest."""
+    """A complete run below `root`; `more` adds metrics, keyword arguments change the manifest.
+
+    `reads` are the parts of the task that determine it (None: all of them); `train` stands for the
+    content of train.
+    """
     about = MANIFEST | {"rung": rung, "n": len(answers)} | changes
-    splits = {s: sha256(s) for s in ("train", "dev", "corpus", "prompt")}
-    about["fingerprints"] = splits | {"eval": sha256(eval_set)}
+    splits = {s: sha256(s) for s in ("dev", "corpus", "prompt")}
+    fingerprints = splits | {"train": sha256(train), "eval": sha256(eval_set)}
+    about["fingerprints"] = fingerprints
     about["identity"] = {
         "harness": "0.1.0",
-        "task": about["fingerprints"],
+        "task": {k: v for k, v in fingerprints.items() if reads is None or k in reads},
         "model": [about["weights"], about["model"]],
         "embedder": None,
         "rung": {"name": rung, "instructions": "full", "variant": set_by(about["variant"])},

@@ -13,12 +13,13 @@ from harness.errors import ResultsError
 from harness.evidence.contrasts import Contrasts
 from harness.evidence.isolation import Isolation
 from harness.evidence.statistics import group_labels, mean_interval
+from harness.job import Job
 from harness.ladder.rung import Rung
 from harness.models.embedder import Embedder
 from harness.models.local import ModelSpec
 from harness.record.manifest import upgraded
 from harness.record.results import RunFolder, find_runs, load_results
-from harness.run import Job, run
+from harness.run import run
 from harness.task import Score, Task
 from harness.trials import Candidate
 from tests.record.conftest import MANIFEST, complete_run, prediction

@@ -1,0 +1,131 @@
+"""One job: what is to be run, and what of it determines the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from harness import __version__
+from harness.constraint import Constraint
+from harness.errors import ConfigError
+from harness.evidence.contrasts import Contrasts
+from harness.evidence.isolation import Isolation
+from harness.ladder.budget import longest_target
+from harness.ladder.controls import Control, controls
+from harness.ladder.rung import Rung
+from harness.models.embedder import Embedder
+from harness.models.engine import ModelSource
+from harness.record.results import RunFolder
+from harness.task import Task
+from harness.trials import Candidate
+from harness.values import Count, Instance, Seed, settings
+
+__all__ = ["Job", "identity"]
+
+
+@settings("")
+class Job:
+    """What is to be run; all that the command line decided."""
+
+    task: Instance[Task]
+    candidates: Sequence[Instance[Candidate]]
+    """Ways to set the rung; of several the one that is best on dev answers eval."""
+    decoding: Literal["constrained", "free"]
+    """`constrained` (where the answer format has a grammar) or `free`."""
+    model: Instance[ModelSource]
+    embedder: Instance[Embedder]
+    isolation: Instance[Isolation]
+    contrasts: Instance[Contrasts]
+    controls: bool | None
+    """Which controls run beside the rung: all, none or (None) those without a language model."""
+    dev_questions: Count
+    """How many questions of dev a rung answers: settings and the best untuned rung are chosen
+    there."""
+    seed: Seed
+    force: bool
+    root: Instance[Path]
+    config: str
+    """The resolved configuration as YAML."""
+    variant: str
+    """What the command line changed beside task, rung, model and seed; for people."""
+    sweep: str
+    """Which sweep this job belongs to."""
+    command: str
+    """What to type to get this run again."""
+    control: Instance[Control] | None = None
+    """What this job is a control of, if it is one."""
+
+    def __post_init__(self) -> None:
+        if len(self.candidates) > 1 and not (self.dev_questions and self.task.materials.dev):
+            raise ConfigError("trials: settings are chosen on dev; set dev_questions above 0")
+
+    @property
+    def rung(self) -> Rung:
+        """The rung as its first candidate has it."""
+        return self.candidates[0].rung
+
+    @property
+    def constraint(self) -> Constraint | None:
+        """What answers are held to; None for free decoding, free text and baselines."""
+        free = self.decoding == "free" or self.rung.baseline is not None
+        return None if free else self.task.materials.answer.constraint
+
+    @property
+    def dev_answered(self) -> int:
+        """How many dev questions are answered; controls answer none."""
+        return 0 if self.control else self.dev_questions
+
+    def control_jobs(self, folder: RunFolder) -> Iterator[Job]:
+        """The jobs of the controls that belong beside this one, which has left `folder`.
+
+        They have the first seed, whatever the rung's: they are there to expose, not to estimate.
+        """
+        chosen = self.candidates[folder.read("manifest.json")["chosen"]]
+        for control in controls(chosen.rung, self.task, self.controls):
+            settings = {"control": control.kind}
+            if control.of:
+                settings["of"] = chosen.settings
+            candidate = Candidate(control.rung, settings, "")
+            yield replace(self, candidates=(candidate,), seed=0, control=control)
+
+    @property
+    def reads(self) -> set[str]:
+        """Which materials determine the result: of `train`, `dev` and `corpus`."""
+        reads = {part for candidate in self.candidates for part in candidate.rung.reads}
+        return reads | {"dev"} if self.dev_answered else reads
+
+
+def identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
+    """Everything that determines the result: of the task only what the rung reads, so that a
+    prompt stays the same run when train grows."""
+    several = [_determining(candidate.settings) for candidate in job.candidates]
+    rungs = [candidate.rung for candidate in job.candidates]
+    read = {"eval", "prompt", "scoring", *job.reads}
+    return {
+        "harness": __version__,
+        "task": {name: value for name, value in fingerprints.items() if name in read},
+        "model": job.model.identity(),
+        "embedder": job.embedder.weights.fingerprint()
+        if any(rung.embeds for rung in rungs)
+        else None,
+        "rung": several[0],
+        "decoding": "constrained" if job.constraint else "free",
+        "budget": longest_target(job.task.materials, job.constraint),
+        "dev_questions": job.dev_answered,
+        "seed": job.seed if any(rung.random for rung in rungs) else None,
+    } | ({"trials": several} if len(several) > 1 else {})
+
+
+def _determining(settings: Any) -> Any:
+    """Settings without what changes no answer: where classes are kept, and a rung's place."""
+    match settings:
+        case dict():
+            kept = {k: _determining(v) for k, v in settings.items() if k != "place"}
+            if "_target_" in kept:
+                kept["_target_"] = str(kept["_target_"]).rpartition(".")[2]
+            return kept
+        case list():
+            return [_determining(v) for v in settings]
+    return settings

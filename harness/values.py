@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Annotated, Any, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -49,7 +50,7 @@ class _Instance:
 Instance = Annotated[T, _Instance()]
 """Of this class or runtime-checkable protocol."""
 
-STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
+STRICT = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
 """No value is turned into another type: text is no number, 1 is not true."""
 
 
@@ -63,13 +64,13 @@ def settings(place: str) -> Callable[[type[T]], type[T]]:
 
     def decorate(cls: type[T]) -> type[T]:
         made: Any = dataclass(frozen=True, config=STRICT)(cls)
-        fill = made.__init__
+        fill, names = made.__init__, [field.name for field in fields(made)]
 
         def checked(self: Any, *args: Any, **values: Any) -> None:
             try:
                 fill(self, *args, **values)
             except ValidationError as error:
-                raise ConfigError(complaint(place, error)) from error
+                raise ConfigError(complaint(place, error, names)) from error
 
         made.__init__ = checked
         checked_type: type[T] = made
@@ -78,13 +79,18 @@ def settings(place: str) -> Callable[[type[T]], type[T]]:
     return decorate
 
 
-def complaint(place: str, error: ValidationError) -> str:
-    """The first thing that pydantic found wrong, in one line."""
+def complaint(place: str, error: ValidationError, names: Sequence[str]) -> str:
+    """The first thing that pydantic found wrong, in one line; `names` are those of the fields."""
     first = error.errors(include_url=False)[0]
-    # A value that fits none of several types is told of by the first of them.
-    name = ".".join(str(part) for part in [place, *first["loc"][:1]] if part != "")
+    where = first["loc"][0] if first["loc"] else ""
+    field = names[where] if isinstance(where, int) else where  # by position, or by name
+    name = ".".join(part for part in (place, field) if part)
     wanted = str(first["msg"]).removeprefix("Value error, ")
     wanted = wanted.replace("Input should be", "must be", 1)
+    if first["type"] == "unexpected_keyword_argument":
+        wanted = f"is no setting; there are: {', '.join(names)}"
+    if first["type"] == "sequence_str":
+        wanted = f"must be a list: [{first['input']}]"
     others = [str(e["msg"]).replace("Input should be ", "") for e in error.errors()[1:]]
     alternatives = "".join(f", or {other}" for other in dict.fromkeys(others) if len(others) < 3)
     return f"{name}={_shown(first['input'])}: {wanted}{alternatives}"

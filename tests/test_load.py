@@ -33,10 +33,12 @@ def test_a_folder_of_jsonl_is_a_task(task: Task) -> None:
     assert str(task.materials.corpus[1]).startswith("[P1] Page 1\nThings of")
 
 
-def test_questions_carry_no_target_and_no_source(task: Task) -> None:
+def test_questions_carry_no_target_and_no_gold_passage(task: Task) -> None:
     first = task.eval[0]
     assert first.gold_passages
-    assert vars(task.questions[0]) == {"id": first.id, "input": first.input, "sources": ()}
+    assert vars(task.questions[0]) == {
+        "id": first.id, "input": first.input, "where": first.where,
+    }  # fmt: skip
     assert "eval" not in vars(task.materials)
 
 

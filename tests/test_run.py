@@ -637,7 +637,7 @@ def test_of_several_settings_the_best_on_dev_answers_eval_and_no_other(
 
     def told(predictor: Predictor, questions: Any, *rest: Any) -> Iterator[Prediction]:
         epochs = predictor.rung.tuning.training.epochs  # type: ignore[union-attr]
-        asked.extend((f"training.epochs={epochs}", q.id) for q in questions)
+        asked.extend((f"training.epochs={epochs:g}", q.id) for q in questions)
         return answer(predictor, questions, *rest)
 
     monkeypatch.setattr(Predictor, "__call__", told)

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from harness.errors import ConfigError
 from harness.evidence.statistics import (
@@ -28,7 +30,7 @@ from harness.evidence.statistics import (
     group_sums,
     standard_error,
 )
-from harness.values import Share, settings
+from harness.values import settings
 
 __all__ = ["Contrast", "Contrasts", "Side", "adjusted", "compare"]
 
@@ -50,16 +52,12 @@ class Contrasts:
     pairs: Sequence[Sequence[str]]
     """Two rungs each, the second the baseline of the first; pairs of which a rung did not run are
     left out."""
-    margin: Share | None
+    margin: Annotated[float, Field(gt=0, lt=1)] | None
     """Differences smaller than this would not matter; without it nothing is called equivalent."""
 
     def __post_init__(self) -> None:
-        if self.margin is not None and not 0 < self.margin < 1:
-            raise ConfigError(f"contrasts.margin={self.margin}: must be between 0 and 1, or null")
-        if isinstance(self.against, str):
-            raise ConfigError(f"contrasts.against={self.against}: give a list: [{self.against}]")
         for pair in self.pairs:
-            if isinstance(pair, str) or len(pair) != 2:
+            if len(pair) != 2:
                 raise ConfigError(f"contrasts.pairs: {pair} is not a pair: [[rag_lora, lora]]")
 
     def declared(self, rungs: Mapping[str, str], best: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -262,7 +262,7 @@ def test_rungs_that_read_other_train_sets_are_not_compared_with_each_other(tmp_p
                     reads=("eval", "train"),
                     train=size,
                     contrasts=declaration,
-                )  # fmt: skip
+                )
             )
     found = declared(ladder_of(*folders))
     assert sorted((c.rung, c.baseline) for c in found) == [

@@ -62,7 +62,7 @@ def rungs(folder: Path) -> list[str]:
 def test_a_ladder_is_run_and_its_findings_come_back(here: Settings, tmp_path: Path) -> None:
     found = harness.compare("mine", rungs=["prompt", "short"], seed=[0, 1], **here)
     assert rungs(tmp_path) == ["prompt", "short"], "without training a seed changes nothing"
-    assert [entry.manifest["rung"] for entry in found.ladder] == ["prompt", "short"]
+    assert [entry.manifest["rung"] for entry in found.rungs] == ["prompt", "short"]
     assert list((tmp_path / "results" / "mine").glob("report-*.html"))
     assert not (tmp_path / "mlflow.db").exists()
 
@@ -151,7 +151,7 @@ def test_every_model_of_a_sweep_is_reported(
         (folder / f"{name}.yaml").write_text(text)
     del here["model.weights.path"]
     found = harness.compare("mine", rungs=["prompt"], **here | {"model": ["one", "two"]})
-    assert [entry.manifest["model"] for entry in found.ladder] == ["one", "two"]
+    assert [entry.manifest["model"] for entry in found.rungs] == ["one", "two"]
 
 
 def test_several_tasks_have_findings_each_and_compare_is_for_one(
@@ -165,9 +165,9 @@ def test_several_tasks_have_findings_each_and_compare_is_for_one(
         harness.compare(["mine", "yours"], rungs=["prompt"], **here)  # type: ignore[arg-type]
     assert not (tmp_path / "results").exists(), "nothing was run"
     both = harness.compare_all(words, config_dirs=["conf"])
-    assert [found.ladder[0].manifest["task"] for found in both] == ["mine", "yours"]
+    assert [found.rungs[0].manifest["task"] for found in both] == ["mine", "yours"]
     several = harness.compare_all([*words[1:], "+task=mine", "limit=2,3"], config_dirs=["conf"])
-    assert [found.ladder[0].manifest["n"] for found in several] == [2, 3]
+    assert [found.rungs[0].manifest["n"] for found in several] == [2, 3]
 
 
 def test_rungs_left_out_are_warned_of_and_if_all_are_it_is_an_error(

@@ -19,7 +19,11 @@ class JsonSchema:
 
 @dataclass(frozen=True)
 class Choices:
-    """Nothing but one of these texts."""
+    """Nothing but one of these texts.
+
+    >>> Choices(("yes", "no")).texts
+    ('yes', 'no')
+    """
 
     texts: tuple[str, ...]
 

@@ -16,7 +16,11 @@ __all__ = ["Attempt", "Example", "Materials", "Passage", "Prediction", "Question
 
 @dataclass(frozen=True)
 class Question:
-    """An example without its target: all that whatever answers ever receives."""
+    """An example without its target: all that whatever answers ever receives.
+
+    >>> Question("t1", "Where is my order?").input
+    'Where is my order?'
+    """
 
     id: str
     input: str

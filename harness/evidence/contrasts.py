@@ -43,7 +43,12 @@ STUDENT = "Student's t (Satterthwaite)"
 
 @settings("contrasts")
 class Contrasts:
-    """What is to be compared, declared before anything runs; the rest is exploratory."""
+    """What is to be compared, declared before anything runs; the rest is exploratory.
+
+    >>> plan = Contrasts(["prompt"], best_untuned=False, pairs=[], margin=0.02)
+    >>> plan.declared({"prompt": "prompt", "lora": "lora"}, {})
+    [('lora', 'prompt')]
+    """
 
     against: Sequence[str]
     """Rungs that every other rung is compared with."""

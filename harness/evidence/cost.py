@@ -59,6 +59,9 @@ class Prices:
 
     Answering is paid by tokens as sent if tokens have prices, otherwise by machine time. Training
     and indexing are paid by machine time, labelled examples by the piece.
+
+    >>> Prices(None, None, machine_hour=1.2, labelled_example=0.05, currency="EUR").machine(1800)
+    0.6
     """
 
     input_per_million: float | None

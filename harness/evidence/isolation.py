@@ -104,7 +104,11 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Isolation:
-    """How near is too near, and what then."""
+    """How near is too near, and what then.
+
+    >>> Isolation(near_duplicate=0.6, contained=0.9, leaks="stop").leaks
+    'stop'
+    """
 
     near_duplicate: float
     """Jaccard similarity, above 0 and at most 1, from which two inputs count as the same."""

@@ -26,6 +26,9 @@ class ShuffledTargets:
     """A control: the same train inputs, each with another's target.
 
     Whatever a tuned rung gains by these is not learned from the pairing of input and target.
+
+    >>> ShuffledTargets().reads
+    ('train',)
     """
 
     @property

@@ -27,7 +27,11 @@ Conversation = Sequence[Message]
 
 @dataclass(frozen=True)
 class Usage:
-    """What one answer took."""
+    """What one answer took.
+
+    >>> Usage(prompt_tokens=90, computed_tokens=65, completion_tokens=61, seconds=0.2).batch
+    1
+    """
 
     prompt_tokens: int
     """As sent."""

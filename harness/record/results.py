@@ -28,7 +28,11 @@ PREDICTIONS = "predictions.jsonl"
 
 
 class RunFolder:
-    """One run: `<root>/<task>/<rung>/<hash of everything that determines the result>`."""
+    """One run: `<root>/<task>/<rung>/<hash of everything that determines the result>`.
+
+    >>> RunFolder.of(Path("results"), "tickets", "prompt", {"seed": None}).path.parts[:3]
+    ('results', 'tickets', 'prompt')
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -43,7 +43,7 @@ Schedule = Literal[
 
 @settings("training")
 class Training:
-    """How an adapter is trained; conf/training/*.yaml says what each run uses."""
+    """How weights are trained; conf/training/*.yaml says what each run uses."""
 
     learning_rate: NotNegative | None
     """None follows the size of the model: `rate`."""

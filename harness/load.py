@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.answer import Answer
-from harness.errors import TaskError
+from harness.errors import ConfigError, TaskError
 from harness.home import located, places
 from harness.models.weights import Weights
 from harness.sources import UTF8, Row, read_file, read_split
@@ -18,6 +18,7 @@ from harness.task import Example, Materials, Passage, Task
 
 __all__ = ["load_task"]
 
+SPLITS = ("train", "dev", "eval")
 FIELDS = ("id", "input", "target", "group", "sources", "tags", "passage")
 SPLITS = ("train", "dev", "eval")
 
@@ -49,6 +50,10 @@ def load_task(
     the group of the examples that came with it, unless they name another.
     """
     _check_question(name, question)
+    _check_splits("task.splits", splits or {})
+    _check_splits("task.sizes", sizes or {})
+    for split, size in (sizes or {}).items():
+        _count(f"task.sizes.{split}", size)
     folder_path = Path(located(folder))
     if not folder_path.is_dir():
         raise TaskError(
@@ -67,7 +72,7 @@ def load_task(
         instructions={v: _instructions(folder_path, v, answer) for v in ("full", "short")},
         question=question,
         answer=answer,
-        max_new_tokens=max_new_tokens,
+        max_new_tokens=_count("task.max_new_tokens", max_new_tokens),
     )
     return Task(name, materials, drawn["eval"], primary, tuple(metrics), licence, limit=None)
 
@@ -291,3 +296,16 @@ def _check_sources(examples: Sequence[Example], corpus: Sequence[Passage]) -> No
                 raise TaskError(
                     f"{example.where}: source '{source}' is not in the corpus; fix the id"
                 )
+
+
+def _check_splits(name: str, given: Mapping[str, object]) -> None:
+    for split in given:
+        if split not in SPLITS:
+            raise ConfigError(f"{name}.{split}: is no split; there are {', '.join(SPLITS)}")
+
+
+def _count(name: str, value: object) -> int:
+    """A whole number from 1 up. Raises ConfigError."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"{name}={value}: must be a whole number from 1 up")
+    return value

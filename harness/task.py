@@ -180,8 +180,10 @@ class Task:
         """The task with only the first `limit` eval examples."""
         if limit is None:
             return self
-        if limit < 1:
-            raise ConfigError(f"limit={limit}: must be at least 1, or null for the whole eval set")
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise ConfigError(
+                f"limit={limit}: must be a whole number from 1 up, or null for the whole eval set"
+            )
         return replace(self, eval=self.eval[:limit], limit=min(limit, len(self.eval)))
 
     def fingerprints(self) -> dict[str, str]:

@@ -304,3 +304,27 @@ def test_one_file_is_dealt_into_splits_and_its_passages_become_the_corpus(
 
 def test_a_source_may_be_a_reference_to_weights_of_any_kind(load: Load, task_folder: Path) -> None:
     assert load(source=Folder(str(task_folder))).eval == load().eval
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"max_new_tokens": -3}, "task.max_new_tokens=-3: must be a whole number from 1 up"),
+        ({"max_new_tokens": "many"}, "task.max_new_tokens=many: must be a whole number from 1 up"),
+        ({"sizes": {"train": -1}}, "task.sizes.train=-1: must be a whole number from 1 up"),
+        ({"sizes": {"tain": 3}}, "task.sizes.tain: is no split; there are train, dev, eval"),
+        ({"splits": {"tain": "dev"}}, "task.splits.tain: is no split; there are train, dev, eval"),
+    ],
+)
+def test_a_number_or_split_that_cannot_be_is_one_line(
+    load: Load, changes: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(**changes)
+    assert str(caught.value) == complaint
+
+
+@pytest.mark.parametrize("limit", ["abc", 0, -3, True, 2.5])
+def test_a_limit_that_is_no_count_is_one_line(task: Task, limit: object) -> None:
+    with pytest.raises(ConfigError, match=rf"^limit={limit}: must be a whole number from 1 up"):
+        task.limited(limit)  # type: ignore[arg-type]

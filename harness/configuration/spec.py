@@ -130,7 +130,7 @@ class JobSpec:
                 dev_questions=config.dev_questions,
                 seed=config.seed,
                 force=config.force,
-                root=Path(config.results).resolve(),
+                root=_results(config.results),
                 config=OmegaConf.to_yaml(config, resolve=True),
                 variant=" ".join(word for word in self.words if not _told(word)),
                 sweep=self.sweep,
@@ -199,6 +199,13 @@ class JobSpec:
             raise ConfigError(one_line(error)) from error
         finally:
             hydra.cfg = before
+
+
+def _results(folder: Any) -> Path:
+    """Where results go. Raises ConfigError for no folder at all."""
+    if not isinstance(folder, str) or not folder.strip():
+        raise ConfigError(f"results={folder}: must be a folder, for instance results=results")
+    return Path(folder).resolve()
 
 
 def key_of(word: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from harness.models.weights import Weights
 from harness.values import AtLeastOne, settings
@@ -34,8 +36,8 @@ class ModelSpec:
     licence: str
     gated: bool
     """Whether its licence must be accepted before it can be fetched."""
-    device: str
-    """auto (a GPU if there is one), cpu or cuda."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+    """auto (a GPU if there is one), cpu, cuda or cuda:N."""
     batch_size: AtLeastOne | None = None
     """Sequences answered side by side; None finds it from the free memory."""
 

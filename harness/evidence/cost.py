@@ -48,7 +48,7 @@ def training_flops(parameters: float, tokens: float) -> float:
     """Floating-point operations of training: 6 per parameter and token, 4 of them backwards.
 
     Liu et al. 2022, as for `answering_flops`. Frozen weights need no gradient of their own, so that
-    an adapter takes as little as two thirds of this; looks at dev are not counted.
+    an adapter takes as little as two thirds of this; evaluations on dev are not counted.
     """
     return 6.0 * parameters * tokens
 

@@ -26,8 +26,8 @@ LEAST_EXAMPLES = 100
 """Different (prompt, completion) pairs: a few dozen are rarely enough to tune on, and copies of
 one example teach nothing new."""
 STILL_FALLING = 0.02
-"""Of dev loss, from the look before the last to the last: more than that and training was stopped
-on the slope. Less is within what one look differs from the next."""
+"""Of dev loss, from the evaluation before the last to the last: more than that and training was
+stopped on the slope. Less is within what one evaluation differs from the next."""
 
 
 @dataclass(frozen=True)
@@ -154,20 +154,21 @@ def _tuned(training: Mapping[str, Any]) -> list[Badge]:
     return made
 
 
-def _best_step(looks: Sequence[Mapping[str, float]]) -> Badge:
-    """Whether dev was best somewhere between the first and the last look at it."""
-    losses = [look["dev_loss"] for look in looks]
-    if len(looks) < 2:
-        text = f"was looked at on dev {len(looks)} times: whether it trained long enough is unknown"
-        return Badge("best step", True, text.replace("1 times", "once").replace("0 times", "never"))
+def _best_step(evaluations: Sequence[Mapping[str, float]]) -> Badge:
+    """Whether dev was best somewhere between the first and the last evaluation."""
+    losses = [one["dev_loss"] for one in evaluations]
+    if len(evaluations) < 2:
+        times = "once" if evaluations else "never"
+        text = f"was evaluated on dev {times}: whether it trained long enough is unknown"
+        return Badge("best step", True, text)
     best = losses.index(min(losses))
-    at = f"(look {best + 1} of {len(looks)}, step {looks[best]['step']:.0f})"
+    at = f"(evaluation {best + 1} of {len(losses)}, step {evaluations[best]['step']:.0f})"
     if best == 0:
-        return Badge("best step", False, f"was best on dev at the first look {at}, then got worse")
+        return Badge("best step", False, f"was best on dev at first {at}, then got worse")
     last, before = losses[-1], losses[-2]
-    if best == len(looks) - 1 and last < (1 - STILL_FALLING) * before:
+    if best == len(losses) - 1 and last < (1 - STILL_FALLING) * before:
         fall = _percent(1 - last / before)
-        text = f"was still learning when training ended: its last look saw dev loss fall by {fall}"
+        text = f"was still learning when training ended: dev loss fell by {fall} at the last evaluation"
         return Badge("best step", False, text)
     return Badge("best step", True, f"was best on dev {at}, where it had levelled off")
 

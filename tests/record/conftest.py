@@ -151,7 +151,7 @@ def means(scores: list[Score]) -> dict[str, Interval]:
 
 
 def write_training(folder: RunFolder) -> None:
-    """The record of a tuned rung, as harness/ladder/adapter.py keeps it."""
+    """The record of a tuned rung, as harness/tuning/method.py keeps it."""
     import json
 
     names = ("steps", "best_step", "seconds", "tokens")

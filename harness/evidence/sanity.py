@@ -168,7 +168,7 @@ def _best_step(evaluations: Sequence[Mapping[str, float]]) -> Badge:
     last, before = losses[-1], losses[-2]
     if best == len(losses) - 1 and last < (1 - STILL_FALLING) * before:
         fall = _percent(1 - last / before)
-        text = f"was still learning when training ended: dev loss fell by {fall} at the last evaluation"
+        text = f"was still learning at the end: dev loss fell by {fall} at the last evaluation"
         return Badge("best step", False, text)
     return Badge("best step", True, f"was best on dev {at}, where it had levelled off")
 

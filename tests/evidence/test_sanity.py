@@ -75,7 +75,7 @@ def test_a_run_that_went_well_passes_every_badge() -> None:
         ("best step", {"looks": (LOOKS[1], LOOKS[0])},
          "was best on dev at first (evaluation 1 of 2, step 20), then got worse"),
         ("best step", {"looks": LOOKS[:2]},
-         "was still learning when training ended: dev loss fell by 50% at the last evaluation"),
+         "was still learning at the end: dev loss fell by 50% at the last evaluation"),
     ],
 )  # fmt: skip
 def test_each_badge_fails_alone_and_says_what_was_seen(

@@ -185,7 +185,7 @@ def test_rungs_left_out_are_warned_of_and_if_all_are_it_is_an_error(
 def test_mistakes_are_harness_errors_of_one_line(here: Settings) -> None:
     with pytest.raises(harness.HarnessError, match=r"task/mina: is not there \(did you mean mine"):
         harness.compare("mina", **here)
-    with pytest.raises(harness.HarnessError, match="limit=0: must be at least 1"):
+    with pytest.raises(harness.HarnessError, match="limit=0: must be a whole number from 1 up"):
         harness.compare("mine", **here | {"limit": 0})
     with pytest.raises(harness.HarnessError, match=r"seeds: .* \(did you mean seed\?\)"):
         harness.compare("mine", seeds=[1], **here)

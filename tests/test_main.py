@@ -99,7 +99,7 @@ def test_without_a_task_the_tasks_are_listed(harness: Shell) -> None:
         (["+task=mine", "rung=nothing"], ["rung/nothing", "few_shot"]),
         (["+task=mine", "sead=1"], ["sead"]),
         (["+task=mine", "sead=1", "rung=prompt,lora"], ["sead"]),
-        (["+task=mine", "limit=0"], ["limit=0", "at least 1"]),
+        (["+task=mine", "limit=0"], ["limit=0", "from 1 up"]),
         (["+task=mine", "prices.machine_hour=-1"], ["prices.machine_hour=-1", "from 0 up"]),
         (["+task=mine", "decoding=maybe"], ["decoding=maybe: must be 'constrained' or 'free'"]),
         (["+task=mine", "rung=prompt", "trials=9"],

@@ -21,12 +21,12 @@ def spec(*words: str) -> JobSpec:
 
 def test_a_job_records_the_words_that_make_it_again_and_those_that_change_it() -> None:
     made = spec(
-        "rung=lora", "seed=3", "limit=5", "training.epochs=1", "~rung.adapter.config.lora_dropout"
+        "rung=lora", "seed=3", "limit=5", "training.epochs=1", "~rung.tuning.config.lora_dropout"
     )
     job = made.job()
     words = f"rung=lora {TASK} seed=3 limit=5 training.epochs=1"
-    assert job.command == f"python -m harness {words} '~rung.adapter.config.lora_dropout=null'"
-    assert job.variant == "training.epochs=1 ~rung.adapter.config.lora_dropout=null"
+    assert job.command == f"python -m harness {words} '~rung.tuning.config.lora_dropout=null'"
+    assert job.variant == "training.epochs=1 ~rung.tuning.config.lora_dropout=null"
     assert (job.seed, job.task.limit, job.rung.name) == (3, 5, "lora")
     config = OmegaConf.create(job.config)
     assert (config.seed, config.results, config.task.folder) == (3, "results", "tasks/support_json")

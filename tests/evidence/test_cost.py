@@ -170,12 +170,17 @@ def resident() -> float:
     return float(psutil.Process().memory_info().rss / 1e6)
 
 
+def straight_from_the_system() -> np.ndarray:
+    """Megabytes that are in use; the C library may have as much left from before."""
+    held = np.frombuffer(mmap.mmap(-1, MEGABYTES * 10**6), dtype=np.uint8)
+    held.fill(1)
+    return held
+
+
 def test_what_a_block_holds_at_its_end_is_in_the_peak() -> None:
     before = resident()
     with Monitor() as monitor:
-        # Straight from the system: the C library may have as much left from before.
-        held = np.frombuffer(mmap.mmap(-1, MEGABYTES * 10**6), dtype=np.uint8)
-        held.fill(1)
+        held = straight_from_the_system()
     assert held.all()
     assert monitor.peak_memory_mb > before + 0.9 * MEGABYTES
 
@@ -184,7 +189,7 @@ def test_what_a_block_has_freed_is_in_the_peak(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(cost, "PERIOD", 0.01)
     before = resident()
     with Monitor() as monitor:
-        held = np.ones(MEGABYTES * 10**6, dtype=np.uint8)
+        held = straight_from_the_system()
         seen, deadline = len(monitor.samples), time.monotonic() + 10
         while len(monitor.samples) < seen + 2 and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -63,8 +63,7 @@ class Conditions:
         """
         m = self.task.materials
         rest = (m, self.engine, self.embedder, seed, folder)
-        parts = [self.task.questions, *(_questions(part) for part in (m.dev, m.train))]
-        parts = parts if rung.tuning else parts[:2]
+        parts = [self.task.questions, _questions(m.dev), _questions(m.train if rung.tuning else ())]
         rung, lowered = fitting(rung, m, lambda r: replace(r, tuning=None).fit(*rest), parts)
         for line in lowered:
             say_once(f"{self.task.name} / {rung.name}: {line}")

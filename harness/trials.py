@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.conditions import DEV, Conditions
+from harness.files import PART
 from harness.ladder.rung import Rung
 from harness.record.clock import Clock
 from harness.record.results import RunFolder
@@ -75,7 +76,7 @@ def take_over(trial: Path, run: Path) -> None:
         source, target = trial / name, run / name
         if not source.exists() or target.exists():
             continue
-        scratch = target.with_name(target.name + ".part")
+        scratch = target.with_name(target.name + PART)
         if source.is_dir():
             shutil.rmtree(scratch, ignore_errors=True)
             shutil.copytree(source, scratch)

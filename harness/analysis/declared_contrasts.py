@@ -177,8 +177,5 @@ def _learned_alike(rung: RungResult, other: RungResult) -> bool:
     """Whether two rungs that read train, or the corpus, read the same one: of a sweep over sizes
     those of one size are compared with each other, and with what reads none."""
     ours, theirs = (r.manifest["identity"]["task"] for r in (rung, other))
-    return all(
-        ours[part] == theirs[part]
-        for part in ("train", "corpus")
-        if {part} <= ours.keys() & theirs.keys()
-    )
+    shared = (part for part in ("train", "corpus") if part in ours and part in theirs)
+    return all(ours[part] == theirs[part] for part in shared)

@@ -68,9 +68,11 @@ class RungResult:
         """Every `tag=value` that some questions have."""
         return list(dict.fromkeys(tag for run in self.runs for tag in run.slices))
 
-    @cached_property
+    @property
     def primary(self) -> Interval:
-        return self._over_seeds([run.metrics for run in self.runs], self.manifest["primary"], None)
+        value = self.metric(self.manifest["primary"])
+        assert value is not None, "a run without its primary metric is never finished"
+        return value
 
     @cached_property
     def dev(self) -> Interval | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -189,8 +188,7 @@ def _seedless(manifest: Mapping[str, Any]) -> str:
     """A hash of all that determines the result but the seed; without a seed it is the folder's."""
     if manifest["seed"] is None:
         return str(manifest["run"].rpartition("/")[2])
-    identity = json.dumps(manifest["identity"] | {"seed": None}, sort_keys=True)
-    return hashlib.sha256(identity.encode()).hexdigest()
+    return ledger.configuration(manifest["identity"])
 
 
 def _place(run: RunResult) -> tuple[bool, str, int, str, str]:

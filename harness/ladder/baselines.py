@@ -2,55 +2,57 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar
 
 from harness.errors import RungUnavailableError
-from harness.ladder.slot import Slot
 from harness.models.embedder import Embedder
+from harness.slot import Slot
 from harness.task import Materials, Question
 
 __all__ = ["Baseline", "LinearClassifier", "Majority", "NearestAnswer"]
 
 
-@runtime_checkable
-class Baseline(Slot, Protocol):
-    """A way to answer that needs no language model."""
+class Baseline(Slot, ABC):
+    """A way to answer that needs no language model; it reads all of train."""
 
     kind: ClassVar[str]
     shows: ClassVar[str]
     """What it does, for readers of a report."""
-    judges: ClassVar[bool]
+    judges: ClassVar[bool] = False
     """Whether a tuned rung must be above it, or its training taught it nothing of the task."""
 
+    @property
+    def reads(self) -> Collection[str]:
+        return ("train",)
+
+    def labelled(self, materials: Materials) -> int:
+        return len(materials.train)
+
+    @abstractmethod
     def answers(
         self, materials: Materials, questions: Sequence[Question], embedder: Embedder
     ) -> list[str]:
         """The answer to each question."""
 
 
-class _OfTrain:
-    """A slot that reads all of train and has nothing random in it."""
+class _Embedding(Baseline):
+    """A baseline that compares inputs by their embeddings."""
 
-    reads: ClassVar[Collection[str]] = ("train",)
-    random: ClassVar[bool] = False
-
-    def labelled(self, materials: Materials) -> int:
-        return len(materials.train)
-
-    def check(self, materials: Materials) -> None:
-        """Any train set will do."""
+    @property
+    def embeds(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True)
-class Majority(_OfTrain):
+class Majority(Baseline):
     """Always the commonest target of train; for JSON answers field by field."""
 
     kind: ClassVar[str] = "majority"
     shows: ClassVar[str] = "always the commonest answer"
     judges: ClassVar[bool] = True
-    embeds: ClassVar[bool] = False
 
     def answers(
         self, materials: Materials, questions: Sequence[Question], embedder: Embedder
@@ -60,13 +62,11 @@ class Majority(_OfTrain):
 
 
 @dataclass(frozen=True)
-class NearestAnswer(_OfTrain):
+class NearestAnswer(_Embedding):
     """The target of the training example whose input is most like the question."""
 
     kind: ClassVar[str] = "nearest_answer"
     shows: ClassVar[str] = "copying the answer of the most similar training example"
-    judges: ClassVar[bool] = False
-    embeds: ClassVar[bool] = True
 
     def answers(
         self, materials: Materials, questions: Sequence[Question], embedder: Embedder
@@ -77,13 +77,11 @@ class NearestAnswer(_OfTrain):
 
 
 @dataclass(frozen=True)
-class LinearClassifier(_OfTrain):
+class LinearClassifier(_Embedding):
     """Logistic regression on sentence embeddings, for tasks whose answers are labels."""
 
     kind: ClassVar[str] = "linear_classifier"
     shows: ClassVar[str] = "a linear classifier of the training examples"
-    judges: ClassVar[bool] = False
-    embeds: ClassVar[bool] = True
 
     def check(self, materials: Materials) -> None:
         if materials.answer.labels is None:

@@ -33,8 +33,7 @@ def budget(
         case Choices(texts):
             reasons.append((_tokens(engine, texts), "a label is so long"))
         case JsonSchema():
-            most = materials.answer.longest
-            if most is not None and most < MOST:
+            if (most := _bound(materials)) is not None:
                 reasons.append((most + 1, "the schema admits answers of that length"))
             else:
                 reasons.append(
@@ -50,15 +49,18 @@ def budget(
 def longest_target(materials: Materials, constraint: Constraint | None) -> int | None:
     """UTF-8 bytes of the longest target of train and dev, where the budget depends on it; None
     where the constraint alone bounds an answer."""
-    match constraint:
-        case Choices():
-            return None
-        case JsonSchema():
-            most = materials.answer.longest
-            if most is not None and most < MOST:
-                return None
+    if isinstance(constraint, Choices):
+        return None
+    if constraint is not None and _bound(materials) is not None:
+        return None
     targets = (e.target for e in materials.train + materials.dev)
     return max((len(target.encode()) for target in targets), default=0)
+
+
+def _bound(materials: Materials) -> int | None:
+    """UTF-8 bytes of the longest text that the schema admits; None without a practical bound."""
+    most = materials.answer.longest
+    return most if most is not None and most < MOST else None
 
 
 def _tokens(engine: Engine, texts: Sequence[str]) -> int:

@@ -10,16 +10,16 @@ learning requires rethinking generalization").
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from harness.ladder.baselines import Baseline, LinearClassifier, Majority, NearestAnswer
-from harness.ladder.retrieval import Index, Retrieval
+from harness.ladder.retrieval import Index, Retrieval, Retriever
 from harness.ladder.rung import Rung
 from harness.ladder.transform import ShuffledTargets
 from harness.models.embedder import Embedder
-from harness.task import Example, Materials, Passage, Question, Task
+from harness.task import Example, Passage, Question, Task
 
 __all__ = ["Control", "OraclePassages", "RandomPassages", "controls"]
 
@@ -44,22 +44,8 @@ class Control:
         return {"kind": self.kind, "of": self.of, "shows": self.shows, "judges": self.judges}
 
 
-class _Passages:
-    """A slot that shows passages which no search has found."""
-
-    reads: ClassVar[Collection[str]] = ("corpus",)
-    random: ClassVar[bool] = False
-    embeds: ClassVar[bool] = False
-
-    def labelled(self, materials: Materials) -> int:
-        return 0
-
-    def check(self, materials: Materials) -> None:
-        """The rung that it is a control of has been checked."""
-
-
 @dataclass(frozen=True)
-class RandomPassages(_Passages):
+class RandomPassages(Retriever):
     """As many passages as retrieval shows, the same for all questions, drawn from the corpus."""
 
     k: int
@@ -69,7 +55,7 @@ class RandomPassages(_Passages):
 
 
 @dataclass(frozen=True)
-class OraclePassages(_Passages):
+class OraclePassages(Retriever):
     """The passages that hold the answer, as the task names them: no rung of the ladder knows."""
 
     gold: GoldPassages

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from harness.errors import ConfigError, RungUnavailableError
-from harness.ladder.slot import Slot
 from harness.models.embedder import Embedder
+from harness.slot import Slot
 from harness.task import Example, Materials, Passage, Question
 from harness.values import AtLeastOne, settings
 
@@ -33,16 +34,20 @@ class Index(Protocol):
         """The passages that each worked example shows, as many as a question gets."""
 
 
-@runtime_checkable
-class Retriever(Slot, Protocol):
+class Retriever(Slot, ABC):
     """A slot that finds passages."""
 
+    @property
+    def reads(self) -> Collection[str]:
+        return ("corpus",)
+
+    @abstractmethod
     def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Index:
         """Make a corpus searchable."""
 
 
 @settings("rung.retrieval")
-class Retrieval:
+class Retrieval(Retriever):
     """Top-k passages by cosine similarity to the question.
 
     >>> Retrieval(k=3).reads
@@ -50,12 +55,10 @@ class Retrieval:
     """
 
     k: AtLeastOne
-    reads: ClassVar[Collection[str]] = ("corpus",)
-    random: ClassVar[bool] = False
-    embeds: ClassVar[bool] = True
 
-    def labelled(self, materials: Materials) -> int:
-        return 0
+    @property
+    def embeds(self) -> bool:
+        return True
 
     def check(self, materials: Materials) -> None:
         corpus = materials.corpus

@@ -14,10 +14,10 @@ from harness.ladder.baselines import Baseline
 from harness.ladder.prompt import render
 from harness.ladder.retrieval import Index, Retriever, in_order
 from harness.ladder.shots import Shots
-from harness.ladder.slot import Slot
 from harness.ladder.transform import Transform
 from harness.models.embedder import Embedder
 from harness.models.engine import Engine, Message
+from harness.slot import Slot
 from harness.task import Example, Materials, Passage, Prediction, Question
 from harness.tuning.method import Method, Pair, Report
 from harness.values import Instance, settings

@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.errors import ConfigError
 from harness.models.embedder import Embedder, Vectors
+from harness.slot import Slot
 from harness.task import Example, Materials, Question
 from harness.values import AtLeastOne, Share, settings
 
@@ -23,7 +24,7 @@ POOL = 8
 
 
 @settings("rung.shots")
-class Shots:
+class Shots(Slot):
     """k worked examples out of train for each question.
 
     >>> Shots(k=4, choice="similar", diversity=0.0, order="nearest_last").random

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
 
-from harness.ladder.slot import Slot
+from harness.slot import Slot
 from harness.task import Materials
 
 __all__ = ["ShuffledTargets", "Transform"]
 
 
-@runtime_checkable
-class Transform(Slot, Protocol):
+class Transform(Slot, ABC):
     """A slot that makes what the others read: other targets, other instructions."""
 
+    @abstractmethod
     def apply(self, materials: Materials, seed: int) -> Materials:
         """The materials as the other slots read them. Eval is not among them."""
 
 
 @dataclass(frozen=True)
-class ShuffledTargets:
+class ShuffledTargets(Transform):
     """A control: the same train inputs, each with another's target.
 
     Whatever a tuned rung gains by these is not learned from the pairing of input and target.
@@ -39,15 +39,8 @@ class ShuffledTargets:
     def random(self) -> bool:
         return True
 
-    @property
-    def embeds(self) -> bool:
-        return False
-
     def labelled(self, materials: Materials) -> int:
         return len(materials.train)
-
-    def check(self, materials: Materials) -> None:
-        """Any train set can be shuffled."""
 
     def apply(self, materials: Materials, seed: int) -> Materials:
         order = list(range(len(materials.train)))

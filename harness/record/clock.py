@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from harness.files import write_whole
+
 __all__ = ["Clock"]
 
 PERIOD = 1.0
@@ -79,8 +81,5 @@ class Clock:
                 self.phases[self._phase] = self.phases.get(self._phase, 0.0) + passed
 
     def _keep(self) -> None:
-        scratch = self.path.with_name(self.path.name + ".part")
-        scratch.write_text(
-            json.dumps({"phases": self.phases, "total": self.total}), encoding="utf-8"
-        )
-        scratch.replace(self.path)
+        kept = {"phases": self.phases, "total": self.total}
+        write_whole(self.path, json.dumps(kept), durable=False)

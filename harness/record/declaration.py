@@ -7,7 +7,6 @@ that were finished by then, so that reports can say what was known when it was m
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from typing import Any
 from filelock import FileLock
 
 from harness.errors import ResultsError
+from harness.files import write_whole
 
 __all__ = ["Declaration", "declaration_path", "declarations", "declare"]
 
@@ -64,10 +64,5 @@ def declare(path: Path, contrasts: Mapping[str, Any], after: int) -> Declaration
             return None
         made = datetime.now(UTC).isoformat(timespec="seconds")
         lines = [asdict(one) for one in [*known, Declaration(wanted, made, after)]]
-        scratch = path.with_name(f"{path.name}.part")
-        with scratch.open("w", encoding="utf-8") as file:
-            json.dump(lines, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
+        write_whole(path, json.dumps(lines, indent=1))
         return known[-1] if known else None

@@ -15,6 +15,7 @@ import pandas as pd
 
 from harness.errors import ResultsError
 from harness.evidence.statistics import Interval
+from harness.files import PART, write_whole
 from harness.record.manifest import upgraded
 from harness.task import Example, Prediction, Score
 
@@ -55,14 +56,14 @@ class RunFolder:
             (self.path / COMPLETE).unlink(missing_ok=True)
             shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
-        _write(self.path / "config.yaml", config)
+        write_whole(self.path / "config.yaml", config)
 
     def keep_eval(self, fingerprint: str, examples: Iterable[Example]) -> None:
         """Write the sealed questions and targets beside the rungs, once for all runs on them."""
         path = self.eval_path(fingerprint)
         if not path.exists():
             lines = [json.dumps(e.record(), ensure_ascii=False) + "\n" for e in examples]
-            _write(path, "".join(lines))
+            write_whole(path, "".join(lines))
 
     def eval_path(self, fingerprint: str) -> Path:
         return self.path.parents[1] / f"eval-{fingerprint[:8]}.jsonl"
@@ -99,26 +100,26 @@ class RunFolder:
     ) -> None:
         """Write what was concluded and, last of all, that the run is complete."""
         lines = [json.dumps({"id": s.id, "group": s.group, **s.values}) for s in scores]
-        _write(self.path / "scores.jsonl", "\n".join(lines) + "\n")
+        write_whole(self.path / "scores.jsonl", "\n".join(lines) + "\n")
         numbers = {
             "all": {name: asdict(m) for name, m in metrics.items()},
             "slices": {
                 tag: {name: asdict(m) for name, m in part.items()} for tag, part in slices.items()
             },
         }
-        _write(self.path / "metrics.json", json.dumps(numbers, indent=1))
-        _write(self.path / "system.json", json.dumps(list(system)))
-        _write(self.path / "manifest.json", json.dumps(manifest, indent=1))
+        write_whole(self.path / "metrics.json", json.dumps(numbers, indent=1))
+        write_whole(self.path / "system.json", json.dumps(list(system)))
+        write_whole(self.path / "manifest.json", json.dumps(manifest, indent=1))
         files = {
             str(p.relative_to(self.path)): hashlib.sha256(p.read_bytes()).hexdigest()
             for p in sorted(self.path.rglob("*"))
-            if p.is_file() and not p.name.endswith(".part")
+            if p.is_file() and not p.name.endswith(PART)
         }
-        _write(self.path / COMPLETE, json.dumps({"sha256": files}, indent=1))
+        write_whole(self.path / COMPLETE, json.dumps({"sha256": files}, indent=1))
 
     def write(self, name: str, text: str) -> None:
         """A file of the run, all of it or nothing."""
-        _write(self.path / name, text)
+        write_whole(self.path / name, text)
 
     def manifest(self) -> dict[str, Any]:
         """Where the run comes from, with what older manifests do not say filled in.
@@ -195,13 +196,3 @@ def find_runs(root: str | Path) -> list[RunFolder]:
     if not marks:
         raise ResultsError(f"{root}: holds no complete run; run `python -m harness +task=…` first")
     return [RunFolder(mark.parent) for mark in marks]
-
-
-def _write(path: Path, text: str) -> None:
-    """All of it or nothing: a reader never sees half a file."""
-    scratch = path.with_name(path.name + ".part")
-    with scratch.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)

@@ -7,10 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from harness.errors import RungUnavailableError
+from harness.files import write_whole
 from harness.models.engine import Conversation, Engine
+from harness.slot import Slot
 from harness.task import Materials
 
 __all__ = ["Curve", "Method", "Pair", "Report", "Tuned", "keep", "kept"]
@@ -74,12 +76,16 @@ class Tuned:
     report: Report
 
 
-class Method(ABC):
+class Method(Slot, ABC):
     """A way to change what a model answers by training it: a slot of a rung."""
 
-    reads: ClassVar[Collection[str]] = ("train", "dev")
-    random: ClassVar[bool] = True
-    embeds: ClassVar[bool] = False
+    @property
+    def reads(self) -> Collection[str]:
+        return ("train", "dev")
+
+    @property
+    def random(self) -> bool:
+        return True
 
     def labelled(self, materials: Materials) -> int:
         """Training needs train, and dev to know when to stop."""
@@ -112,6 +118,4 @@ def kept(folder: Path) -> Report | None:
 
 def keep(folder: Path, report: Report) -> None:
     """Write down that training is finished."""
-    scratch = folder / f"{REPORT}.part"
-    scratch.write_text(json.dumps(asdict(report), indent=1), encoding="utf-8")
-    scratch.replace(folder / REPORT)
+    write_whole(folder / REPORT, json.dumps(asdict(report), indent=1))

@@ -10,21 +10,12 @@ import pytest
 from harness.analysis.findings import Findings, findings
 from harness.analysis.runs import read_ladder
 from harness.evidence.statistics import Interval, expected_optimism
-from harness.record.ledger import record
 from harness.record.results import RunFolder, find_runs
-from tests.record.conftest import complete_run
+from tests.record.conftest import complete_run, judge
 
 
 def found_of(*folders: RunFolder) -> Findings:
     return findings(read_ladder(folders))
-
-
-def judge(root: Path, *rungs: str) -> list[RunFolder]:
-    """Runs that the ledger knows of."""
-    folders = [complete_run(root, rung) for rung in rungs]
-    for folder in folders:
-        record(folder.path.parents[1], folder.read("manifest.json"))
-    return folders
 
 
 def test_rungs_and_controls_stand_apart_and_the_runs_of_both_together(tmp_path: Path) -> None:

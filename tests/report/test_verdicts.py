@@ -17,21 +17,13 @@ from harness.report.markdown import markdown
 from harness.report.page import page
 from harness.report.terminal import show
 from harness.report.verdicts import chosen, notes, planned, reading, verdicts
-from tests.record.conftest import ANSWERS, TRAINING, complete_run
+from tests.record.conftest import ANSWERS, TRAINING, complete_run, judge
 
 WRONG = dict.fromkeys(ANSWERS, "blue")
 
 
 def found_of(*folders: RunFolder) -> Findings:
     return findings(read_ladder(folders))
-
-
-def judge(root: Path, *rungs: str) -> list[RunFolder]:
-    """Runs that the ledger knows of."""
-    folders = [complete_run(root, rung) for rung in rungs]
-    for folder in folders:
-        record(folder.path.parents[1], folder.read("manifest.json"))
-    return folders
 
 
 def on_dev(value: float) -> dict[str, float]:

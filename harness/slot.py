@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol
 
 from harness.task import Materials
 
 __all__ = ["Slot"]
 
 
-class Slot(Protocol):
-    """One thing that a rung changes. `Rung` asks each of its slots, and knows none by name."""
+class Slot:
+    """One thing that a rung changes. `Rung` asks each of its slots, and knows none by name.
+
+    What a slot does not say otherwise: it reads nothing, the seed makes no difference, no embedder
+    takes part, it needs no labelled example, and every task will do.
+    """
 
     @property
     def reads(self) -> Collection[str]:
         """Which materials it reads: of `train`, `dev` and `corpus`. Their content determines the
         result, so that it is part of the identity of a run."""
+        return ()
 
     @property
     def random(self) -> bool:
         """Whether the seed makes a difference."""
+        return False
 
     @property
     def embeds(self) -> bool:
         """Whether an embedder takes part."""
+        return False
 
     def labelled(self, materials: Materials) -> int:
         """How many labelled examples it needs."""
+        return 0
 
     def check(self, materials: Materials) -> None:
         """Raise what is known before a model is loaded: RungUnavailableError, ConfigError."""

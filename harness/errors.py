@@ -25,11 +25,19 @@ __all__ = [
     "TrainingError",
     "WeightsError",
     "first_line",
+    "visible",
 ]
 
 
 class HarnessError(Exception):
-    """Something a user can fix."""
+    """Something a user can fix.
+
+    >>> print(ConfigError("seed=\\n: must be a whole number"))
+    seed=\\n: must be a whole number
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(visible(message))
 
 
 class ConfigError(HarnessError):
@@ -62,6 +70,12 @@ class ResultsError(HarnessError):
 
 class TrackingError(HarnessError):
     """The tracking store or server cannot be used."""
+
+
+def visible(text: str) -> str:
+    """The text in one line, with what a terminal would not print as itself (line breaks, escape
+    codes, marks that turn the reading direction) as Python writes it."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def first_line(error: BaseException) -> str:

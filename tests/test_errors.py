@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import first_line
+from harness.errors import ConfigError, first_line
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,16 @@ from harness.errors import first_line
 )
 def test_first_line(error: Exception, line: str) -> None:
     assert first_line(error) == line
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("two\nlines", r"two\nlines"),
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("\u202edesrever", r"\u202edesrever"),
+        ("Größe 语", "Größe 语"),
+    ],
+)
+def test_a_message_is_one_line_whatever_value_it_names(value: str, shown: str) -> None:
+    assert str(ConfigError(f"seed={value}")) == f"seed={shown}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.errors import ConfigError
@@ -57,6 +57,7 @@ ODD = st.one_of(
 
 
 @given(case=st.sampled_from(NUMERIC), value=ODD)
+@example(case=(Prices, "machine_hour"), value="\n")
 def test_a_number_of_any_kind_is_sound_or_refused_in_one_line(
     case: tuple[type, str], value: object
 ) -> None:

@@ -17,7 +17,7 @@ ladder: $(READY) ## the five rungs on support_json: the table, results/, MLflow
 	$(PY) -m harness +task=support_json
 
 test: $(READY) ## the tests, on real weights too
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## formatting, lint and types
 	$(VENV)/bin/ruff format --check .

@@ -45,6 +45,11 @@ SCHEMA = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first: of two processes one runs it while the other runs the rest."""
+    items.sort(key=lambda item: item.path.name != "test_real_weights.py")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tests that need real weights share the platform's cache; nothing else is cached there."""

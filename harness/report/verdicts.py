@@ -91,17 +91,13 @@ def chosen(found: Findings) -> str:
 
 
 def _price(c: Contrast, found: Findings) -> str:
-    """What the rung that a verdict speaks for did to all but the task; nothing if its gates hold."""
-    said = [
-        f"at the price of {gate.price}"
-        if gate.outcome == "failed"
-        else f"at a price that is undecided, {gate.price}"
-        for _, gate in prices(c, found.gates)
-    ]
-    names = [found.labels[key] for key, _ in prices(c, found.gates)]
-    whose = c.verdict not in ("better", "worse")
+    """What the rung that a verdict speaks for did to all but the task; nothing if that is within
+    the limits."""
+    decided = c.verdict in ("better", "worse")
+    words = {"failed": "at the price of", "undecided": "at a price that is undecided,"}
     return "".join(
-        f", {f'{name} ' if whose else ''}{words}" for name, words in zip(names, said, strict=True)
+        f"{', ' if decided else f'; {found.labels[key]} '}{words[gate.outcome]} {gate.price}"
+        for key, gate in prices(c, found.gates)
     )
 
 

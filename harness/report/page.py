@@ -14,6 +14,7 @@ from harness.analysis.runs import RunResult
 from harness.report.control_sentences import sentence
 from harness.report.figures import ladder_chart, training_chart
 from harness.report.formatting import footnote, percent
+from harness.report.probe_figures import risk_charts
 from harness.report.tables import sections
 from harness.report.verdicts import verdicts
 
@@ -41,6 +42,8 @@ def page(found: Findings) -> str:
         controls=[(one.control.label, sentence(one)) for one in found.controls],
         checks=found.checks,
         footnote=footnote(found.rungs),
+        forgetting=found.forgetting,
+        labels=found.labels,
         sections=sections(found),
         certificates=_certificates(found.runs),
         runs=[_origin(run) for run in found.runs],
@@ -69,6 +72,7 @@ def _pictures(found: Findings) -> dict[str, Any]:
     return {
         "chart": _svg(ladder_chart(found.rungs)) if found.rungs else "",
         "curves": [_svg(training_chart(rung)) for rung in tuned],
+        "risks": [_svg(chart) for chart in risk_charts(found.calibration, found.labels)],
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from harness.analysis.checks import checks
 from harness.analysis.control_comparisons import ControlComparison, compare_controls
 from harness.analysis.declared_contrasts import Plan, contrasts, plan
+from harness.analysis.diagnosis import Diagnosis, diagnose
 from harness.analysis.rung_costs import Costs, costs
 from harness.analysis.rungs import RungResult, rung_results
 from harness.analysis.runs import Ladder, RunResult, warnings
@@ -40,6 +41,8 @@ class Findings:
     """What was declared before the run."""
     contrasts: Sequence[Contrast]
     """The declared family."""
+    diagnosis: Diagnosis | None
+    """What would fix what fails; None where nothing to compare was run."""
     checks: Mapping[str, Sequence[Badge]]
     """The badges of each rung, by its key."""
     costs: Costs
@@ -107,6 +110,7 @@ def findings(ladder: Ladder) -> Findings:
         controls=controls,
         plan=planned,
         contrasts=found,
+        diagnosis=diagnose(ladder, rungs, controls, planned),
         checks=checks(rungs, controls),
         costs=costs(rungs, found, ladder.prices),
         judged=_judged(ladder),

@@ -97,9 +97,7 @@ class Job:
                 settings["of"] = chosen.settings
             candidate = Candidate(control.rung, settings, "")
             decoding = "free" if control.free else self.decoding
-            yield replace(
-                self, candidates=(candidate,), seed=0, control=control, decoding=decoding
-            )
+            yield replace(self, candidates=(candidate,), seed=0, control=control, decoding=decoding)
 
     @property
     def reads(self) -> set[str]:

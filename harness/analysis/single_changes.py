@@ -4,7 +4,7 @@ manifests say of the rung's slots, never by a run's name."""
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from harness.analysis.declared_contrasts import Plan, learned_alike
 from harness.analysis.rungs import RungResult
 
-__all__ = ["KINDS", "Change", "Missing", "Reference", "changes", "missing", "reference"]
+__all__ = ["KINDS", "Change", "Missing", "Reference", "changes", "missing", "reference", "typed"]
 
 KINDS = ("format", "knowledge", "behaviour", "action")
 KIND_OF_SLOT = {
@@ -131,32 +131,34 @@ def missing(
 ) -> list[Missing]:
     """What would fill the gaps, each with the command to type; `sources`: whether the task names
     the passages that hold an answer."""
-    usual = ours.usual.manifest
-    name, command = usual["rung"], usual["command"]
+    usual, filled = ours.usual.manifest, _slots(ours.usual)
     by_slot = {change.slot: change for change in found}
-    lacking = []
-    free_text = usual["decoding"] == "free" and "decoding=free" not in command
-    if "constraint" not in by_slot and not free_text:
-        free = usual["decoding"] == "free"
-        more = {"decoding": "constrained"} if free else {"controls": f"[{UNCONSTRAINED}]"}
-        lacking.append(Missing("constraint", "change", _typed(command, **more)))
-    retrieval = by_slot.get("retrieval")
-    corpus = usual["fingerprints"].get("corpus", NOTHING) != NOTHING
-    if retrieval is None and "retrieval" in _slots(ours.usual) and sources:
-        kinds = ",".join(f"{name}_{kind}" for kind in (ORACLE, PLACEBO["retrieval"]))
-        lacking.append(Missing("retrieval", "change", _typed(command, controls=f"[{kinds}]")))
-    if retrieval is None and "retrieval" not in _slots(ours.usual) and corpus:
-        more = {"rung": "rag"} | ({} if "shots" in _slots(ours.usual) else {"rung.shots": "null"})
-        lacking.append(Missing("retrieval", "change", _typed(command, **more)))
-    if "tuning" not in by_slot:
-        tuned = "rag_lora" if "retrieval" in _slots(ours.usual) else "lora"
-        lacking.append(Missing("tuning", "change", _typed(command, rung=tuned)))
+    wanted: dict[str, dict[str, str]] = {}
+    free = usual["decoding"] == "free"
+    if free and "decoding=free" in usual["command"]:
+        wanted["constraint"] = {"decoding": "constrained"}
+    elif not free:
+        wanted["constraint"] = {"controls": f"[{UNCONSTRAINED}]"}
+    if "retrieval" in filled and sources:
+        kinds = (f"{usual['rung']}_{kind}" for kind in (ORACLE, PLACEBO["retrieval"]))
+        wanted["retrieval"] = {"controls": f"[{','.join(kinds)}]"}
+    elif "retrieval" not in filled and usual["fingerprints"].get("corpus", NOTHING) != NOTHING:
+        shots = {} if "shots" in filled else {"rung.shots": "null"}
+        wanted["retrieval"] = {"rung": "rag", **shots}
+    if not filled.keys() & {"retrieval", "shots"}:
+        wanted["shots"] = {"rung": "few_shot"}
+    wanted["tuning"] = {"rung": "rag_lora" if "retrieval" in filled else "lora"}
+    lacking = [
+        Missing(slot, "change", typed(usual["command"], words))
+        for slot, words in wanted.items()
+        if slot not in by_slot
+    ]
     for slot, kind in PLACEBO.items():
         change = by_slot.get(slot)
         if change and change.placebo is None:
             of = _rung_of(change, rungs).manifest
-            more = {"controls": f"[{of['rung']}_{kind}]"}
-            lacking.append(Missing(slot, "placebo", _typed(of["command"], **more)))
+            words = {"controls": f"[{of['rung']}_{kind}]"}
+            lacking.append(Missing(slot, "placebo", typed(of["command"], words)))
     return lacking
 
 
@@ -284,7 +286,8 @@ def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, A
             yield f"{above}{key}", value
 
 
-def _typed(command: str, **words: str) -> str:
-    """A command with other words."""
-    kept = [w for w in shlex.split(command) if w.lstrip("+").partition("=")[0] not in words]
-    return shlex.join([*kept, *(f"{k}={v}" for k, v in words.items())])
+def typed(command: str, words: Mapping[str, str], without: Collection[str] = ()) -> str:
+    """A command with some words set otherwise, and some left out."""
+    gone = {word.lstrip("+") for word in (*words, *without)}
+    kept = [w for w in shlex.split(command) if w.lstrip("+").partition("=")[0] not in gone]
+    return shlex.join([*kept, *(f"{key}={value}" for key, value in words.items())])

@@ -1,10 +1,11 @@
 """Controls: runs that cost little and expose an experiment that proves less than it seems to.
 
 What each is for: an answer that needs no model (majority, the nearest training example's, a linear
-classifier on embeddings) is what any rung must beat; passages at random show what retrieval adds,
-the right ones its ceiling; answers without the constraint what the grammar brings; and targets that were shuffled show what tuning gains without the
-pairing of input and target (format and priors; compare Zhang et al. 2017, "Understanding deep
-learning requires rethinking generalization").
+classifier on embeddings) is what any rung must beat; answers without the constraint show what the
+grammar brings; passages at random show what retrieval adds, the right ones its ceiling; and targets
+that were shuffled show what tuning gains without the pairing of input and target (format and
+priors; compare Zhang et al. 2017, "Understanding deep learning requires rethinking
+generalization").
 """
 
 from __future__ import annotations

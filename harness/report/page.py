@@ -11,7 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harness.analysis.declared_contrasts import changes
 from harness.analysis.findings import Findings
 from harness.analysis.runs import RunResult
+from harness.report import diagnosis
 from harness.report.control_sentences import sentence
+from harness.report.diagnosis_figure import diagnosis_chart
 from harness.report.figures import ladder_chart, training_chart
 from harness.report.formatting import footnote, percent
 from harness.report.tables import sections
@@ -51,6 +53,7 @@ def page(found: Findings) -> str:
         **_about(found.runs),
         **_pictures(found),
         **_changed(found),
+        **_diagnosed(found),
     )
 
 
@@ -69,6 +72,18 @@ def _pictures(found: Findings) -> dict[str, Any]:
     return {
         "chart": _svg(ladder_chart(found.rungs)) if found.rungs else "",
         "curves": [_svg(training_chart(rung)) for rung in tuned],
+    }
+
+
+def _diagnosed(found: Findings) -> dict[str, Any]:
+    """What would fix what fails, if there is enough to tell."""
+    told = found.diagnosis if diagnosis.telling(found.diagnosis) else None
+    return {
+        "repairs": _svg(diagnosis_chart(told)) if told else "",
+        "repaired": diagnosis.sentences(told) if told else [],
+        "cases": diagnosis.examples(found),
+        "cases_file": found.path("diagnosis", "jsonl").name,
+        "hint": diagnosis.hint(found),
     }
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from harness.analysis.diagnosis import Diagnosis, diagnose
+from harness.analysis.export import record
+from harness.evidence.statistics import Interval
 from harness.report.conclude import write_reports
+from tests.analysis.test_export import paths
+from tests.conftest import ROOT
 from tests.repaired import RAG, RAG_LORA, RETRIEVAL, SHOTS, World
 
 
@@ -114,6 +119,14 @@ def test_of_json_answers_fields_are_counted_and_questions_beside_them(tmp_path: 
     assert by_question.errors == 8
     assert share is not None and share.alone.gross == pytest.approx(4 / 8)
     assert {case.field for case in found.cases} == {"code", "note"}
+
+
+def test_every_field_is_documented(world: World) -> None:
+    world.control("unconstrained", "rag", range(4), RAG, decoding="free")
+    text = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
+    section = text[text.index("## `diagnosis`") : text.index("## `checks`")]
+    documented = set(re.findall(r"`([^`]+)`", section)) | set(Interval.__annotations__)
+    assert paths(record(world.findings())["diagnosis"]) <= documented
 
 
 def test_the_errors_stand_in_a_file_beside_the_others(world: World) -> None:

@@ -14,8 +14,8 @@ from harness.report.diagnosis import examples, hint, sentences, tables, telling
 from harness.report.essence import essence
 from harness.report.formatting import percent
 from harness.report.page import page
-from tests.report.test_page import ISOLATION
 from tests.repaired import RAG, RAG_LORA, World
+from tests.report.test_page import ISOLATION
 
 
 @pytest.fixture
@@ -75,7 +75,8 @@ def test_each_kind_has_a_sentence_about_the_rung_as_it_is_used(found: Findings) 
     assert said[0].startswith("37.5% (")
     assert said[0].endswith("of the errors of rag_unconstrained vanish with the constraint alone")
     assert any(
-        s.startswith("20.0%") and s.endswith("of the errors of rag are passages that were not found")
+        s.startswith("20.0%")
+        and s.endswith("of the errors of rag are passages that were not found")
         for s in said
     )
 
@@ -132,7 +133,9 @@ def test_of_a_json_answer_only_the_field_is_shown(tmp_path: Path) -> None:
 
 def test_with_one_kind_of_change_there_is_one_line_with_the_command(little: Findings) -> None:
     assert not telling(little.diagnosis) and tables(little) == [] and examples(little) == []
-    said = "What would fix what rag gets wrong: python -m harness +task=tickets +experiment=diagnosis"
+    said = (
+        "What would fix what rag gets wrong: python -m harness +task=tickets +experiment=diagnosis"
+    )
     assert hint(little) == said
     assert said in essence(little)[0].notes
 

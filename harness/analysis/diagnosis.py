@@ -65,8 +65,10 @@ class Diagnosis:
     reference: Reference
     changes: Sequence[Change]
     missing: Sequence[Missing]
+    measure: str
+    """The primary metric, or the first one beside it that single questions have."""
     threshold: float
-    """Scores below it are errors."""
+    """Scores below it are errors; for fields, of each field."""
     whole: Split
     """The errors of `reference.rung`."""
     usual: Split | None
@@ -97,28 +99,32 @@ def diagnose(
     beside = [one.control for one in controls]
     ours = reference(rungs, beside, plan)
     found = changes(ours, rungs, beside) if ours else []
-    if ours is None or not found or not ours.rung.measured_by_question:
+    if ours is None or not found:
         return None
-    first = ours.rung.runs[0]
-    fields = [str(name) for name in first.scores if str(name).startswith(FIELD)]
-    primary = [str(first.manifest["primary"])]
-    threshold = 1.0 if fields or set(first.values.values()) <= {0.0, 1.0} else GRADED
+    scores = ours.rung.runs[0].scores
+    told = ours.rung.manifest
+    measures = [name for name in (told["primary"], *told["measures"]) if name in scores][:1]
+    fields = [str(name) for name in scores if str(name).startswith(FIELD)]
+    if not measures:
+        return None
+    threshold = 1.0 if fields or scores[measures[0]].isin((0.0, 1.0)).all() else GRADED
     gold = {i: set(q["sources"]) for i, q in ladder.questions.items() if q.get("sources")}
-    errors = errors_of(ours.rung, found, fields or primary, threshold, gold)
+    errors = errors_of(ours.rung, found, fields or measures, threshold, gold)
     if not errors.wrong:
         return None
     whole = usual = errors.split()
     others = list(errors.slices(ours.rung.tagged))
     if fields:
-        others.append(errors_of(ours.rung, found, primary, threshold, gold).split())
+        others.append(errors_of(ours.rung, found, measures, threshold, gold).split())
     if ours.usual is not ours.rung:
         held = changes(Reference(ours.usual, ours.usual, ours.chosen_by), rungs, beside)
-        left = errors_of(ours.usual, held, fields or primary, threshold, gold)
+        left = errors_of(ours.usual, held, fields or measures, threshold, gold)
         usual = left.split() if held and left.wrong else None
     return Diagnosis(
         reference=ours,
         changes=found,
         missing=missing(ours, found, rungs, sources=bool(gold)),
+        measure=measures[0],
         threshold=threshold,
         whole=whole,
         usual=usual,

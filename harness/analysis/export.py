@@ -172,6 +172,7 @@ def _diagnosis(told: Diagnosis) -> dict[str, Any]:
         "reference": told.reference.rung.key,
         "usual_reference": told.reference.usual.key,
         "chosen_by": told.reference.chosen_by,
+        "measure": told.measure,
         "threshold": told.threshold,
         "changes": [
             {

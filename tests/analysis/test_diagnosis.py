@@ -106,6 +106,18 @@ def test_a_graded_measure_is_wrong_below_a_half(tmp_path: Path) -> None:
     assert share is not None and share.alone.gross == 1
 
 
+def test_where_the_primary_metric_is_of_the_whole_set_another_says_what_is_wrong(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, 10)
+    of_all = {"more": {"macro_f1": Interval(0.5, None, None, 10, "none")}, "primary": "macro_f1"}
+    about = {**of_all, "measures": ["accuracy", "macro_f1"]}
+    world.run("rag", range(5), RAG, **about)
+    world.run("rag_lora", range(8), RAG_LORA, **about)
+    found = told(world)
+    assert (found.measure, found.whole.errors) == ("accuracy", 5)
+
+
 def test_of_json_answers_fields_are_counted_and_questions_beside_them(tmp_path: Path) -> None:
     world = World(tmp_path, 10)
     world.run("rag", (), RAG, fields={"code": range(2), "note": range(9)})

@@ -181,7 +181,8 @@ def _split(split: Split, told: Diagnosis, notes: Sequence[str]) -> Table:
                 with_interval(share.reach.net) if share.reach else "",
             ]
             for share in split.shares
-            if not share.part or len(_parts(split, share.kind)) > 1
+            if not share.part
+            or (share.part in _parts(split, share.kind) and len(_parts(split, share.kind)) > 1)
         ],
         prose=["what repairs them"],
         notes=notes,
@@ -195,7 +196,9 @@ def _chance(repair: Repair, kind: str, told: Diagnosis) -> str:
 
 
 def _parts(split: Split, kind: str) -> list[str]:
-    return [share.part for share in split.shares if share.kind == kind and share.part]
+    """The parts of a kind; of several those that repair something."""
+    of_kind = [share for share in split.shares if share.kind == kind and share.part]
+    return [s.part for s in of_kind if kind != SEVERAL or s.alone.gross or s.alone.chance]
 
 
 def _slices(told: Diagnosis) -> list[Table]:

@@ -13,7 +13,7 @@ from harness.errors import ConfigError
 from harness.evidence.contrasts import Contrasts
 from harness.evidence.isolation import Isolation
 from harness.ladder.budget import longest_target
-from harness.ladder.controls import Control, controls
+from harness.ladder.controls import KINDS, Control, Wanted, controls
 from harness.ladder.rung import Rung
 from harness.models.embedder import Embedder
 from harness.models.engine import ModelSource
@@ -39,8 +39,8 @@ class Job:
     embedder: Instance[Embedder]
     isolation: Instance[Isolation]
     contrasts: Instance[Contrasts]
-    controls: bool | None
-    """Which controls run beside the rung: all, none or (None) those without a language model."""
+    controls: Wanted
+    """Which controls run beside the rung."""
     dev_questions: Count
     """How many questions of dev a rung answers: settings and the best untuned rung are chosen
     there."""
@@ -63,6 +63,12 @@ class Job:
     def __post_init__(self) -> None:
         if len(self.candidates) > 1 and not (self.dev_questions and self.task.materials.dev):
             raise ConfigError("trials: settings are chosen on dev; set dev_questions above 0")
+        for name in self.controls if isinstance(self.controls, Sequence) else ():
+            if name not in KINDS and not name.endswith(tuple(f"_{kind}" for kind in KINDS)):
+                raise ConfigError(
+                    f"controls: '{name}' is no control; there are {', '.join(KINDS)}, and "
+                    "RUNG_KIND for that of one rung"
+                )
 
     @property
     def rung(self) -> Rung:
@@ -87,11 +93,15 @@ class Job:
         """
         chosen = self.candidates[folder.read("manifest.json")["chosen"]]
         for control in controls(chosen.rung, self.task, self.controls):
+            if control.free and self.constraint is None:
+                continue  # it would be the same run
             settings = {"control": control.kind}
             if control.of:
                 settings["of"] = chosen.settings
             candidate = Candidate(control.rung, settings, "")
-            yield replace(self, candidates=(candidate,), seed=0, control=control, probes=())
+            decoding = "free" if control.free else self.decoding
+            here = replace(self, decoding=decoding, seed=0, control=control, probes=())
+            yield replace(here, candidates=(candidate,))
 
     @property
     def reads(self) -> set[str]:

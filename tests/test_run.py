@@ -566,6 +566,24 @@ def test_controls_are_runs_of_their_own_beside_the_rung(job: MakeJob, task: Task
     assert [one.seed for one in beside] == [0, 0, 0]
 
 
+def test_a_rung_without_its_constraint_is_a_control_where_it_has_one(job: MakeJob) -> None:
+    made = job(RAG, controls=["unconstrained"], decoding="constrained")
+    (control,) = made.control_jobs(run(made))
+    told = run(control).read("manifest.json")
+    assert (told["rung"], told["decoding"]) == ("rag_unconstrained", "free")
+    assert told["identity"]["rung"] == {
+        "control": "unconstrained",
+        "of": made.candidates[0].settings,
+    }
+    free = replace(made, decoding="free")
+    assert list(free.control_jobs(run(free))) == []
+
+
+def test_a_control_that_there_is_not_is_refused_with_those_that_there_are(job: MakeJob) -> None:
+    with pytest.raises(ConfigError, match=r"controls: 'rag_orcale' is no control; there are maj"):
+        job(controls=["rag_orcale"])
+
+
 def test_every_configuration_that_was_judged_is_in_the_ledger_and_stays_there(
     job: MakeJob,
 ) -> None:

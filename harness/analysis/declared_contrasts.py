@@ -11,7 +11,7 @@ from harness.evidence.contrasts import Contrast, Contrasts, Side, adjusted, comp
 from harness.evidence.statistics import Interval
 from harness.record.declaration import Declaration
 
-__all__ = ["Choice", "Plan", "against", "changes", "contrasts", "plan"]
+__all__ = ["Choice", "Plan", "against", "changes", "contrasts", "learned_alike", "plan"]
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _untuned(rung: RungResult, ladder: Sequence[RungResult]) -> list[RungResult]
         for other in ladder
         if not other.tuned
         and all(other.manifest[k] == rung.manifest[k] for k in alike)
-        and _learned_alike(rung, other)
+        and learned_alike(rung, other)
     ]
 
 
@@ -170,10 +170,10 @@ def _comparable(rung: RungResult, other: RungResult) -> bool:
     under another decoding."""
     ours, theirs = rung.manifest, other.manifest
     alike = ours["decoding"] == theirs["decoding"] or _settings(rung) == _settings(other)
-    return bool(ours["model"] == theirs["model"] and alike and _learned_alike(rung, other))
+    return bool(ours["model"] == theirs["model"] and alike and learned_alike(rung, other))
 
 
-def _learned_alike(rung: RungResult, other: RungResult) -> bool:
+def learned_alike(rung: RungResult, other: RungResult) -> bool:
     """Whether two rungs that read train, or the corpus, read the same one: of a sweep over sizes
     those of one size are compared with each other, and with what reads none."""
     ours, theirs = (r.manifest["identity"]["task"] for r in (rung, other))

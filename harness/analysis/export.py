@@ -11,6 +11,7 @@ from typing import Any
 from harness import __version__
 from harness.analysis.control_comparisons import ControlComparison
 from harness.analysis.declared_contrasts import Plan
+from harness.analysis.diagnosis import Diagnosis
 from harness.analysis.findings import Findings
 from harness.analysis.probe_export import probed
 from harness.analysis.rung_costs import Costs, Payoff
@@ -51,6 +52,7 @@ def record(found: Findings) -> dict[str, Any]:
             "contrasts": [
                 _contrast(c) | {"blocked": found.blocked(c) or None} for c in found.contrasts
             ],
+            "diagnosis": _diagnosis(found.diagnosis) if found.diagnosis else None,
             "checks": {
                 key: [asdict(badge) for badge in badges] for key, badges in found.checks.items()
             },
@@ -163,6 +165,34 @@ def _test(c: Contrast) -> dict[str, Any]:
         "seed_noise_measured": c.seed_noise_measured,
         "improved": list(c.improved),
         "worsened": list(c.worsened),
+    }
+
+
+def _diagnosis(told: Diagnosis) -> dict[str, Any]:
+    """Without its cases, which stand in a file of their own."""
+    return {
+        "reference": told.reference.rung.key,
+        "usual_reference": told.reference.usual.key,
+        "chosen_by": told.reference.chosen_by,
+        "measure": told.measure,
+        "threshold": told.threshold,
+        "changes": [
+            {
+                "slot": change.slot,
+                "kind": change.kind,
+                "run": change.run.key,
+                "base": change.base.key,
+                "placebo": change.placebo.key if change.placebo else None,
+                "searched": change.searched.key if change.searched else None,
+                "also": change.also,
+                "seeds": change.run.seeds,
+            }
+            for change in told.changes
+        ],
+        "missing": [asdict(one) for one in told.missing],
+        "whole": asdict(told.whole),
+        "usual": asdict(told.usual) if told.usual else None,
+        "others": [asdict(split) for split in told.others],
     }
 
 

@@ -12,6 +12,7 @@ from harness.analysis.checks import checks
 from harness.analysis.consistency import Consistency, consistency
 from harness.analysis.control_comparisons import ControlComparison, compare_controls
 from harness.analysis.declared_contrasts import Plan, contrasts, plan
+from harness.analysis.diagnosis import Diagnosis, diagnose
 from harness.analysis.forgetting import Forgetting, forgetting
 from harness.analysis.gates import Gate, gates
 from harness.analysis.overfitting import Overfitting, overfitting
@@ -45,6 +46,8 @@ class Findings:
     """What was declared before the run."""
     contrasts: Sequence[Contrast]
     """The declared family."""
+    diagnosis: Diagnosis | None
+    """What would fix what fails; None where nothing to compare was run."""
     checks: Mapping[str, Sequence[Badge]]
     """The badges of each rung, by its key."""
     costs: Costs
@@ -124,6 +127,7 @@ def findings(ladder: Ladder) -> Findings:
         controls=controls,
         plan=planned,
         contrasts=found,
+        diagnosis=diagnose(ladder, rungs, controls, planned),
         checks=checks(rungs, controls, gated),
         costs=costs(rungs, found, ladder.prices),
         forgetting=forgotten,

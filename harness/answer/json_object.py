@@ -15,7 +15,7 @@ from harness.answer.format import Answer, Parsed, Scorer, commonest
 from harness.constraint import JsonSchema
 from harness.errors import TaskError
 
-__all__ = ["Field", "Json"]
+__all__ = ["Field", "Json", "first_object"]
 
 KINDS = ("format", "behaviour", "knowledge", "action")
 CHECKS = ("exact", "style")
@@ -111,14 +111,7 @@ class Json:
 
     def parse(self, text: str) -> Parsed:
         """The first JSON object in the text: chatter around it and code fences are forgiven."""
-        start = text.find("{")
-        if start < 0:
-            return Parsed(None, "no JSON object")
-        try:
-            value, _ = json.JSONDecoder().raw_decode(text, start)
-        except (json.JSONDecodeError, RecursionError) as error:
-            return Parsed(None, f"broken JSON ({getattr(error, 'msg', 'nested too deeply')})")
-        return Parsed(value)
+        return first_object(text)
 
     def violation(self, value: Any) -> str | None:
         """The first way in which a value breaks the schema, or None."""
@@ -182,6 +175,18 @@ class Json:
             else:
                 right[name] = name in given and _same(given[name], target.get(name))
         return right
+
+
+def first_object(text: str) -> Parsed:
+    """The first JSON object in a text."""
+    start = text.find("{")
+    if start < 0:
+        return Parsed(None, "no JSON object")
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text, start)
+    except (json.JSONDecodeError, RecursionError) as error:
+        return Parsed(None, f"broken JSON ({getattr(error, 'msg', 'nested too deeply')})")
+    return Parsed(value)
 
 
 def _same(given: Any, wanted: Any) -> bool:

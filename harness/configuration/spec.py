@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from harness.configuration.mistakes import one_line
@@ -127,7 +127,7 @@ class JobSpec:
                 embedder=self.build("embedder"),
                 isolation=self.build("isolation"),
                 contrasts=self.build("contrasts"),
-                controls=config.controls,
+                controls=_plain(config.controls),
                 dev_questions=config.dev_questions,
                 seed=config.seed,
                 force=config.force,
@@ -215,6 +215,11 @@ def _results(folder: Any) -> Path:
     if not isinstance(folder, str) or not folder.strip():
         raise ConfigError(f"results={folder}: must be a folder, for instance results=results")
     return Path(folder).resolve()
+
+
+def _plain(value: Any) -> Any:
+    """A list as Python's own."""
+    return list(value) if isinstance(value, ListConfig) else value
 
 
 def key_of(word: str) -> str:

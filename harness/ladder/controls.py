@@ -1,10 +1,11 @@
 """Controls: runs that cost little and expose an experiment that proves less than it seems to.
 
 What each is for: an answer that needs no model (majority, the nearest training example's, a linear
-classifier on embeddings) is what any rung must beat; passages at random show what retrieval adds,
-the right ones its ceiling; and targets that were shuffled show what tuning gains without the
-pairing of input and target (format and priors; compare Zhang et al. 2017, "Understanding deep
-learning requires rethinking generalization").
+classifier on embeddings) is what any rung must beat; answers without the constraint show what the
+grammar brings; passages at random show what retrieval adds, the right ones its ceiling; and targets
+that were shuffled show what tuning gains without the pairing of input and target (format and
+priors; compare Zhang et al. 2017, "Understanding deep learning requires rethinking
+generalization").
 """
 
 from __future__ import annotations
@@ -21,7 +22,17 @@ from harness.ladder.transform import ShuffledTargets
 from harness.models.embedder import Embedder
 from harness.task import Example, Passage, Question, Task
 
-__all__ = ["Control", "OraclePassages", "RandomPassages", "controls"]
+__all__ = ["KINDS", "Control", "OraclePassages", "RandomPassages", "Wanted", "controls"]
+
+KINDS = (
+    "majority", "nearest_answer", "linear_classifier", "unconstrained", "random_passages",
+    "oracle_passages", "shuffled_targets",
+)  # fmt: skip
+UNCONSTRAINED = "unconstrained"
+
+Wanted = bool | Sequence[str] | None
+"""Which controls run: all (True), none (False), those that need no language model (None), or those
+of these names: a kind, or RUNG_KIND for that of one rung."""
 
 GoldPassages = Mapping[str, tuple[str, ...]]
 """By the id of a question, the ids of the passages that hold its answer."""
@@ -39,6 +50,11 @@ class Control:
     """What it does, for readers of a report."""
     judges: bool = False
     """Whether a tuned rung must be above it, or its training taught it nothing of the task."""
+
+    @property
+    def free(self) -> bool:
+        """Whether it answers without the constraint that its rung is held to."""
+        return self.kind == UNCONSTRAINED
 
     def record(self) -> dict[str, Any]:
         return {"kind": self.kind, "of": self.of, "shows": self.shows, "judges": self.judges}
@@ -95,22 +111,29 @@ class _Given:
         return [tuple(self.corpus[i] for i in e.gold_passages) for e in examples]
 
 
-def controls(rung: Rung, task: Task, wanted: bool | None) -> Iterator[Control]:
-    """The controls that belong beside a rung on a task.
+def controls(rung: Rung, task: Task, wanted: Wanted) -> Iterator[Control]:
+    """The wanted ones of the controls that belong beside a rung on a task."""
+    for control in _every(rung, task):
+        match wanted:
+            case None:
+                run = control.rung.baseline is not None
+            case bool():
+                run = wanted
+            case _:
+                run = control.kind in wanted or control.rung.name in wanted
+        if run:
+            yield control
 
-    `wanted` is True for all, False for none, and None for those that need no language model: the
-    others cost as much as the rung that they are a control of.
-    """
-    if wanted is False:
-        return
+
+def _every(rung: Rung, task: Task) -> Iterator[Control]:
     baselines: list[Baseline] = [Majority(), NearestAnswer()]
     if task.materials.answer.labels is not None:
         baselines.append(LinearClassifier())
     for one in baselines:
         alone = Rung(one.kind, rung.instructions, baseline=one)
         yield Control(one.kind, alone, None, one.shows, one.judges)
-    if not wanted:
-        return
+    if not rung.tuning and task.materials.answer.constraint is not None:
+        yield _of(rung, UNCONSTRAINED, "the same without the constraint")
     if isinstance(rung.retrieval, Retrieval):
         drawn = RandomPassages(rung.retrieval.k)
         yield _of(rung, "random_passages", "passages at random", retrieval=drawn)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from harness.analysis.declared_contrasts import changes
 from harness.analysis.export import as_json, record
@@ -47,16 +48,24 @@ def write_reports(found: Findings) -> Path:
     """Write what was found beside the rungs' folders; returns the path of the page.
 
     `findings-<eval>.json` (docs/findings.md), `contrasts-<eval>.jsonl` (questions that changed),
+    `diagnosis-<eval>.jsonl` (errors and what repairs them, if there were runs that tell),
     `ladder-<eval>.md` (all tables) and `report-<eval>.html` (the page).
     """
-    lines = [json.dumps(one, ensure_ascii=False) for one in changes(found.rungs, found.contrasts)]
     page_path = found.path("report", "html")
     written = {
         found.path("findings", "json"): as_json(record(found)) + "\n",
-        found.path("contrasts", "jsonl"): "".join(f"{line}\n" for line in lines),
+        found.path("contrasts", "jsonl"): _lines(changes(found.rungs, found.contrasts)),
         found.path("ladder", "md"): GAP.join(markdown(found)) + "\n",
         page_path: page(found),
     }
+    if found.diagnosis:
+        cases = map(asdict, found.diagnosis.cases)
+        written[found.path("diagnosis", "jsonl")] = _lines(cases)
     for path, text in written.items():
         path.write_text(text, encoding="utf-8")
     return page_path
+
+
+def _lines(records: Iterable[Mapping[str, Any]]) -> str:
+    """JSON Lines."""
+    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.analysis.findings import Findings
 from harness.analysis.rung_costs import RungCosts
+from harness.report import diagnosis
 from harness.report.cost_tables import amount, without_blanks
 from harness.report.formatting import Table, footnote, percent, short
 from harness.report.tables import contrasts, scores
@@ -17,6 +18,7 @@ def essence(found: Findings) -> list[Table]:
     return [
         *(_scores(table, found) for table in scores(found)),
         *(_contrasts(table, found) for table in contrasts(found)),
+        *diagnosis.tables(found)[:1],
         *([_costs(found)] if found.rungs else []),
     ]
 
@@ -27,7 +29,7 @@ def _scores(table: Table, found: Findings) -> Table:
     beside = [f"{one.control.label} {percent(one.control.primary.value)}" for one in found.controls]
     controls = f"controls: {', '.join(beside)}" if beside else ""
     luck = "" if found.contrasts else chosen(found)
-    notes = [*filter(None, [footnote(found.rungs), controls, luck])]
+    notes = [*filter(None, [footnote(found.rungs), controls, luck, diagnosis.hint(found)])]
     return _without(table, "" if several else "seeds", notes)
 
 

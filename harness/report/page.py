@@ -11,7 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harness.analysis.declared_contrasts import changes
 from harness.analysis.findings import Findings
 from harness.analysis.runs import RunResult
+from harness.report import diagnosis
 from harness.report.control_sentences import sentence
+from harness.report.diagnosis_figure import diagnosis_chart
 from harness.report.figures import ladder_chart, training_chart
 from harness.report.formatting import footnote, percent
 from harness.report.probe_figures import risk_charts
@@ -54,6 +56,7 @@ def page(found: Findings) -> str:
         **_about(found.runs),
         **_pictures(found),
         **_changed(found),
+        **_diagnosed(found),
     )
 
 
@@ -73,6 +76,18 @@ def _pictures(found: Findings) -> dict[str, Any]:
         "chart": _svg(ladder_chart(found.rungs)) if found.rungs else "",
         "curves": [_svg(training_chart(rung)) for rung in tuned],
         "risks": [_svg(chart) for chart in risk_charts(found.calibration, found.labels)],
+    }
+
+
+def _diagnosed(found: Findings) -> dict[str, Any]:
+    """What would fix what fails, if there is enough to tell."""
+    told = found.diagnosis if diagnosis.telling(found.diagnosis) else None
+    return {
+        "repairs": _svg(diagnosis_chart(told)) if told else "",
+        "repaired": diagnosis.sentences(told) if told else [],
+        "cases": diagnosis.examples(found),
+        "cases_file": found.path("diagnosis", "jsonl").name,
+        "hint": diagnosis.hint(found),
     }
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.answer import Label
-from harness.ladder.controls import controls
+from harness.answer import Label, Text
+from harness.ladder.controls import Wanted, controls
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Rung
 from harness.models.embedder import Embedder
@@ -23,7 +23,7 @@ LORA = Rung("lora", "short", tuning=Adapter(lora(), plan()))
 RAG_LORA = replace(LORA, name="rag_lora", retrieval=Retrieval(2))
 
 
-def kinds(rung: Rung, task: Task, wanted: bool | None) -> list[tuple[str, str | None]]:
+def kinds(rung: Rung, task: Task, wanted: Wanted) -> list[tuple[str, str | None]]:
     return [(c.kind, c.of) for c in controls(rung, task, wanted)]
 
 
@@ -40,15 +40,26 @@ def test_controls_can_be_switched_off(task: Task) -> None:
 
 
 def test_each_slot_has_controls_of_its_own(task: Task) -> None:
-    assert kinds(PROMPT, task, True) == WITHOUT_MODEL
+    assert kinds(PROMPT, task, True) == [*WITHOUT_MODEL, ("unconstrained", "prompt")]
     assert kinds(RAG, task, True) == [
-        *WITHOUT_MODEL, ("random_passages", "rag"), ("oracle_passages", "rag"),
+        *WITHOUT_MODEL, ("unconstrained", "rag"), ("random_passages", "rag"), ("oracle_passages", "rag"),
     ]  # fmt: skip
     assert kinds(LORA, task, True) == [*WITHOUT_MODEL, ("shuffled_targets", "lora")]
     assert kinds(RAG_LORA, task, True) == [
         *WITHOUT_MODEL, ("random_passages", "rag_lora"), ("oracle_passages", "rag_lora"),
         ("shuffled_targets", "rag_lora"),
     ]  # fmt: skip
+
+
+def test_a_list_names_kinds_or_the_control_of_one_rung(task: Task) -> None:
+    wanted = ["majority", "rag_oracle_passages", "shuffled_targets"]
+    assert kinds(RAG, task, wanted) == [("majority", None), ("oracle_passages", "rag")]
+    assert kinds(RAG_LORA, task, wanted) == [("majority", None), ("shuffled_targets", "rag_lora")]
+
+
+def test_free_text_has_no_constraint_to_do_without(task: Task) -> None:
+    text = replace(task, materials=replace(task.materials, answer=Text()))
+    assert kinds(PROMPT, text, True) == WITHOUT_MODEL
 
 
 def test_a_linear_classifier_is_for_tasks_with_labels(task: Task) -> None:

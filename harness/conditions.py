@@ -80,7 +80,7 @@ class Conditions:
         done = folder.predictions(kept)
         answered = {p.id for p in done}
         rest = [q for q in questions if q.id not in answered]
-        what = f"{predictor.rung.name}: answering{WHAT[kept]}"
+        what = f"{predictor.rung.name}: answering{WHAT.get(kept, f' {Path(kept).stem}')}"
         with Progress(what, len(questions), unit="question") as progress:
             progress.update(len(done))
             fresh = _surely(predictor, rest, bool(done))

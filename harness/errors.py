@@ -7,6 +7,7 @@
     │   └── LeakError   eval stands in what a rung learns from
     ├── WeightsError    weights that cannot be had, or are not what they should be
     ├── TrainingError   training that ended with nothing to show for it
+    ├── ProbeUnavailableError   what a probe needs cannot be had: the run stands without it
     ├── ResultsError    results/ that cannot be read, or must not be compared
     └── TrackingError   the tracking server does not answer
 
@@ -18,6 +19,7 @@ __all__ = [
     "ConfigError",
     "HarnessError",
     "LeakError",
+    "ProbeUnavailableError",
     "ResultsError",
     "RungUnavailableError",
     "TaskError",
@@ -54,6 +56,10 @@ class WeightsError(HarnessError):
 
 class TrainingError(HarnessError):
     """Training ended with an adapter that has no effect, or without any usable example."""
+
+
+class ProbeUnavailableError(HarnessError):
+    """What a probe needs cannot be had here; it is left out with one line, and the run stands."""
 
 
 class ResultsError(HarnessError):

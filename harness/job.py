@@ -17,6 +17,7 @@ from harness.ladder.controls import Control, controls
 from harness.ladder.rung import Rung
 from harness.models.embedder import Embedder
 from harness.models.engine import ModelSource
+from harness.probe.probe import Probe
 from harness.record.results import RunFolder
 from harness.task import Task
 from harness.trials import Candidate
@@ -56,6 +57,8 @@ class Job:
     """What to type to get this run again."""
     control: Instance[Control] | None = None
     """What this job is a control of, if it is one."""
+    probes: Sequence[Instance[Probe]] = ()
+    """What the fitted rung is asked beside the task; they determine no result."""
 
     def __post_init__(self) -> None:
         if len(self.candidates) > 1 and not (self.dev_questions and self.task.materials.dev):
@@ -88,7 +91,7 @@ class Job:
             if control.of:
                 settings["of"] = chosen.settings
             candidate = Candidate(control.rung, settings, "")
-            yield replace(self, candidates=(candidate,), seed=0, control=control)
+            yield replace(self, candidates=(candidate,), seed=0, control=control, probes=())
 
     @property
     def reads(self) -> set[str]:

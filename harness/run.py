@@ -17,6 +17,8 @@ from harness.ladder.budget import budget
 from harness.ladder.room import within_data
 from harness.ladder.rung import Predictor
 from harness.models.grammar import check_constraint, check_targets
+from harness.probe.measure import measure, unmeasured, wanted
+from harness.probe.probe import FittedRun
 from harness.progress import say_once, silence_libraries
 from harness.record import ledger, provenance
 from harness.record.clock import Clock
@@ -63,23 +65,40 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
     """Answer and score the sealed eval set; a finished run is not run again.
 
     An interrupted run goes on where it stopped: training from its last checkpoint, answering from
-    its last prediction. Raises HarnessError for what the user can fix: RungUnavailableError if the
-    task lacks what the rung needs.
+    its last prediction. A finished run that lacks a probe is fitted again for that alone. Raises
+    HarnessError for what the user can fix: RungUnavailableError if the task lacks what the rung
+    needs.
     """
     _check(job)
     shared = shared or Shared()
     task, certificate = shared.certify(job.isolation, job.task)
+    probes = wanted(job.probes, job.rung, task)
     fingerprints = task.fingerprints()
     determining = identity(job, fingerprints)
     folder = RunFolder.of(job.root, task.name, job.rung.name, determining)
     if job.control is None:
         _declare(job, folder.path.parents[1], fingerprints["eval"])
     force = shared.make_again(job, folder.path)
-    if folder.complete and not force:
-        return folder
-    silence_libraries()
-    folder.start(job.config, force=force)
-    folder.keep_eval(fingerprints["eval"], task.eval)
+    fitted = None
+    if force or not folder.complete:
+        silence_libraries()
+        folder.start(job.config, force=force)
+        folder.keep_eval(fingerprints["eval"], task.eval)
+        fitted = _finish(job, shared, task, certificate, determining, folder)
+    if left := unmeasured(probes, folder):
+        measure(left, fitted or _fitted_again(job, task, folder))
+    return folder
+
+
+def _finish(
+    job: Job,
+    shared: Shared,
+    task: Task,
+    certificate: Certificate,
+    determining: dict[str, Any],
+    folder: RunFolder,
+) -> FittedRun:
+    """Fit, answer, score, and write down that the run is complete."""
     with Monitor() as monitor, Clock(folder.path / CLOCK) as clock:
         conditions = _conditions(job, task)
         chosen, trials = _choose(job, shared, conditions, determining, folder)
@@ -95,7 +114,7 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
     manifest = _manifest(job, conditions, certificate, predictor) | {
         "run": folder.path.relative_to(job.root).as_posix(),
         "identity": determining,
-        "fingerprints": fingerprints,
+        "fingerprints": task.fingerprints(),
         "seed": determining["seed"],
         "n": len(predictions),
         **dev,
@@ -112,7 +131,16 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
     }
     folder.finish(scores, metrics, scoring.slices(task, scores), manifest, monitor.samples)
     ledger.record(folder.path.parents[1], manifest)
-    return folder
+    return FittedRun(predictor, conditions, predictions, folder, job.seed)
+
+
+def _fitted_again(job: Job, task: Task, folder: RunFolder) -> FittedRun:
+    """A finished run as it was when it answered: what training left is taken up."""
+    silence_libraries()
+    conditions = _conditions(job, task)
+    rung = job.candidates[folder.read("manifest.json")["chosen"]].rung
+    predictor = conditions.fit(rung, job.seed, folder.path)
+    return FittedRun(predictor, conditions, folder.predictions(), folder, job.seed)
 
 
 def _declare(job: Job, task_folder: Path, sealed: str) -> None:

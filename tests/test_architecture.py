@@ -22,7 +22,8 @@ ROOMS: dict[str, set[str]] = {
     "record": {"answer", "evidence"},
     "analysis": {"answer", "record", "evidence"},
     "report": {"answer", "analysis", "record", "evidence"},
-    "configuration": {"answer", "models", "tuning", "ladder", "evidence", "record"},
+    "probe": {"answer", "models", "tuning", "ladder", "evidence", "record"},
+    "configuration": {"answer", "models", "tuning", "ladder", "evidence", "record", "probe"},
 }
 """What each room may import, beside modules at the top that import no other room themselves."""
 

@@ -24,6 +24,7 @@ from harness.home import located
 
 if TYPE_CHECKING:
     from harness.job import Job
+    from harness.probe.probe import Probe
     from harness.task import Task
     from harness.trials import Candidate
 
@@ -135,13 +136,21 @@ class JobSpec:
                 variant=" ".join(word for word in self.words if not _told(word)),
                 sweep=self.sweep,
                 command=self.command,
+                probes=self._probes(),
             )
+
+    def _probes(self) -> list[Probe]:
+        """What a fitted rung is asked beside the task; `probes.NAME=null` leaves one out."""
+        # Of the whole configuration, as a task may say what leaves its targets alone.
+        described = self.config.get("probes") or {}
+        return [self._built(node) for node in described.values() if node is not None]
 
     @cached_property
     def _parts(self) -> DictConfig:
         """The configuration without what is read here, ready to build from."""
         config = deepcopy(self.config)
-        config.task.pop("rungs", None)
+        for name in ("rungs", "perturbations"):
+            config.task.pop(name, None)
         config.rung.pop("candidates", None)
         for node in (config.task, config.task.get("answer")):
             if isinstance(node, DictConfig):
@@ -214,7 +223,7 @@ def key_of(word: str) -> str:
 
 
 def _told(word: str) -> bool:
-    return key_of(word) in UNTOLD or key_of(word).startswith(("tracking", "prices."))
+    return key_of(word) in UNTOLD or key_of(word).startswith(("tracking", "prices.", "probes"))
 
 
 def _typed(key: str, typed: Sequence[str]) -> bool:

@@ -121,6 +121,23 @@ class RunFolder:
         """A file of the run, all of it or nothing."""
         write_whole(self.path / name, text)
 
+    def cover(self, pattern: str) -> None:
+        """Let `complete.json` tell of files that were made when the run was complete.
+
+        When it was finished is not changed: nothing is done for a run that is not.
+        """
+        mark = self.path / COMPLETE
+        if not self.complete:
+            return
+        finished, told = mark.stat().st_mtime_ns, self.read(COMPLETE)
+        told["sha256"] |= {
+            p.name: hashlib.sha256(p.read_bytes()).hexdigest()
+            for p in sorted(self.path.glob(pattern))
+            if not p.name.endswith(PART)
+        }
+        write_whole(mark, json.dumps(told, indent=1))
+        os.utime(mark, ns=(finished, finished))
+
     def manifest(self) -> dict[str, Any]:
         """Where the run comes from, with what older manifests do not say filled in.
 

@@ -10,6 +10,7 @@ from typing import Any
 from harness.analysis.checks import checks
 from harness.analysis.control_comparisons import ControlComparison, compare_controls
 from harness.analysis.declared_contrasts import Plan, contrasts, plan
+from harness.analysis.knowledge_update import KnowledgeUpdate, knowledge_update
 from harness.analysis.rung_costs import Costs, costs
 from harness.analysis.rungs import RungResult, rung_results
 from harness.analysis.runs import Ladder, RunResult, warnings
@@ -45,6 +46,8 @@ class Findings:
     costs: Costs
     judged: int
     """How many configurations this eval set has judged; 0 if no ledger was kept."""
+    knowledge_update: KnowledgeUpdate | None
+    """What changed facts did to the rungs; None if none was asked about them."""
 
     @property
     def runs(self) -> Sequence[RunResult]:
@@ -100,6 +103,7 @@ def findings(ladder: Ladder) -> Findings:
     controls = compare_controls([one for one in everything if one.control is not None], rungs)
     planned = plan(rungs, ladder.declarations)
     found = contrasts(rungs, planned)
+    priced = costs(rungs, found, ladder.prices)
     return Findings(
         ladder=ladder,
         warnings=warnings(ladder.runs),
@@ -108,8 +112,9 @@ def findings(ladder: Ladder) -> Findings:
         plan=planned,
         contrasts=found,
         checks=checks(rungs, controls),
-        costs=costs(rungs, found, ladder.prices),
+        costs=priced,
         judged=_judged(ladder),
+        knowledge_update=knowledge_update(rungs, priced),
     )
 
 

@@ -18,16 +18,17 @@ from harness.analysis.runs import RunResult
 from harness.analysis.update_costs import UpdateCost, UpdatePayoff, update_cost, update_payoffs
 from harness.evidence.contrasts import Side, compare
 from harness.evidence.statistics import Interval, mean_over_seeds
+from harness.record.measurements import measured
 
-__all__ = ["FILE", "KnowledgeUpdate", "Outcomes", "RungUpdate", "knowledge_update", "outcome"]
+__all__ = ["KnowledgeUpdate", "Outcomes", "RungUpdate", "knowledge_update", "outcome"]
 
-FILE = "probe-knowledge_update.json"
-"""What a run left of it, in its folder."""
+PROBE = "knowledge_update"
+"""What measured it."""
 RIGHT = 0.5
 """From this value on a graded answer counts as one with that fact."""
 
 Record = Mapping[str, Any]
-"""The content of FILE."""
+"""What the probe found of one run."""
 Question = Mapping[str, Any]
 """One of its questions."""
 
@@ -129,10 +130,8 @@ def knowledge_update(ladder: Sequence[RungResult], costs: Costs) -> KnowledgeUpd
 
 
 def _record(run: RunResult) -> Record | None:
-    if not (run.folder.path / FILE).is_file():
-        return None
-    record: Record = run.folder.read(FILE)
-    return record
+    measurement = measured(run.folder, PROBE)
+    return measurement.found if measurement else None
 
 
 def _rung(rung: RungResult, records: Sequence[Record], costs: Costs) -> RungUpdate:

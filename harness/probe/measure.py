@@ -30,7 +30,7 @@ def wanted(probes: Sequence[Probe], rung: Rung, task: Task) -> list[Probe]:
         except ProbeUnavailableError as error:
             _left_out(probe, error)
         else:
-            found.append(probe)
+            found.append(probe.of(task))
     return found
 
 

@@ -14,6 +14,8 @@ from harness.analysis.runs import RunResult
 from harness.report.control_sentences import sentence
 from harness.report.figures import ladder_chart, training_chart
 from harness.report.formatting import footnote, percent
+from harness.report.knowledge_update import sentence as update_sentence
+from harness.report.knowledge_update import update_chart
 from harness.report.tables import sections
 from harness.report.verdicts import verdicts
 
@@ -39,6 +41,7 @@ def page(found: Findings) -> str:
         warnings=found.warnings,
         verdicts=verdicts(found),
         controls=[(one.control.label, sentence(one)) for one in found.controls],
+        update_sentence=update_sentence(found),
         checks=found.checks,
         footnote=footnote(found.rungs),
         sections=sections(found),
@@ -69,6 +72,7 @@ def _pictures(found: Findings) -> dict[str, Any]:
     return {
         "chart": _svg(ladder_chart(found.rungs)) if found.rungs else "",
         "curves": [_svg(training_chart(rung)) for rung in tuned],
+        "update_chart": _svg(update_chart(found)) if found.knowledge_update else "",
     }
 
 

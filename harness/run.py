@@ -17,7 +17,7 @@ from harness.ladder.budget import budget
 from harness.ladder.room import within_data
 from harness.ladder.rung import Predictor
 from harness.models.grammar import check_constraint, check_targets
-from harness.probe.measure import measure, unmeasured, wanted
+from harness.probe.measure import available, measure, unmeasured, wanted
 from harness.probe.probe import FittedRun
 from harness.progress import say_once, silence_libraries
 from harness.record import ledger, provenance
@@ -72,21 +72,22 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
     _check(job)
     shared = shared or Shared()
     task, certificate = shared.certify(job.isolation, job.task)
-    probes = wanted(job.probes, job.rung, task)
     fingerprints = task.fingerprints()
     determining = identity(job, fingerprints)
     folder = RunFolder.of(job.root, task.name, job.rung.name, determining)
+    force = shared.make_again(job, folder.path)
+    probes = wanted(job.probes, job.rung, task)
+    probes = available(probes if force else unmeasured(probes, folder), task)
     if job.control is None:
         _declare(job, folder.path.parents[1], fingerprints["eval"])
-    force = shared.make_again(job, folder.path)
     fitted = None
     if force or not folder.complete:
         silence_libraries()
         folder.start(job.config, force=force)
         folder.keep_eval(fingerprints["eval"], task.eval)
         fitted = _finish(job, shared, task, certificate, determining, folder)
-    if left := unmeasured(probes, folder):
-        measure(left, fitted or _fitted_again(job, task, folder))
+    if probes:
+        measure(probes, fitted or _fitted_again(job, task, folder))
     return folder
 
 

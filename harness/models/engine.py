@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
 from harness.constraint import Constraint
 
 __all__ = [
@@ -131,6 +134,19 @@ class Engine(Protocol):
         """
 
     def log_probabilities(
-        self, conversations: Sequence[Conversation], answers: Sequence[Sequence[str]]
+        self,
+        conversations: Sequence[Conversation],
+        answers: Sequence[Sequence[str]],
+        *,
+        ended: bool = True,
     ) -> list[list[float]]:
-        """ln P(answer and its end | conversation) of each of a conversation's answers."""
+        """ln P(answer and its end | conversation) of each of a conversation's answers, in nats;
+        without `ended` of an answer that may go on."""
+
+    def text_log_probabilities(self, texts: Sequence[str], max_tokens: int) -> list[list[float]]:
+        """ln P of each token of a text behind those before it, in nats, without a chat template;
+        of the first `max_tokens` tokens of each text, and none for the first one."""
+
+    def distributions(self, conversation: Conversation, answer: str) -> npt.NDArray[np.float32]:
+        """ln P of every token of the vocabulary at each token of an answer, its end among them:
+        [tokens, vocabulary]."""

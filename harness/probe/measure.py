@@ -13,18 +13,21 @@ from harness.record.measurements import Measurement, keep, measured, now
 from harness.record.results import RunFolder
 from harness.task import Task
 
-__all__ = ["measure", "unmeasured", "wanted"]
+__all__ = ["available", "measure", "unmeasured", "wanted"]
 
 
 def wanted(probes: Sequence[Probe], rung: Rung, task: Task) -> list[Probe]:
-    """The probes that this rung is to be asked, without those that cannot be had here.
+    """The probes that this rung is to be asked."""
+    return [probe for probe in probes if probe.wanted(rung, task)]
+
+
+def available(probes: Sequence[Probe], task: Task) -> list[Probe]:
+    """Those that can be had here; the others are left out with a line each.
 
     Raises HarnessError for the user's mistakes.
     """
     found = []
     for probe in probes:
-        if not probe.wanted(rung, task):
-            continue
         try:
             probe.check(task)
         except ProbeUnavailableError as error:

@@ -12,25 +12,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from jinja2 import TemplateError
 from llguidance import LLTokenizer
-from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from harness.constraint import Constraint
 from harness.errors import ConfigError, WeightsError
 from harness.models.engine import Capabilities, Completion, Conversation, Usage
-from harness.models.local import padded
+from harness.models.local import likelihood, padded
 from harness.models.local.constraint import compile_constraint, grammar_tokenizer
 from harness.models.local.decode import Decoded, TokenConstraint, generate
 from harness.models.local.packed_linear import pack
 from harness.models.local.spec import MIXED, ModelSpec
 
 __all__ = ["LocalEngine", "device_of", "dtype_of"]
-
-SCORED = 16
-"""Answers to one conversation whose probabilities are computed side by side."""
 
 
 class LocalEngine:
@@ -224,33 +222,39 @@ class LocalEngine:
 
     @torch.inference_mode()
     def log_probabilities(
-        self, conversations: Sequence[Conversation], answers: Sequence[Sequence[str]]
+        self,
+        conversations: Sequence[Conversation],
+        answers: Sequence[Sequence[str]],
+        *,
+        ended: bool = True,
     ) -> list[list[float]]:
-        """ln P(answer and stop token | conversation), in nats, without any constraint."""
+        """ln P(answer and, if `ended`, stop token | conversation), in nats, unconstrained."""
         self.model.set_attn_implementation("sdpa")
-        found: list[list[float]] = []
-        for conversation, texts in zip(conversations, answers, strict=True):
-            prompt = self.encode(conversation)
-            written = [self.encode_answer(conversation, text) for text in texts]
-            parts = [written[i : i + SCORED] for i in range(0, len(written), SCORED)]
-            found.append([value for part in parts for value in self._scored(prompt, part)])
-        return found
-
-    def _scored(self, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[float]:
-        """ln P of each answer of token ids behind one prompt."""
-        longest = max(map(len, answers))
-        # Padding stands behind an answer, where nothing that counts can see it.
-        rows = [[*prompt, *tokens, *[prompt[-1]] * (longest - len(tokens))] for tokens in answers]
-        output = (self.adapter or self.model)(
-            input_ids=torch.tensor(rows, device=self.device),
-            logits_to_keep=longest + 1,
-            use_cache=False,
-        )
-        logits: Tensor = output.logits[:, :-1].float().log_softmax(-1)
-        return [
-            float(row[range(len(tokens)), list(tokens)].sum())
-            for row, tokens in zip(logits, answers, strict=True)
+        prompts = [self.encode(conversation) for conversation in conversations]
+        written = [
+            [self.encode_answer(c, text)[: None if ended else -1] for text in texts]
+            for c, texts in zip(conversations, answers, strict=True)
         ]
+        asked = list(zip(prompts, written, strict=True))
+        longest = max((len(p) + len(tokens) for p, w in asked for tokens in w), default=0)
+        if self.adapter is None and _fits_shared_prefix(self.model, longest):
+            return list(likelihood.answers(self.model, prompts, written))
+        model = self.adapter or self.model
+        return [likelihood.answers_in_batches(model, p, w) for p, w in asked]
+
+    @torch.inference_mode()
+    def text_log_probabilities(self, texts: Sequence[str], max_tokens: int) -> list[list[float]]:
+        self.model.set_attn_implementation("sdpa")
+        ids = self.tokenizer(list(texts), truncation=True, max_length=max_tokens).input_ids
+        return [likelihood.text(self.adapter or self.model, tokens) for tokens in ids]
+
+    @torch.inference_mode()
+    def distributions(self, conversation: Conversation, answer: str) -> npt.NDArray[np.float32]:
+        self.model.set_attn_implementation("sdpa")
+        prompt, written = self.encode(conversation), self.encode_answer(conversation, answer)
+        found = likelihood.distributions(self.adapter or self.model, prompt, written)
+        values: npt.NDArray[np.float32] = found.cpu().numpy()
+        return values
 
     def _text(self, messages: Conversation, *, open_turn: bool) -> str:
         try:

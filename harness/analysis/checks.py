@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.analysis.control_comparisons import ControlComparison
 from harness.analysis.declared_contrasts import against
+from harness.analysis.gates import Gate, badge
 from harness.analysis.rungs import RungResult
 from harness.evidence import sanity
 from harness.evidence.sanity import Badge
@@ -14,10 +15,18 @@ __all__ = ["checks"]
 
 
 def checks(
-    ladder: Sequence[RungResult], controls: Sequence[ControlComparison]
+    ladder: Sequence[RungResult],
+    controls: Sequence[ControlComparison],
+    gates: Mapping[str, Sequence[Gate]],
 ) -> dict[str, list[Badge]]:
-    """The badges of each rung of a ladder, by its key."""
-    return {rung.key: _badges(rung, ladder, controls) for rung in ladder}
+    """The badges of each rung of a ladder, by its key; those of its gates last."""
+    return {
+        rung.key: [
+            *_badges(rung, ladder, controls),
+            *(badge(gate) for gate in gates.get(rung.key, ())),
+        ]
+        for rung in ladder
+    }
 
 
 def _badges(

@@ -12,6 +12,7 @@ from harness import __version__
 from harness.analysis.control_comparisons import ControlComparison
 from harness.analysis.declared_contrasts import Plan
 from harness.analysis.findings import Findings
+from harness.analysis.probe_export import probed
 from harness.analysis.rung_costs import Costs, Payoff
 from harness.analysis.rungs import RungResult
 from harness.analysis.runs import RunResult
@@ -57,6 +58,7 @@ def record(found: Findings) -> dict[str, Any]:
             "break_even": [_payoff(payoff) for payoff in found.costs.payoffs],
             "ledger": {"configurations": found.judged, "optimism": found.optimism},
             "knowledge_update": asdict(update) if (update := found.knowledge_update) else None,
+            **probed(found),
         }
     )
     return plain

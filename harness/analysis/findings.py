@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.calibration import Calibration, calibration
 from harness.analysis.checks import checks
+from harness.analysis.consistency import Consistency, consistency
 from harness.analysis.control_comparisons import ControlComparison, compare_controls
 from harness.analysis.declared_contrasts import Plan, contrasts, plan
+from harness.analysis.forgetting import Forgetting, forgetting
+from harness.analysis.gates import Gate, gates
 from harness.analysis.knowledge_update import KnowledgeUpdate, knowledge_update
+from harness.analysis.overfitting import Overfitting, overfitting
 from harness.analysis.rung_costs import Costs, costs
 from harness.analysis.rungs import RungResult, rung_results
 from harness.analysis.runs import Ladder, RunResult, warnings
@@ -44,6 +49,16 @@ class Findings:
     checks: Mapping[str, Sequence[Badge]]
     """The badges of each rung, by its key."""
     costs: Costs
+    forgetting: Sequence[Forgetting]
+    """What tuning did to general text, of the rungs that were probed."""
+    overfitting: Sequence[Overfitting]
+    """Train against dev, of the tuned rungs."""
+    gates: Mapping[str, Sequence[Gate]]
+    """What must not break, of each rung that was probed for it, by its key."""
+    consistency: Consistency
+    """Between seeds, and under changes that leave targets alone."""
+    calibration: Sequence[Calibration]
+    """Of labels and enums, of the rungs that were probed."""
     judged: int
     """How many configurations this eval set has judged; 0 if no ledger was kept."""
     knowledge_update: KnowledgeUpdate | None
@@ -104,6 +119,8 @@ def findings(ladder: Ladder) -> Findings:
     planned = plan(rungs, ladder.declarations)
     found = contrasts(rungs, planned)
     priced = costs(rungs, found, ladder.prices)
+    forgotten = forgetting(rungs)
+    gated = gates(forgotten)
     return Findings(
         ladder=ladder,
         warnings=warnings(ladder.runs),
@@ -111,8 +128,13 @@ def findings(ladder: Ladder) -> Findings:
         controls=controls,
         plan=planned,
         contrasts=found,
-        checks=checks(rungs, controls),
+        checks=checks(rungs, controls, gated),
         costs=priced,
+        forgetting=forgotten,
+        overfitting=overfitting(rungs),
+        gates=gated,
+        consistency=consistency(rungs),
+        calibration=calibration(rungs, ladder.questions),
         judged=_judged(ladder),
         knowledge_update=knowledge_update(rungs, priced),
     )

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from harness.analysis.measured import measured
 from harness.analysis.rung_costs import Costs
 from harness.analysis.rungs import RungResult
-from harness.analysis.runs import RunResult
 from harness.analysis.update_costs import UpdateCost, UpdatePayoff, update_cost, update_payoffs
 from harness.evidence.contrasts import Side, compare
 from harness.evidence.statistics import Interval, mean_over_seeds
-from harness.record.measurements import measured
 
 __all__ = ["KnowledgeUpdate", "Outcomes", "RungUpdate", "knowledge_update", "outcome"]
 
@@ -108,7 +107,7 @@ def outcome(new: float, old: float) -> str:
 
 def knowledge_update(ladder: Sequence[RungResult], costs: Costs) -> KnowledgeUpdate | None:
     """What the rungs of a ladder did when facts changed; None if none was asked."""
-    told = {rung.key: [r for run in rung.runs if (r := _record(run))] for rung in ladder}
+    told = {rung.key: [one.found for _, one in measured(rung, PROBE)] for rung in ladder}
     asked = Counter(record["update"] for records in told.values() for record in records)
     if not asked:
         return None
@@ -127,11 +126,6 @@ def knowledge_update(ladder: Sequence[RungResult], costs: Costs) -> KnowledgeUpd
         ahead=first["ahead"],
         left_out=[rung.label for rung in ladder if told[rung.key] and not ours[rung.key]],
     )
-
-
-def _record(run: RunResult) -> Record | None:
-    measurement = measured(run.folder, PROBE)
-    return measurement.found if measurement else None
 
 
 def _rung(rung: RungResult, records: Sequence[Record], costs: Costs) -> RungUpdate:

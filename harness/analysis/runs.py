@@ -14,6 +14,7 @@ from harness.evidence.cost import Prices
 from harness.evidence.statistics import Interval
 from harness.record import ledger
 from harness.record.declaration import Declaration, declaration_path, declarations
+from harness.record.measurements import Measurement, measurements
 from harness.record.prices import read_prices
 from harness.record.results import RunFolder
 from harness.task import Prediction
@@ -44,6 +45,8 @@ class RunResult:
     predictions: Sequence[Prediction]
     curve: Sequence[Mapping[str, float]]
     """Points of the training curve, by step; none for an untuned rung."""
+    measurements: Mapping[str, Measurement]
+    """What probes found, by their names."""
 
     @property
     def primary(self) -> Interval:
@@ -145,6 +148,7 @@ def _run(folder: RunFolder, manifest: Mapping[str, Any], label: str, key: str) -
         scores=folder.table("scores.jsonl").set_index("id"),
         predictions=folder.predictions(),
         curve=folder.read("training.json")["curve"]["points"] if tuned else [],
+        measurements=measurements(folder),
     )
 
 

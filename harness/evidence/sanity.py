@@ -38,6 +38,8 @@ class Badge:
     passed: bool
     text: str
     """What was seen, as it follows the rung's name: "cut off 83% of its answers"."""
+    blocks: bool = True
+    """Whether failing it makes the score doubtful; else it is a price, and no verdict waits."""
 
 
 def badges(
@@ -111,7 +113,7 @@ def blocked(contrast: Contrast, found: Mapping[str, Iterable[Badge]]) -> str:
     return "; ".join(
         f"{rung} {_said(failed)}"
         for rung in losers
-        if (failed := [badge for badge in found.get(rung, ()) if not badge.passed])
+        if (failed := [b for b in found.get(rung, ()) if b.blocks and not b.passed])
     )
 
 

@@ -58,7 +58,8 @@ def log_run(
     _log_metrics(client, run_id, folder, manifest)
     _log_curves(client, run_id, folder)
     _log_datasets(client, run_id, manifest)
-    for artifact in ("config.yaml", "manifest.json", "metrics.json", "training.json"):
+    probes = sorted(path.name for path in folder.path.glob("probe-*.json"))
+    for artifact in ("config.yaml", "manifest.json", "metrics.json", "training.json", *probes):
         if (folder.path / artifact).exists():
             client.log_artifact(run_id, str(folder.path / artifact))
     client.log_table(run_id, _predictions(folder), "predictions.json")

@@ -16,6 +16,7 @@ from harness.report.figures import ladder_chart, training_chart
 from harness.report.formatting import footnote, percent
 from harness.report.knowledge_update import sentence as update_sentence
 from harness.report.knowledge_update import update_chart
+from harness.report.probe_figures import risk_charts
 from harness.report.tables import sections
 from harness.report.verdicts import verdicts
 
@@ -44,6 +45,8 @@ def page(found: Findings) -> str:
         update_sentence=update_sentence(found),
         checks=found.checks,
         footnote=footnote(found.rungs),
+        forgetting=found.forgetting,
+        labels=found.labels,
         sections=sections(found),
         certificates=_certificates(found.runs),
         runs=[_origin(run) for run in found.runs],
@@ -73,6 +76,7 @@ def _pictures(found: Findings) -> dict[str, Any]:
         "chart": _svg(ladder_chart(found.rungs)) if found.rungs else "",
         "curves": [_svg(training_chart(rung)) for rung in tuned],
         "update_chart": _svg(update_chart(found)) if found.knowledge_update else "",
+        "risks": [_svg(chart) for chart in risk_charts(found.calibration, found.labels)],
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.analysis.declared_contrasts import Choice, Plan
 from harness.analysis.findings import Findings
+from harness.analysis.gates import prices
 from harness.evidence.contrasts import Contrast
 from harness.report.formatting import percent, with_interval
 
@@ -34,8 +35,12 @@ class Verdict:
 
 
 def verdicts(found: Findings) -> list[Verdict]:
-    """One for each declared contrast."""
-    return [Verdict(c, *_sentences(c, found.labels), found.blocked(c)) for c in found.contrasts]
+    """One for each declared contrast; what the better rung breaks is part of the sentence."""
+    made = []
+    for c in found.contrasts:
+        text, detail = _sentences(c, found.labels)
+        made.append(Verdict(c, text + _price(c, found), detail, found.blocked(c)))
+    return made
 
 
 def notes(found: Findings) -> list[str]:
@@ -82,6 +87,17 @@ def chosen(found: Findings) -> str:
     return (
         f"{said}; the best of {found.judged} equally good ones would look up to about "
         f"{percent(found.optimism)} points better than it is, by chance."
+    )
+
+
+def _price(c: Contrast, found: Findings) -> str:
+    """What the rung that a verdict speaks for did to all but the task; nothing if that is within
+    the limits."""
+    decided = c.verdict in ("better", "worse")
+    words = {"failed": "at the price of", "undecided": "at a price that is undecided,"}
+    return "".join(
+        f"{', ' if decided else f'; {found.labels[key]} '}{words[gate.outcome]} {gate.price}"
+        for key, gate in prices(c, found.gates)
     )
 
 

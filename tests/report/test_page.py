@@ -44,7 +44,7 @@ def test_the_verdict_comes_first_then_the_ladder(found: Findings) -> None:
     text = page(found)
     ids = re.findall(r'<h2 id="(\w+)"', text)
     assert ids == [
-        "verdict", "ladder", "contrasts", "slices", "changes", "cost", "training", "isolation",
+        "verdict", "ladder", "contrasts", "slices", "broken", "changes", "cost", "training", "isolation",
         "badges", "licences", "again",
     ]  # fmt: skip
     assert "no detectable difference between lora and prompt" in text

@@ -71,7 +71,7 @@ TUNED = TRAINING | {"seconds": 600.0}
 def updated(tmp_path: Path) -> Findings:
     """Four rungs with prices when 40 of 60 questions changed: rag follows, lora remembers."""
     return priced(
-        tell(run(tmp_path, "prompt", 10), some(0, 0, 0, 40)),
+        tell(run(tmp_path, "prompt", 10, labelled=0), some(0, 0, 0, 40)),
         tell(run(tmp_path, "few_shot", 30), some(0, 20, 20)),
         tell(run(tmp_path, "rag", 40, index=INDEX), some(30, 2, 8), **READ),
         tell(run(tmp_path, "lora", 35, training=TUNED, seed=0), some(0, 35, 5)),

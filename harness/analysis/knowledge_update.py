@@ -137,8 +137,9 @@ def _rung(rung: RungResult, records: Sequence[Record], costs: Costs) -> RungUpda
     kept = None
     if unchanged[0]:
         random = rung.seeds is not None
-        sides = [_side(rung.key, unchanged, when, random) for when in ("after", "before")]
-        kept = compare(*sides, records[0]["measure"], _groups(unchanged[0])).delta
+        after = _side(rung.key, unchanged, "after", random)
+        before = _side(rung.key, unchanged, "before", random)
+        kept = compare(after, before, records[0]["measure"], _groups(unchanged[0])).delta
     return RungUpdate(
         rung=rung.key,
         asked_again=records[0]["asked_again"],

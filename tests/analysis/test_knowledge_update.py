@@ -19,8 +19,19 @@ from harness.analysis.update_costs import VOLUME, UpdatePayoff
 from tests.conftest import ROOT
 from tests.ladders import five, run
 from tests.updates import (
-    CHANGED, FOLLOWS, IDS, INDEX, LOST, READ, STAYS, TUNED, question, some, tell, updated,
-)  # fmt: skip
+    CHANGED,
+    FOLLOWS,
+    IDS,
+    INDEX,
+    LOST,
+    READ,
+    STAYS,
+    TUNED,
+    question,
+    some,
+    tell,
+    updated,
+)
 
 __all__ = ["five", "updated"]
 
@@ -135,7 +146,7 @@ def test_an_update_costs_indexing_training_examples_or_nothing(updated: Findings
     costs = {one.rung: one.cost for one in update_of(updated).rungs}
     told = {key: (cost.way, cost.seconds, cost.labelled) for key, cost in costs.items()}
     assert told == {
-        "prompt": ("examples", 0.0, 100.0),  # this ladder's prompt was given labelled examples
+        "prompt": ("none", 0.0, 0.0),
         "few_shot": ("examples", 0.0, 100.0),
         "rag": ("index", 3.0, 0.0),
         "lora": ("train", 600.0, 100.0),

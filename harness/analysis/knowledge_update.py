@@ -7,7 +7,7 @@ it; a fact is a part of an answer that can be right or wrong by itself: a field,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -58,6 +58,8 @@ class RungUpdate:
     """All changed facts; None if none of the questions asked has one."""
     fields: Mapping[str, Outcomes]
     """Those of each measure that changed."""
+    slices: Mapping[str, Outcomes]
+    """All changed facts of the questions of each `tag=value`."""
     found: Interval | None
     """Share of the passages that hold the new facts which were among those retrieved."""
     score_before: Interval
@@ -145,6 +147,11 @@ def _rung(rung: RungResult, records: Sequence[Record], costs: Costs) -> RungUpda
         asked_again=records[0]["asked_again"],
         facts=_outcomes(records, list(fields)),
         fields={f: outcomes for f in fields if (outcomes := _outcomes(records, [f]))},
+        slices={
+            tag: outcomes
+            for tag, ids in sorted(rung.tagged.items())
+            if (outcomes := _outcomes(records, list(fields), ids))
+        },
         found=_mean(found, lambda q: q["found"]) if found[0] else None,
         score_before=_mean(whole, lambda q: q["before"]),
         score_after=_mean(whole, lambda q: q["after"]),
@@ -154,10 +161,16 @@ def _rung(rung: RungResult, records: Sequence[Record], costs: Costs) -> RungUpda
     )
 
 
-def _outcomes(records: Sequence[Record], fields: Sequence[str]) -> Outcomes | None:
-    """Of the questions in which one of these facts changed."""
+def _outcomes(
+    records: Sequence[Record], fields: Sequence[str], ids: Collection[str] | None = None
+) -> Outcomes | None:
+    """Of the questions, or of those of `ids`, in which one of these facts changed."""
     seeds = [
-        [q for q in record["questions"] if any(f in q["facts"] for f in fields)]
+        [
+            q
+            for q in record["questions"]
+            if any(f in q["facts"] for f in fields) and (ids is None or q["id"] in ids)
+        ]
         for record in records
     ]
     if not seeds[0]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from harness.analysis.findings import Findings
@@ -12,6 +14,7 @@ from harness.evidence.statistics import Interval
 from harness.report.cost_tables import without_blanks
 from harness.report.figures import INK, TUNED, UNTUNED, WIDTH
 from harness.report.formatting import Table, footnote, percent, short, with_interval
+from harness.report.slice_tables import WIDEST
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,6 +60,7 @@ def tables(found: Findings) -> list[Table]:
     return [
         *_outcomes(update, found),
         *_by_field(update, found),
+        *_by_slice(update, found),
         _scores(update, found),
         _costs(update, found),
         *_payoffs(update, found),
@@ -143,20 +147,47 @@ def _loud(update: KnowledgeUpdate) -> str:
 
 def _by_field(update: KnowledgeUpdate, found: Findings) -> list[Table]:
     """New and old by what changed, where there is more than one field."""
-    names = list(dict.fromkeys(name for rung in update.rungs for name in rung.fields))
+    fields = {rung.rung: rung.fields for rung in update.rungs}
+    names = list(dict.fromkeys(name for each in fields.values() for name in each))
     if len(names) < 2:
         return []
+    return [_parts("changed facts by field, %", fields, {name: name for name in names}, found)]
+
+
+def _by_slice(update: KnowledgeUpdate, found: Findings) -> list[Table]:
+    """New and old by each tag of few values; findings have them all."""
+    slices = {rung.rung: rung.slices for rung in update.rungs}
+    tags = list(dict.fromkeys(tag for each in slices.values() for tag in each))
+    made = []
+    for name, of_name in groupby(tags, key=lambda tag: tag.partition("=")[0]):
+        shown = {tag: tag.removeprefix(f"{name}=") for tag in of_name}
+        if 1 < len(shown) <= WIDEST // 2:
+            made.append(_parts(f"changed facts by {name}, %", slices, shown, found))
+    return made
+
+
+def _parts(
+    title: str,
+    outcomes: Mapping[str, Mapping[str, Outcomes]],
+    shown: Mapping[str, str],
+    found: Findings,
+) -> Table:
+    """New and old of some parts of the facts, by rung; `shown` has the heading of each part."""
     lines = []
-    for rung in update.rungs:
-        line = [found.labels[rung.rung]]
-        for name in names:
-            facts = rung.fields.get(name)
-            line += (
-                [percent(facts.follows.value), percent(facts.stays.value)] if facts else ["", ""]
-            )
+    for rung, parts in outcomes.items():
+        line = [found.labels[rung]]
+        for part in shown:
+            facts = parts.get(part)
+            pair = [facts.follows, facts.stays] if facts else []
+            line += [percent(share.value) for share in pair] or ["", ""]
         lines.append(line)
-    headings = [f"{name}: {what}" for name in names for what in ("new", "old")]
-    return [without_blanks("changed facts by field, %", ["rung", *headings], lines)]
+    counts = {part: facts.before.n for parts in outcomes.values() for part, facts in parts.items()}
+    headings = [
+        f"{heading} (n={counts[part]}): {what}"
+        for part, heading in shown.items()
+        for what in ("new", "old")
+    ]
+    return without_blanks(title, ["rung", *headings], lines)
 
 
 def _scores(update: KnowledgeUpdate, found: Findings) -> Table:

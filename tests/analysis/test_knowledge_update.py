@@ -16,6 +16,7 @@ from harness.analysis.findings import Findings, findings
 from harness.analysis.knowledge_update import KnowledgeUpdate, RungUpdate, outcome
 from harness.analysis.runs import read_ladder
 from harness.analysis.update_costs import VOLUME, UpdatePayoff
+from harness.task import Example
 from tests.conftest import ROOT
 from tests.ladders import five, run
 from tests.updates import (
@@ -91,6 +92,16 @@ def test_a_question_counts_once_however_many_of_its_facts_changed(tmp_path: Path
     assert shares(found) == [1.0, 0.125, 0.125, 0.75]
     assert {name: facts.before.n for name, facts in found.fields.items()} == {"code": 4, "price": 1}
     assert found.fields["price"].stays.value == 1.0
+
+
+def test_facts_are_told_by_tag_too(tmp_path: Path) -> None:
+    folder = tell(run(tmp_path, "rag", 40, index=INDEX), some(30, 10, 0), **READ)
+    tags = [{"seen": "yes" if place < 30 else "no"} for place in range(len(IDS))]
+    told = [Example(i, i, "red", i, (), tag, "") for i, tag in zip(IDS, tags, strict=True)]
+    folder.keep_eval(folder.manifest()["fingerprints"]["eval"], told)
+    slices = of(findings(read_ladder([folder])), "rag").slices
+    assert slices["seen=yes"].follows.value == slices["seen=no"].stays.value == 1.0
+    assert (slices["seen=yes"].follows.n, slices["seen=no"].follows.n) == (30, 10)
 
 
 def test_groups_are_what_is_drawn_by_chance(tmp_path: Path) -> None:
@@ -226,6 +237,6 @@ def names(told: Any) -> set[str]:
 def test_every_field_is_documented_and_exported(updated: Findings) -> None:
     told = json.loads(as_json(record(updated)["knowledge_update"]))
     text = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
-    assert names(told) - set(re.findall(r"`([^`]+)`", text)) == {"code"}
+    assert names(told) - set(re.findall(r"`([^`]+)`", text)) == {"code", "odd=yes"}
     assert told["rungs"][2]["facts"]["follows"]["value"] == 0.75
     assert told["payoffs"][0]["answers"] == "inf"

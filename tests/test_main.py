@@ -129,6 +129,7 @@ def test_a_broken_line_is_named_with_its_file_and_number(harness: Shell, task_fo
 
 def test_a_sweep_leaves_results_a_table_and_a_mirror(harness: Shell, tmp_path: Path) -> None:
     sweep = ["+task=mine", "rung=prompt,few_shot,lora", *harness.model, "training.epochs=1"]  # type: ignore[attr-defined]
+    sweep.append("probes.forgetting.enabled=false")  # its passages are fetched
     first = harness(*sweep, "limit=6")
     assert first.returncode == 0, first.stderr
     assert "limit=6: only the first 6 eval examples were asked" in first.stdout

@@ -17,6 +17,9 @@ from harness.ladder.retrieval import Retrieval
 from harness.ladder.shots import Shots
 from harness.models.local import ModelSpec
 from harness.models.weights import Folder
+from harness.probe.calibration import Calibration
+from harness.probe.consistency import Consistency
+from harness.probe.forgetting import Forgetting
 from harness.tuning.trainer import Training
 from harness.values import AtLeastOne, settings
 from tests.conftest import plan
@@ -35,6 +38,12 @@ SOUND: dict[type, dict[str, Any]] = {
         "input_per_million": 1.0, "output_per_million": 1.0, "machine_hour": 1.0,
         "labelled_example": None, "currency": "USD",
     },
+    Forgetting: {
+        "enabled": None, "passages": "general.txt", "field": "text", "count": 100, "tokens": 128,
+        "prompts": 16, "instructions": None, "answer_tokens": 48, "max_increase": 0.1,
+    },
+    Calibration: {"enabled": True, "questions": 100},
+    Consistency: {"enabled": False, "questions": 60, "perturbations": ["typos"], "seed": 0},
 }  # fmt: skip
 """Settings that are sound, by class."""
 

@@ -92,17 +92,19 @@ def brier(probabilities: Values, truth: Labels) -> Values:
 
 def calibration_error(confidence: Values, right: Values) -> float:
     """Over bins of equal mass by confidence."""
+    n = len(right)
     order = np.argsort(confidence, kind="stable")
-    parts = [part for part in np.array_split(order, BINS) if len(part)]
-    gaps = [abs(right[part].mean() - confidence[part].mean()) * len(part) for part in parts]
-    return float(sum(gaps) / len(order))
+    starts = np.unique(np.arange(BINS) * n // BINS)
+    gaps = np.abs(np.add.reduceat((right - confidence)[order], starts))
+    return float(gaps.sum() / n)
 
 
-def covered(confidence: Values, right: Values, coverage: float) -> float:
-    """Accuracy on the share `coverage` of the questions with the highest confidence."""
-    count = max(1, round(coverage * len(right)))
-    best = np.argsort(-confidence, kind="stable")[:count]
-    return float(right[best].mean())
+def covered(confidence: Values, right: Values, coverage: Values) -> Values:
+    """Accuracy on each share `coverage` of the questions, those with the highest confidence."""
+    counts = np.maximum(1, np.round(coverage * len(right))).astype(int)
+    best = np.argsort(-confidence, kind="stable")
+    each: Values = np.cumsum(right[best])[counts - 1] / counts
+    return each
 
 
 @dataclass(frozen=True)
@@ -130,19 +132,15 @@ def _of(
     truth = np.array([targets[i] for i in ids])
     known = [_seed([each[i] for i in ids], truth) for each in asked]
     labels = group_labels([rung.runs[0].groups[i] for i in ids])
-    grid = [(place + 1) / GRID for place in range(GRID)]
+    grid = (np.arange(GRID) + 1) / GRID
 
     def statistics(index: Labels) -> Values:
-        drawn = [
-            [
-                s.right[index].mean(),
-                s.brier[index].mean(),
-                calibration_error(s.confidence[index], s.right[index]),
-                covered(s.confidence[index], s.right[index], COVERAGE),
-                *(1 - covered(s.confidence[index], s.right[index], share) for share in grid),
-            ]
-            for s in known
-        ]
+        drawn = []
+        for seed in known:
+            confidence, right = seed.confidence[index], seed.right[index]
+            plain = [right.mean(), seed.brier[index].mean(), calibration_error(confidence, right)]
+            kept = covered(confidence, right, np.array([COVERAGE, *grid]))
+            drawn.append([*plain, kept[0], *(1 - kept[1:])])
         return np.asarray(drawn, dtype=float).mean(0)
 
     accuracy, score, error, most, *risks = _resampled(statistics, labels)
@@ -156,16 +154,17 @@ def _of(
         brier=score,
         error=error,
         covered=most,
-        curve=[Point(share, risk) for share, risk in zip(grid, risks, strict=True)],
+        curve=[Point(float(at), risk) for at, risk in zip(grid, risks, strict=True)],
         most_probable=float(np.mean([s.most_probable.mean() for s in known])),
     )
 
 
 def _target(question: Mapping[str, Any], name: str, candidates: Sequence[Any]) -> int:
     """The place of the right candidate; -1 if none is."""
-    target = question["target"]
-    wanted = target if name == LABEL else json.loads(target).get(name)
-    return candidates.index(wanted) if wanted in candidates else -1
+    target = {name: question["target"]} if name == LABEL else json.loads(question["target"])
+    if name not in target or target[name] not in candidates:
+        return -1
+    return candidates.index(target[name])
 
 
 def _seed(asked: Sequence[Mapping[str, Any]], truth: Labels) -> _Seed:

@@ -101,3 +101,22 @@ def test_a_value_that_is_missing_or_leads_nowhere_is_one_line(words: list[str]) 
     with pytest.raises(ConfigError) as caught:
         spec("rung=prompt", *words).job()
     assert "\n" not in str(caught.value)
+
+
+def test_probes_are_built_with_the_job_and_change_nothing_of_what_it_is_called() -> None:
+    made = spec("rung=lora", "probes.consistency.enabled=true", "probes.calibration=null")
+    job = made.job()
+    assert {probe.name: probe.enabled for probe in job.probes} == {
+        "forgetting": None, "consistency": True,
+    }  # fmt: skip
+    assert job.variant == ""
+
+
+def test_a_task_says_which_changes_leave_its_targets_alone() -> None:
+    (probe,) = (p for p in spec("rung=prompt").job().probes if p.name == "consistency")
+    assert probe.settings["perturbations"] is None
+    words = ("rung=prompt", "+task.perturbations=[typos,blank_lines]")
+    (probe,) = (p for p in spec(*words).job().probes if p.name == "consistency")
+    assert probe.settings["perturbations"] == ["typos", "blank_lines"]
+    with pytest.raises(ConfigError, match=r"probes\.consistency\.perturbations=tipos: must be "):
+        spec("rung=prompt", "+task.perturbations=[tipos]").job()

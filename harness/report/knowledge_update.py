@@ -19,7 +19,7 @@ from harness.report.slice_tables import WIDEST
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["sentence", "tables", "update_chart"]
+__all__ = ["facts_known", "sentence", "tables", "update_chart"]
 
 NEITHER = "#d9dfe5"
 WAYS = {
@@ -50,6 +50,12 @@ def sentence(found: Findings) -> str:
     if stays.value:
         parts.append(f"{found.labels[stuck]} states the old fact in {_points(stays)}")
     return "; ".join(parts)
+
+
+def facts_known(found: Findings) -> bool:
+    """Whether a rung was asked about a fact that changed."""
+    update = found.knowledge_update
+    return update is not None and any(rung.facts for rung in update.rungs)
 
 
 def tables(found: Findings) -> list[Table]:

@@ -14,8 +14,8 @@ from harness.analysis.runs import RunResult
 from harness.report.control_sentences import sentence
 from harness.report.figures import ladder_chart, training_chart
 from harness.report.formatting import footnote, percent
+from harness.report.knowledge_update import facts_known, update_chart
 from harness.report.knowledge_update import sentence as update_sentence
-from harness.report.knowledge_update import update_chart
 from harness.report.probe_figures import risk_charts
 from harness.report.tables import sections
 from harness.report.verdicts import verdicts
@@ -75,7 +75,7 @@ def _pictures(found: Findings) -> dict[str, Any]:
     return {
         "chart": _svg(ladder_chart(found.rungs)) if found.rungs else "",
         "curves": [_svg(training_chart(rung)) for rung in tuned],
-        "update_chart": _svg(update_chart(found)) if found.knowledge_update else "",
+        "update_chart": _svg(update_chart(found)) if facts_known(found) else "",
         "risks": [_svg(chart) for chart in risk_charts(found.calibration, found.labels)],
     }
 

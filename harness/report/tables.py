@@ -38,7 +38,7 @@ def sections(found: Findings) -> dict[str, list[Table]]:
         "broken": broken(found),
         "consistency": consistent(found),
         "calibration": calibrated(found),
-        "update": update_tables(found),
+        "facts": update_tables(found),
         "cost": costs(found.costs),
         "badges": _badges(found),
     }

@@ -159,10 +159,10 @@ def test_an_update_costs_indexing_training_examples_or_nothing(updated: Findings
     assert told == {
         "prompt": ("none", 0.0, 0.0),
         "few_shot": ("examples", 0.0, 100.0),
-        "rag": ("index", 3.0, 0.0),
+        "rag": ("index", 6.0, 0.0),
         "lora": ("train", 600.0, 100.0),
     }
-    assert costs["rag"].money == pytest.approx(0.001)
+    assert costs["rag"].money == pytest.approx(0.002)
     assert costs["lora"].money == pytest.approx(0.2 + 5.0)
 
 
@@ -184,7 +184,7 @@ def test_tuning_pays_up_to_so_many_updates(tmp_path: Path) -> None:
     assert plain
     one = payoff(found)
     saving = plain.saving.value
-    assert one.extra == pytest.approx(5.2 - 0.001)
+    assert one.extra == pytest.approx(5.2 - 0.002)
     assert one.answers == pytest.approx(one.extra / saving)
     assert one.updates == pytest.approx((VOLUME * saving - plain.extra) / one.extra)
     assert one.low is not None and one.high is not None

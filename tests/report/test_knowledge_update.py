@@ -52,7 +52,7 @@ def test_each_rung_stands_with_what_became_of_the_facts(updated: Findings) -> No
 
 def test_what_an_update_takes_and_costs(updated: Findings) -> None:
     told = rows(updated, "what one update costs")
-    assert told["rag"] == ["index the corpus", "3.0", "", "0.001"]
+    assert told["rag"] == ["index the corpus", "6.0", "", "0.002"]
     assert told["lora"] == ["train again", "600.0", "100", "5.2"]
     pays = rows(updated, "break-even of updates")
     assert pays["lora – rag"] == ["5.2", "never pays", "0"]
@@ -82,8 +82,8 @@ def test_terminal_markdown_and_page_all_tell_it(updated: Findings) -> None:
     assert "• facts changed behind 40 of 60 questions; rag follows 75.0%" in printed
     assert "- facts changed behind 40 of 60 questions" in "\n".join(markdown(updated))
     text = page(updated)
-    assert '<h2 id="update">When facts change</h2>' in text
-    assert '<a href="#update">' in text
+    assert '<h2 id="facts">When facts change</h2>' in text
+    assert '<a href="#facts">' in text
     assert "changed facts, %" in text
 
 

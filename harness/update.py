@@ -60,6 +60,8 @@ def load_update(
     for name, path in paths.items():
         if not path.is_file():
             raise TaskError(f"{path}: no such file; write it or fix task.update.{name}")
+    passages: Passages
+    examples: Examples
     if "facts" in paths:
         passages, examples = _by_facts(paths["facts"], corpus, sealed, answer)
     else:

@@ -98,12 +98,13 @@ def test_a_rung_that_reads_follows_the_new_fact(task: Task, tmp_path: Path) -> N
 
 def test_a_rung_that_remembers_stays_with_the_old_one(task: Task, tmp_path: Path) -> None:
     """As one does that was tuned on it; it reads no corpus, so that it is not asked again."""
-    asked = fitted(task, Rung("lora", "short"), tmp_path)
+    folder = tmp_path / "run"
+    asked = fitted(task, Rung("lora", "short"), folder)
     found = PROBE.measure(asked)
     stays = {"code": {"before": 1.0, "new": 0.0, "old": 1.0}}
     assert facts(found) == {"eval-1": stays, "eval-5": stays}
     assert (found["asked_again"], found["index_seconds"]) == (False, None)
-    assert list(tmp_path.iterdir()) == [], "no answer was asked for"
+    assert list(folder.iterdir()) == [], "no answer was asked for"
 
 
 def test_a_rung_that_knows_nothing_states_neither(task: Task, tmp_path: Path) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.answer import Answer
+from harness.corpus import check_sources, name_of, read_corpus, sources_of
 from harness.errors import ConfigError, TaskError
 from harness.home import located, places
 from harness.models.weights import Weights
 from harness.sources import UTF8, Row, read_file, read_split
 from harness.splits import sample, split_by_size, split_dev
 from harness.task import Example, Materials, Passage, Task
+from harness.update import load_update
 
 __all__ = ["load_task"]
 
@@ -37,6 +40,7 @@ def load_task(
     question: str = "{input}",
     metrics: Sequence[str] = (),
     licence: str = "unknown",
+    update: Mapping[str, str] | None = None,
 ) -> Task:
     """Load and check a task. Raises TaskError with file, line and fix.
 
@@ -47,7 +51,8 @@ def load_task(
     group, sources, tags and passage (several names: the first that exists). `sizes` draws that many
     examples of a split, always the same ones. Without a dev split a tenth of train becomes dev.
     Passages that stand in the rows themselves become the corpus, each text once; a passage is then
-    the group of the examples that came with it, unless they name another.
+    the group of the examples that came with it, unless they name another. `update` names the files
+    of facts that change (harness/update.py).
     """
     _check_question(name, question)
     _check_splits("task.splits", splits or {})
@@ -61,10 +66,10 @@ def load_task(
         )
     place = str(source.resolve()) if isinstance(source, Weights) else located(source or folder)
     drawn, answer, passages = _drawn(place, answer, revision, splits, columns, sizes or {})
-    corpus = passages or _corpus(folder_path / "corpus.jsonl")
+    corpus = passages or read_corpus(folder_path / "corpus.jsonl")
     for examples in drawn.values():
         _check_ids(examples)
-        _check_sources(examples, corpus)
+        check_sources(examples, corpus)
     materials = Materials(
         train=drawn["train"],
         dev=drawn["dev"],
@@ -74,7 +79,11 @@ def load_task(
         answer=answer,
         max_new_tokens=_count("task.max_new_tokens", max_new_tokens),
     )
-    return Task(name, materials, drawn["eval"], primary, tuple(metrics), licence, limit=None)
+    task = Task(name, materials, drawn["eval"], primary, tuple(metrics), licence, limit=None)
+    if update is None:
+        return task
+    part = "eval" in (sizes or {})
+    return replace(task, update=load_update(update, corpus, task.eval, answer, drawn=part))
 
 
 def _drawn(
@@ -148,28 +157,17 @@ def _example(
         target = answer.write(values["target"])
     except ValueError as error:
         raise TaskError(f"{row.where}: {error}; fix the line or the answer format") from error
-    identity = _name(values, "id", row.where) or fallback_id
+    identity = name_of(values, "id", row.where) or fallback_id
     passage = _passage_id(values["passage"]) if values.get("passage") else None
     return Example(
         id=identity,
         input=values["input"],
         target=target,
-        group=_name(values, "group", row.where) or passage or identity,
-        gold_passages=(passage,) if passage else _sources(values.get("sources"), row.where),
+        group=name_of(values, "group", row.where) or passage or identity,
+        gold_passages=(passage,) if passage else sources_of(values.get("sources"), row.where),
         tags=_tags(values.get("tags"), row.where),
         where=row.where,
     )
-
-
-def _name(values: Mapping[str, Any], field: str, where: str) -> str | None:
-    """An id or a group as text; None where the row has none: no such column, null or ""."""
-    value = values.get(field)
-    if value is None or value == "":
-        return None
-    # A float, or true, has several spellings: which rows share it would be a guess.
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise TaskError(f"{where}: {field} is {value!r}; fix: give text or a whole number")
-    return str(value)
 
 
 def _pick(row: Row, columns: Mapping[str, str | Sequence[str]] | None) -> dict[str, Any]:
@@ -203,16 +201,6 @@ def _column(row: Row, *aliases: str) -> Any:
     )
 
 
-def _sources(value: Any, where: str) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        return tuple(value.replace(";", " ").split())
-    if isinstance(value, list):
-        return tuple(map(str, value))
-    raise TaskError(f"{where}: sources is {value!r}; give a list of passage ids")
-
-
 def _tags(value: Any, where: str) -> Mapping[str, str]:
     if value is None:
         return {}
@@ -238,25 +226,6 @@ def _passage_id(text: object) -> str:
     """The same for texts that differ in case or spacing alone."""
     plain = " ".join(str(text).casefold().split())
     return f"P-{hashlib.sha256(plain.encode()).hexdigest()[:12]}"
-
-
-def _corpus(path: Path) -> tuple[Passage, ...]:
-    if not path.is_file():
-        return ()
-    passages: dict[str, Passage] = {}
-    for row in read_file(path):
-        identity = _name(row.values, "id", row.where)
-        for name, value in (("id", identity), ("text", row.values.get("text"))):
-            if not isinstance(value, str) or not value:
-                raise TaskError(f"{row.where}: a passage needs '{name}' as text; add it")
-        passage = Passage(
-            str(identity), str(row.values.get("title") or ""), row.values["text"], row.where
-        )
-        if passage.id in passages:
-            first = passages[passage.id].where
-            raise TaskError(f"{row.where}: id '{passage.id}' stands at {first} too; rename one")
-        passages[passage.id] = passage
-    return tuple(passages.values())
 
 
 def _instructions(folder: Path, variant: str, answer: Answer) -> str:
@@ -286,16 +255,6 @@ def _check_ids(examples: Sequence[Example]) -> None:
                 f"{example.where}: id '{example.id}' stands at {seen[example.id]} too; rename one"
             )
         seen[example.id] = example.where
-
-
-def _check_sources(examples: Sequence[Example], corpus: Sequence[Passage]) -> None:
-    known = {passage.id for passage in corpus}
-    for example in examples:
-        for source in example.gold_passages:
-            if source not in known:
-                raise TaskError(
-                    f"{example.where}: source '{source}' is not in the corpus; fix the id"
-                )
 
 
 def _check_splits(name: str, given: Mapping[str, object]) -> None:

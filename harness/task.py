@@ -11,7 +11,17 @@ from typing import Any
 from harness.answer import Answer
 from harness.errors import ConfigError
 
-__all__ = ["Attempt", "Example", "Materials", "Passage", "Prediction", "Question", "Score", "Task"]
+__all__ = [
+    "Attempt",
+    "Example",
+    "Materials",
+    "Passage",
+    "Prediction",
+    "Question",
+    "Score",
+    "Task",
+    "Update",
+]
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,23 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Update:
+    """Facts that change after everything was learned: what is looked up, and what is right, from
+    then on. It is no material of any rung."""
+
+    corpus: tuple[Passage, ...]
+    eval: tuple[Example, ...]
+    """The questions of eval, in its order, with the targets and sources that hold now."""
+    leaks: int = 0
+    """Questions that stand in the new corpus all the same, where that is allowed."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the new corpus and the new targets."""
+        return _sha256([*self.corpus, *self.eval])
+
+
+@dataclass(frozen=True)
 class Task:
     """One task. `eval` is read by evidence/ alone; rungs get `materials` and `questions`."""
 
@@ -171,6 +198,8 @@ class Task:
     licence: str
     limit: int | None
     """If set, eval is only its first `limit` examples, and every output says so."""
+    update: Update | None = None
+    """Facts that change, if the task brings some."""
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -184,7 +213,9 @@ class Task:
             raise ConfigError(
                 f"limit={limit}: must be a whole number from 1 up, or null for the whole eval set"
             )
-        return replace(self, eval=self.eval[:limit], limit=min(limit, len(self.eval)))
+        update = self.update and replace(self.update, eval=self.update.eval[:limit])
+        count = min(limit, len(self.eval))
+        return replace(self, eval=self.eval[:limit], limit=count, update=update)
 
     def fingerprints(self) -> dict[str, str]:
         """SHA-256 of each split and of the corpus, by content and order; of what is asked; and of

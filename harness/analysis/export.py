@@ -59,6 +59,7 @@ def record(found: Findings) -> dict[str, Any]:
             "costs": _costs(found.costs),
             "break_even": [_payoff(payoff) for payoff in found.costs.payoffs],
             "ledger": {"configurations": found.judged, "optimism": found.optimism},
+            "knowledge_update": asdict(update) if (update := found.knowledge_update) else None,
             **probed(found),
         }
     )

@@ -15,6 +15,7 @@ from harness.analysis.declared_contrasts import Plan, contrasts, plan
 from harness.analysis.diagnosis import Diagnosis, diagnose
 from harness.analysis.forgetting import Forgetting, forgetting
 from harness.analysis.gates import Gate, gates
+from harness.analysis.knowledge_update import KnowledgeUpdate, knowledge_update
 from harness.analysis.overfitting import Overfitting, overfitting
 from harness.analysis.rung_costs import Costs, costs
 from harness.analysis.rungs import RungResult, rung_results
@@ -63,6 +64,8 @@ class Findings:
     """Of labels and enums, of the rungs that were probed."""
     judged: int
     """How many configurations this eval set has judged; 0 if no ledger was kept."""
+    knowledge_update: KnowledgeUpdate | None
+    """What changed facts did to the rungs; None if none was asked about them."""
 
     @property
     def runs(self) -> Sequence[RunResult]:
@@ -118,6 +121,7 @@ def findings(ladder: Ladder) -> Findings:
     controls = compare_controls([one for one in everything if one.control is not None], rungs)
     planned = plan(rungs, ladder.declarations)
     found = contrasts(rungs, planned)
+    priced = costs(rungs, found, ladder.prices)
     forgotten = forgetting(rungs)
     gated = gates(forgotten)
     return Findings(
@@ -129,13 +133,14 @@ def findings(ladder: Ladder) -> Findings:
         contrasts=found,
         diagnosis=diagnose(ladder, rungs, controls, planned),
         checks=checks(rungs, controls, gated),
-        costs=costs(rungs, found, ladder.prices),
+        costs=priced,
         forgetting=forgotten,
         overfitting=overfitting(rungs),
         gates=gated,
         consistency=consistency(rungs),
         calibration=calibration(rungs, ladder.questions),
         judged=_judged(ladder),
+        knowledge_update=knowledge_update(rungs, priced),
     )
 
 

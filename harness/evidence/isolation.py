@@ -34,6 +34,8 @@ __all__ = ["Certificate", "Isolation", "Leak", "Pair", "normalize"]
 
 GRAM = 5
 """Characters per n-gram; five bytes leave an integer room for the number of the text."""
+UPDATED = "updated corpus"
+"""The corpus of an update, which is compared with eval as the corpus is."""
 OWNER_BITS = 23
 """For that number: 8 million texts of eval."""
 COMMON = 64
@@ -135,10 +137,13 @@ class Isolation:
         splits: dict[str, Sequence[Example | Passage]] = {
             "train": m.train, "dev": m.dev, "corpus": m.corpus
         }  # fmt: skip
+        sealed = dict.fromkeys(splits, task.eval)
+        if task.update:  # what it looks up must not hold its questions either
+            splits[UPDATED], sealed[UPDATED] = task.update.corpus, task.update.eval
         found: list[Leak] = []
         closest: dict[str, Pair] = {}
         for name, rows in splits.items():
-            leaks, nearest = self._compare(name, task.eval, rows)
+            leaks, nearest = self._compare(name, sealed[name], rows)
             found += leaks
             if nearest:
                 closest[name] = nearest
@@ -153,7 +158,12 @@ class Isolation:
             leaks=tuple(found),
             decision=decision,
         )
-        return (_without(task, found) if decision == "dropped" else task), certificate
+        if decision == "dropped":
+            task = _without(task, found)
+        elif task.update and found:
+            allowed = len(certificate.concerning([UPDATED]).leaks)
+            task = replace(task, update=replace(task.update, leaks=allowed))
+        return task, certificate
 
     def _compare(
         self, split: str, sealed: Sequence[Example], rows: Sequence[Example | Passage]
@@ -303,11 +313,14 @@ def _without(task: Task, leaks: Sequence[Leak]) -> Task:
         dev=tuple(e for e in m.dev if e.where not in gone),
         corpus=tuple(p for p in m.corpus if p.where not in gone),
     )
+    update = task.update
+    if update:
+        update = replace(update, corpus=tuple(p for p in update.corpus if p.where not in gone))
     if not kept.train or not kept.dev:
         raise LeakError(
             f"all of {'train' if not kept.train else 'dev'} leaks into eval; make new splits"
         )
-    return replace(task, materials=kept)
+    return replace(task, materials=kept, update=update)
 
 
 def _message(leaks: Sequence[Leak]) -> str:

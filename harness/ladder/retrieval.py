@@ -109,7 +109,8 @@ class FlatIndex:
         for example, found in zip(
             examples, self.search([e.question for e in examples]), strict=True
         ):
-            governing = [known[i] for i in example.gold_passages][: self.k]
+            # A passage that an example names may be gone when the corpus was renewed.
+            governing = [known[i] for i in example.gold_passages if i in known][: self.k]
             rest = [p for p in found if p not in governing]
             # Best first, as found; a governing passage that was missed stands at the end.
             kept = {p.id for p in [*governing, *rest[: self.k - len(governing)]]}

@@ -17,8 +17,8 @@ __all__ = ["available", "measure", "unmeasured", "wanted"]
 
 
 def wanted(probes: Sequence[Probe], rung: Rung, task: Task) -> list[Probe]:
-    """The probes that this rung is to be asked."""
-    return [probe for probe in probes if probe.wanted(rung, task)]
+    """The probes that this rung is to be asked, with what they must know of the task."""
+    return [probe.of(task) for probe in probes if probe.wanted(rung, task)]
 
 
 def available(probes: Sequence[Probe], task: Task) -> list[Probe]:

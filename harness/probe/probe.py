@@ -81,6 +81,11 @@ class Probe(ABC):
         """Raise what is known before a model is loaded: a HarnessError for the user's mistake,
         ProbeUnavailableError for what cannot be had."""
 
+    def of(self, task: Task) -> Probe:
+        """The probe with what it must know of the task among its settings: where that changes,
+        it measures again."""
+        return self
+
     @abstractmethod
     def measure(self, run: FittedRun) -> dict[str, Any]:
         """What is found, as plain data for JSON. Numbers of each question or text rather than

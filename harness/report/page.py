@@ -16,6 +16,8 @@ from harness.report.control_sentences import sentence
 from harness.report.diagnosis_figure import diagnosis_chart
 from harness.report.figures import ladder_chart, training_chart
 from harness.report.formatting import footnote, percent
+from harness.report.knowledge_update import facts_known, update_chart
+from harness.report.knowledge_update import sentence as update_sentence
 from harness.report.probe_figures import risk_charts
 from harness.report.tables import sections
 from harness.report.verdicts import verdicts
@@ -42,6 +44,7 @@ def page(found: Findings) -> str:
         warnings=found.warnings,
         verdicts=verdicts(found),
         controls=[(one.control.label, sentence(one)) for one in found.controls],
+        update_sentence=update_sentence(found),
         checks=found.checks,
         footnote=footnote(found.rungs),
         forgetting=found.forgetting,
@@ -75,6 +78,7 @@ def _pictures(found: Findings) -> dict[str, Any]:
     return {
         "chart": _svg(ladder_chart(found.rungs)) if found.rungs else "",
         "curves": [_svg(training_chart(rung)) for rung in tuned],
+        "update_chart": _svg(update_chart(found)) if facts_known(found) else "",
         "risks": [_svg(chart) for chart in risk_charts(found.calibration, found.labels)],
     }
 

@@ -12,6 +12,7 @@ from harness.report import diagnosis
 from harness.report.control_sentences import sentence
 from harness.report.cost_tables import costs
 from harness.report.formatting import Table, footnote, percent, seeds, with_interval
+from harness.report.knowledge_update import tables as update_tables
 from harness.report.probe_tables import broken, calibrated, consistent
 from harness.report.slice_tables import slices
 from harness.report.verdicts import chosen, notes, verdicts
@@ -39,6 +40,7 @@ def sections(found: Findings) -> dict[str, list[Table]]:
         "broken": broken(found),
         "consistency": consistent(found),
         "calibration": calibrated(found),
+        "facts": update_tables(found),
         "cost": costs(found.costs),
         "badges": _badges(found),
     }

@@ -14,6 +14,7 @@ from harness.analysis.runs import RunResult
 from harness.report.columns import Part, parts
 from harness.report.essence import essence
 from harness.report.formatting import Table
+from harness.report.knowledge_update import sentence
 from harness.report.tables import failed_badges, tables
 from harness.report.verdicts import Verdict, verdicts
 
@@ -35,6 +36,8 @@ def show(found: Findings, console: Console | None = None, *, full: bool = False)
         console.print(Text(f"! {warning}", style="bold red"))
     for verdict in verdicts(found):
         console.print(_line(verdict))
+    if said := sentence(found):
+        console.print(Text(f"• {said}"))
     for table in tables(found) if full else essence(found):
         print_table(console, table, found.primary)
         for note in table.notes:

@@ -12,7 +12,7 @@ from bench.edits import EDITS, Source
 from harness.errors import ConfigError, LeakError
 from harness.evidence import isolation
 from harness.evidence.isolation import Isolation, normalize
-from harness.task import Example, Task
+from harness.task import Example, Passage, Task, Update
 
 STOP = Isolation(near_duplicate=0.6, contained=0.9, leaks="stop")
 LONG = (
@@ -130,6 +130,31 @@ def test_leaks_can_be_dropped_or_allowed_and_the_certificate_says_so(task: Task)
     assert dropped.eval == leaky.eval
     allowed, certificate = replace(STOP, leaks="allow").certify(leaky)
     assert (allowed, certificate.decision) == (leaky, "allowed")
+
+
+def with_update(task: Task, text: str) -> Task:
+    """The task with an update that has this text in its corpus."""
+    page = Passage("P0", "Page 0", text, "corpus2.jsonl:1")
+    return replace(task, update=Update((page, *task.materials.corpus[1:]), task.eval))
+
+
+def test_the_corpus_of_an_update_is_sealed_from_eval_as_the_corpus_is(task: Task) -> None:
+    sealed, certificate = STOP.certify(with_update(task, "Zips are replaced in winter."))
+    assert certificate.compared["updated corpus"] == 4
+    assert certificate.decision == "sealed"
+    assert sealed.update
+    assert sealed.update.leaks == 0
+    leaky = with_update(planted(task, "Nothing alike."), f"Q: {LONG} A: red. {FILLER}")
+    with pytest.raises(LeakError, match=r"corpus2\.jsonl:1 overlap.*out of updated corpus"):
+        STOP.certify(leaky)
+    dropped, _ = replace(STOP, leaks="drop").certify(leaky)
+    assert dropped.update
+    assert len(dropped.update.corpus) == 3
+    assert dropped.materials == leaky.materials
+    allowed, certificate = replace(STOP, leaks="allow").certify(leaky)
+    assert allowed.update
+    assert allowed.update.leaks == 1
+    assert certificate.concerning({"train", "corpus"}).decision == "sealed", "no rung has read it"
 
 
 @pytest.mark.parametrize("name", ["near_duplicate", "contained"])

@@ -1,0 +1,66 @@
+"""Passages, and the ids by which rows name them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import TaskError
+from harness.sources import read_file
+from harness.task import Example, Passage
+
+__all__ = ["check_sources", "name_of", "read_corpus", "sources_of"]
+
+
+def read_corpus(path: Path) -> tuple[Passage, ...]:
+    """The passages of a file, each id once; none if there is no such file. Raises TaskError."""
+    if not path.is_file():
+        return ()
+    passages: dict[str, Passage] = {}
+    for row in read_file(path):
+        identity = name_of(row.values, "id", row.where)
+        for name, value in (("id", identity), ("text", row.values.get("text"))):
+            if not isinstance(value, str) or not value:
+                raise TaskError(f"{row.where}: a passage needs '{name}' as text; add it")
+        passage = Passage(
+            str(identity), str(row.values.get("title") or ""), row.values["text"], row.where
+        )
+        if passage.id in passages:
+            first = passages[passage.id].where
+            raise TaskError(f"{row.where}: id '{passage.id}' stands at {first} too; rename one")
+        passages[passage.id] = passage
+    return tuple(passages.values())
+
+
+def name_of(values: Mapping[str, Any], field: str, where: str) -> str | None:
+    """An id or a group as text; None where the row has none: no such column, null or ""."""
+    value = values.get(field)
+    if value is None or value == "":
+        return None
+    # A float, or true, has several spellings: which rows share it would be a guess.
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TaskError(f"{where}: {field} is {value!r}; fix: give text or a whole number")
+    return str(value)
+
+
+def sources_of(value: Any, where: str, field: str = "sources") -> tuple[str, ...]:
+    """Ids of passages: a list of them, or text that separates them. Raises TaskError."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return tuple(value.replace(";", " ").split())
+    if isinstance(value, list):
+        return tuple(map(str, value))
+    raise TaskError(f"{where}: {field} is {value!r}; give a list of passage ids")
+
+
+def check_sources(examples: Sequence[Example], corpus: Sequence[Passage]) -> None:
+    """Raise TaskError for a source that no passage has as its id."""
+    known = {passage.id for passage in corpus}
+    for example in examples:
+        for source in example.gold_passages:
+            if source not in known:
+                raise TaskError(
+                    f"{example.where}: source '{source}' is not in the corpus; fix the id"
+                )

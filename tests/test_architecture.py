@@ -22,6 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "record": {"answer", "evidence"},
     "analysis": {"answer", "record", "evidence"},
     "report": {"answer", "analysis", "record", "evidence"},
+    "audit": {"answer", "models", "tuning", "ladder", "evidence", "record", "configuration"},
     "configuration": {"answer", "models", "tuning", "ladder", "evidence", "record"},
 }
 """What each room may import, beside modules at the top that import no other room themselves."""

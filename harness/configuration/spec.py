@@ -91,6 +91,12 @@ class JobSpec:
         del config["hydra"]
         return config
 
+    @property
+    def results(self) -> Path:
+        """The folder of results. Raises ConfigError for none at all."""
+        with self._resolving():
+            return _results(self.config.results)
+
     @cached_property
     def task_settings(self) -> str:
         """Whatever determines the task: jobs that have it in common have the same task."""
@@ -118,9 +124,10 @@ class JobSpec:
 
         with self._resolving():
             config = self.config
+            candidates = self._candidates()
             return Job(
                 task=task,
-                candidates=self._candidates(),
+                candidates=candidates,
                 decoding=config.decoding,
                 model=self.build("model"),
                 embedder=self.build("embedder"),
@@ -130,12 +137,20 @@ class JobSpec:
                 dev_questions=config.dev_questions,
                 seed=config.seed,
                 force=config.force,
-                root=_results(config.results),
+                root=self.results,
                 config=OmegaConf.to_yaml(config, resolve=True),
-                variant=" ".join(word for word in self.words if not _told(word)),
+                variant=self._variant(candidates),
                 sweep=self.sweep,
                 command=self.command,
             )
+
+    def _variant(self, candidates: Sequence[Candidate]) -> str:
+        """The words that make this job another one, without those of a transform that does
+        nothing."""
+        words = [word for word in self.words if not _told(word)]
+        if all(candidate.rung.transform is None for candidate in candidates):
+            words = [word for word in words if not key_of(word).startswith("rung.transform")]
+        return " ".join(words)
 
     @cached_property
     def _parts(self) -> DictConfig:

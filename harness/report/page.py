@@ -12,6 +12,7 @@ from harness.analysis.declared_contrasts import changes
 from harness.analysis.findings import Findings
 from harness.analysis.runs import RunResult
 from harness.report.control_sentences import sentence
+from harness.report.data_quality_figure import noise_chart
 from harness.report.figures import ladder_chart, training_chart
 from harness.report.formatting import footnote, percent
 from harness.report.tables import sections
@@ -69,6 +70,9 @@ def _pictures(found: Findings) -> dict[str, Any]:
     return {
         "chart": _svg(ladder_chart(found.rungs)) if found.rungs else "",
         "curves": [_svg(training_chart(rung)) for rung in tuned],
+        "noise": _svg(noise_chart(told, found.primary))
+        if (told := found.data_quality).cells
+        else "",
     }
 
 

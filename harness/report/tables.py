@@ -10,6 +10,7 @@ from harness.analysis.rungs import RungResult
 from harness.evidence.statistics import Interval
 from harness.report.control_sentences import sentence
 from harness.report.cost_tables import costs
+from harness.report.data_quality import data_quality
 from harness.report.formatting import Table, footnote, percent, seeds, with_interval
 from harness.report.slice_tables import slices
 from harness.report.verdicts import chosen, notes, verdicts
@@ -33,6 +34,7 @@ def sections(found: Findings) -> dict[str, list[Table]]:
         "slices": slices(found),
         "controls": [*_controls(found), *_decodings(found.rungs)],
         "effort": _trials(found.rungs),
+        "data": data_quality(found),
         "cost": costs(found.costs),
         "badges": _badges(found),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from harness.audit.endings import cut_off, length_outliers
 from harness.audit.finding import CHECKS, Finding
 from harness.audit.losses import loss_suspects, trained_runs
 from harness.audit.pairs import same_inputs, shared_groups
-from harness.audit.values import drift, imbalance
+from harness.audit.values import Shares, drift, imbalance, shares
 from harness.ladder.transform import Suspects
 from harness.models.embedder import Embedder
 from harness.task import Materials
@@ -44,6 +44,8 @@ class Audit:
     """Examples of each."""
     findings: Sequence[Finding]
     """In the order of CHECKS."""
+    shares: Mapping[str, Shares]
+    """Of each key that may be missing and each value that repeats, by field."""
     judges: Sequence[str]
     """What the doubtful were ranked by, in words; none if nothing could judge them."""
     flagged: int
@@ -97,6 +99,7 @@ def audit(
         train=len(materials.train),
         dev=len(materials.dev),
         findings=inspect(materials, near_duplicate),
+        shares=shares(materials),
         judges=list(judges),
         flagged=len({i for one in judges.values() for i in one.flagged}),
         doubtful=_worst(materials, list(judges.values())),

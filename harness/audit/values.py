@@ -10,7 +10,10 @@ from harness.audit.columns import classes, parsed, shown
 from harness.audit.finding import Finding
 from harness.task import Example, Materials
 
-__all__ = ["drift", "imbalance"]
+__all__ = ["Shares", "drift", "imbalance", "shares"]
+
+Shares = Mapping[str, tuple[float, float | None]]
+"""By value, the share of the examples of train and of dev that have it; None without dev."""
 
 RARE = 0.1
 """Of the share that each of K values would have if all were equal: Datalab's class_imbalance."""
@@ -41,6 +44,24 @@ def imbalance(materials: Materials) -> list[Finding]:
     unseen = set(materials.answer.labels or ()) - {e.target for e in materials.train}
     text = "label: {} is in no example of train"
     return found + [Finding("imbalance", (), text.format(label)) for label in sorted(unseen)]
+
+
+def shares(materials: Materials) -> dict[str, Shares]:
+    """How often each value of train and dev is shown, and how often each optional key."""
+    splits = [materials.train, materials.dev]
+    parts = [(parsed(materials.answer, examples), len(examples)) for examples in splits]
+    told: dict[str, Shares] = {}
+    for name in classes(materials):
+        told[name] = _share([(Counter(column[name].values()), n) for column, n in parts])
+    for name in _optional(materials):
+        told[f"key {name}"] = _share([(Counter(present=len(c[name])), n) for c, n in parts])
+    return told
+
+
+def _share(parts: Sequence[tuple[Counter[str], int]]) -> Shares:
+    (train, n), (dev, m) = parts
+    values = sorted({**train, **dev}, key=lambda value: -train[value])
+    return {shown(v): (train[v] / n, dev[v] / m if m else None) for v in values}
 
 
 def drift(materials: Materials) -> list[Finding]:
@@ -144,11 +165,11 @@ def _p(counts: Counts) -> float:
 def _largest(counts: Counts) -> str:
     """The value whose share differs most, in words."""
     total = [sum(pair[side] for pair in counts.values()) for side in (0, 1)]
-    value, shares = max(
+    value, both = max(
         ((v, [n / t for n, t in zip(pair, total, strict=True)]) for v, pair in counts.items()),
         key=lambda one: abs(one[1][0] - one[1][1]),
     )
-    return f"{shown(value)} is {100 * shares[0]:.0f}% of train and {100 * shares[1]:.0f}% of dev"
+    return f"{shown(value)} is {100 * both[0]:.0f}% of train and {100 * both[1]:.0f}% of dev"
 
 
 def _times(count: int) -> str:

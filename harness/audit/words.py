@@ -15,7 +15,7 @@ SHOWN = 10
 
 def lines(task: str, found: Audit, *, everything: bool = False) -> Iterator[str]:
     """The audit of a task, the checks first, then the most doubtful examples."""
-    yield f"{task}: {found.train} examples of train and {found.dev} of dev; eval is not read"
+    yield f"{task}: {found.train} examples of train and {found.dev} of dev; eval takes no part"
     for check, about in CHECKS.items():
         own = [finding for finding in found.findings if finding.check == check]
         if not own:
@@ -31,8 +31,18 @@ def lines(task: str, found: Audit, *, everything: bool = False) -> Iterator[str]
     if clean:
         yield ""
         yield f"nothing found: {', '.join(clean)}"
+    if everything:
+        yield from _shares(found)
     yield ""
     yield from _doubtful(found)
+
+
+def _shares(found: Audit) -> Iterator[str]:
+    for name, column in found.shares.items():
+        yield ""
+        yield f"{name}: % of train / % of dev"
+        for value, (train, dev) in column.items():
+            yield f"  {100 * train:5.1f} / {'-' if dev is None else f'{100 * dev:5.1f}'}  {value}"
 
 
 def _doubtful(found: Audit) -> Iterator[str]:

@@ -34,9 +34,9 @@ def sections(found: Findings) -> dict[str, list[Table]]:
         "slices": slices(found),
         "controls": [*_controls(found), *_decodings(found.rungs)],
         "effort": _trials(found.rungs),
-        "data": data_quality(found),
         "cost": costs(found.costs),
         "badges": _badges(found),
+        "data": data_quality(found),  # last: it quotes at length, and descriptions are cut
     }
 
 

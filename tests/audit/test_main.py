@@ -31,7 +31,7 @@ def test_the_words_are_those_of_the_main_command(
     monkeypatch.chdir(conf.parent)
     assert main(["--config-dir", str(conf), "+task=mine", "--quick"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("mine: 17 examples of train and 6 of dev; eval is not read")
+    assert said.startswith("mine: 17 examples of train and 6 of dev; eval takes no part")
     line = next(line for line in said.splitlines() if "train.jsonl:17: " in line)
     assert "train.jsonl:1, " in line and "colour: blue / red" in line
 

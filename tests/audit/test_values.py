@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from harness.answer import Json
-from harness.audit.values import drift, imbalance
+from harness.audit.values import drift, imbalance, shares
 from tests.audit.conftest import Row, labelled, materials
 
 
@@ -62,6 +62,10 @@ def test_an_optional_key_that_dev_leaves_out_is_drift(tmp_path: Path) -> None:
         ]
         return [(f"input {n}", answer.write(target)) for n, target in enumerate(targets)]
 
-    assert drift(materials(written(50, 45), written(30, 26), answer)) == []
+    alike = materials(written(50, 45), written(30, 26), answer)
+    assert drift(alike) == []
+    assert shares(alike) == {
+        "intent": {"a": (0.5, 0.5), "b": (0.5, 0.5)}, "key note": {"present": (0.9, 26 / 30)},
+    }  # fmt: skip
     (found,) = drift(materials(written(50, 45), written(30, 2), answer))
     assert found.text.startswith("key note: present is 90% of train and 7% of dev")

@@ -149,8 +149,9 @@ def judge(root: Path, *rungs: str) -> list[RunFolder]:
 
 
 def set_by(variant: str) -> str:
-    """What overrides say of a rung: decoding is none of its settings."""
-    return " ".join(word for word in variant.split() if not word.startswith("decoding="))
+    """What overrides say of a rung's own settings: neither decoding nor how train was altered."""
+    others = ("decoding=", "rung.transform.")
+    return " ".join(word for word in variant.split() if not word.startswith(others))
 
 
 def measures(text: str) -> dict[str, float]:

@@ -119,7 +119,9 @@ def _issues(codes: npt.NDArray[np.intp], probabilities: Probabilities) -> Any:
 
     lab = Datalab({"label": codes.tolist()}, label_name="label", verbosity=0)
     alone = {"find_label_issues_kwargs": {"n_jobs": 1}}
-    lab.find_issues(
-        pred_probs=probabilities, issue_types={"label": {"clean_learning_kwargs": alone}}
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # cleanlab's own use of pandas, nothing of the data's
+        lab.find_issues(
+            pred_probs=probabilities, issue_types={"label": {"clean_learning_kwargs": alone}}
+        )
     return lab.get_issues("label")

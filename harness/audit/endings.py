@@ -15,6 +15,7 @@ from harness.task import Example, Materials
 __all__ = ["cut_off", "length_outliers"]
 
 PAIRS = {"(": ")", "[": "]", "{": "}", "“": "”", "«": "»"}
+QUOTE = '"'
 OPEN = re.compile(r"[,;:(\[{“«–—-]$")
 """What nothing ends with."""
 UNFINISHED = re.compile(
@@ -97,9 +98,9 @@ def _punctuated(column: Mapping[str, str]) -> bool:
 def _why(text: str, limit: int | None, punctuated: bool) -> str:
     """Why a text seems to end early; nothing if it does not."""
     end = text.rstrip()
-    opened = [o for o, c in (*PAIRS.items(), ('"', "")) if _unclosed(end, o, c)]
+    opened = [o for o, c in (*PAIRS.items(), (QUOTE, "")) if _unclosed(end, o, c)]
     if opened:
-        return f"{opened[0]} is never closed"
+        return f"{'a quotation mark' if opened[0] == QUOTE else opened[0]} is never closed"
     if OPEN.search(end):
         return f"{end[-1]} has nothing behind it"
     if len(end.split()) < SENTENCE or FINAL.search(end):

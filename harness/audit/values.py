@@ -142,7 +142,7 @@ def _groups(examples: Sequence[Example], column: Mapping[str, str]) -> Counter[s
 
 
 def _beside(told: Sequence[Counter[str]]) -> Counts:
-    return {value: (told[0][value], told[1][value]) for value in {**told[0], **told[1]}}
+    return {value: (told[0][value], told[1][value]) for value in sorted({**told[0], **told[1]})}
 
 
 def _p(counts: Counts) -> float:
@@ -167,7 +167,7 @@ def _largest(counts: Counts) -> str:
     total = [sum(pair[side] for pair in counts.values()) for side in (0, 1)]
     value, both = max(
         ((v, [n / t for n, t in zip(pair, total, strict=True)]) for v, pair in counts.items()),
-        key=lambda one: abs(one[1][0] - one[1][1]),
+        key=lambda one: round(abs(one[1][0] - one[1][1]), 9),
     )
     return f"{shown(value)} is {100 * both[0]:.0f}% of train and {100 * both[1]:.0f}% of dev"
 

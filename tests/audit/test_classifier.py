@@ -57,7 +57,7 @@ def test_planted_errors_are_at_the_top_and_flagged(share: float) -> None:
     top = suspects.worst(share, len(clean.train))
     assert len(planted & set(top)) >= 0.95 * len(planted)
     flagged = set(suspects.flagged)
-    assert len(flagged & planted) >= 0.9 * len(planted)
+    assert len(flagged & planted) >= 0.8 * len(planted)
     assert len(flagged - planted) <= 0.05 * len(clean.train)
 
 

@@ -57,8 +57,8 @@ def test_dev_is_looked_at_too() -> None:
 def test_lengths_far_from_all_others_are_found_the_farthest_first() -> None:
     rows = [(f"a question of the usual kind {'x' * (n % 7)}", "fine.") for n in range(30)]
     found = length_outliers(materials([*rows, ("long " * 200, "fine."), ("?", "fine.")]))
-    assert [finding.where for finding in found] == [("train.jsonl:32",), ("train.jsonl:31",)]
-    assert found[1].text.startswith("input of 1,000 characters, the median is ")
+    assert [finding.where for finding in found] == [("train.jsonl:31",), ("train.jsonl:32",)]
+    assert found[0].text.startswith("input of 1,000 characters, the median is ")
 
 
 @given(st.lists(st.integers(1, 80), min_size=1, max_size=30))

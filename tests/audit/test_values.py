@@ -32,9 +32,9 @@ def test_a_label_of_the_set_that_no_example_has_is_named() -> None:
 
 
 def test_labels_of_dev_that_train_never_shows_are_named_with_their_lines() -> None:
-    dev = [("x", "a"), ("y", "new"), ("z", "new")]
-    (found,) = drift(labelled(rows(a=10, b=10), dev))
-    assert found.where == ["dev.jsonl:2", "dev.jsonl:3"]
+    dev = [("y", "new"), ("z", "new"), *rows(a=8, b=8)]
+    (found,) = drift(labelled(rows(a=20, b=20), dev))
+    assert found.where == ["dev.jsonl:1", "dev.jsonl:2"]
     assert found.text == "label: new is in 2 examples of dev and in none of train"
 
 

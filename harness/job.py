@@ -113,7 +113,7 @@ class Job:
 def identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
     """Everything that determines the result: of the task only what the rung reads, so that a
     prompt stays the same run when train grows."""
-    several = [_determining(candidate.settings) for candidate in job.candidates]
+    several = [_settled(candidate) for candidate in job.candidates]
     rungs = [candidate.rung for candidate in job.candidates]
     read = {"eval", "prompt", "scoring", *job.reads}
     return {
@@ -129,6 +129,14 @@ def identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
         "dev_questions": job.dev_answered,
         "seed": job.seed if any(rung.random for rung in rungs) else None,
     } | ({"trials": several} if len(several) > 1 else {})
+
+
+def _settled(candidate: Candidate) -> Any:
+    """A candidate's settings without those of a transform that does nothing."""
+    settings = _determining(candidate.settings)
+    if candidate.rung.transform is None and isinstance(settings, dict):
+        settings.pop("transform", None)
+    return settings
 
 
 def _determining(settings: Any) -> Any:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from harness.audit.dropping import with_suspects
 from harness.conditions import DEV_FREE, Conditions
 from harness.evidence import scoring
 from harness.evidence.contrasts import Side, compare
 from harness.evidence.cost import Monitor
 from harness.evidence.isolation import Certificate, Isolation
+from harness.files import DEV_SCORES
 from harness.job import Job, identity
 from harness.ladder.budget import budget
 from harness.ladder.room import within_data
@@ -83,6 +86,7 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
     fitted = None
     if force or not folder.complete:
         silence_libraries()
+        job = with_suspects(job, task, fingerprints)
         folder.start(job.config, force=force)
         folder.keep_eval(fingerprints["eval"], task.eval)
         fitted = _finish(job, shared, task, certificate, determining, folder)
@@ -138,6 +142,7 @@ def _finish(
 def _fitted_again(job: Job, task: Task, folder: RunFolder) -> FittedRun:
     """A finished run as it was when it answered: what training left is taken up."""
     silence_libraries()
+    job = with_suspects(job, task, task.fingerprints())
     conditions = _conditions(job, task)
     rung = job.candidates[folder.read("manifest.json")["chosen"]].rung
     predictor = conditions.fit(rung, job.seed, folder.path)
@@ -208,6 +213,9 @@ def _dev(
     if not (job.dev_answered and conditions.dev):
         return {"dev": None, "dev_free": None}
     ours = conditions.on_dev(predictor, folder)
+    groups = {e.id: e.group for e in conditions.dev}
+    lines = [{"id": i, "group": groups[i], "value": value} for i, value in ours.each.items()]
+    folder.write(DEV_SCORES, "".join(json.dumps(line) + "\n" for line in lines))
     dev = {"n": ours.n, "value": ours.value}
     rung = predictor.rung
     bare = not (rung.shots or rung.retrieval)

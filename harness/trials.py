@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.conditions import DEV, Conditions
-from harness.files import PART
+from harness.files import EXAMPLE_LOSSES, PART
 from harness.ladder.rung import Rung
 from harness.record.clock import Clock
 from harness.record.results import RunFolder
@@ -72,7 +72,7 @@ def best(trials: Sequence[Trial]) -> int:
 
 def take_over(trial: Path, run: Path) -> None:
     """Copy what training left and the answers on dev from a trial to the run that it won."""
-    for name in ("training.json", "adapter", DEV):
+    for name in ("training.json", "adapter", EXAMPLE_LOSSES, DEV):
         source, target = trial / name, run / name
         if not source.exists() or target.exists():
             continue

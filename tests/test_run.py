@@ -23,6 +23,7 @@ from harness.errors import ConfigError, LeakError, RungUnavailableError, TaskErr
 from harness.evidence import scoring
 from harness.evidence.contrasts import Contrasts
 from harness.evidence.isolation import Isolation
+from harness.files import TRANSFORM
 from harness.job import Job
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Predictor, Rung
@@ -124,10 +125,12 @@ def documented_files() -> set[str]:
 def test_a_run_leaves_the_files_that_the_results_page_tells_of(job: MakeJob) -> None:
     folder = run(job(LORA, dev_questions=2, decoding="constrained"))
     assert folder.complete
-    assert {p.name for p in folder.path.iterdir()} == documented_files()
+    documented = documented_files() - {TRANSFORM}
+    assert {p.name for p in folder.path.iterdir()} == documented
     plain = run(job(RAG, dev_questions=2, decoding="constrained"))
-    assert {p.name for p in plain.path.iterdir()} == documented_files() - {
+    assert {p.name for p in plain.path.iterdir()} == documented - {
         "training.json",
+        "example_losses.jsonl",
         "adapter",
         "dev_free_predictions.jsonl",
     }

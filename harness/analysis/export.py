@@ -10,6 +10,7 @@ from typing import Any
 
 from harness import __version__
 from harness.analysis.control_comparisons import ControlComparison
+from harness.analysis.data_quality import Cell, DataQuality
 from harness.analysis.declared_contrasts import Plan
 from harness.analysis.diagnosis import Diagnosis
 from harness.analysis.findings import Findings
@@ -58,6 +59,7 @@ def record(found: Findings) -> dict[str, Any]:
             },
             "costs": _costs(found.costs),
             "break_even": [_payoff(payoff) for payoff in found.costs.payoffs],
+            "data_quality": _data_quality(found.data_quality),
             "ledger": {"configurations": found.judged, "optimism": found.optimism},
             "knowledge_update": asdict(update) if (update := found.knowledge_update) else None,
             **probed(found),
@@ -216,6 +218,37 @@ def _payoff(payoff: Payoff) -> dict[str, Any]:
         "requests": reached.requests if reached else None,
         "low": reached.low if reached else None,
         "high": reached.high if reached else None,
+    }
+
+
+def _data_quality(told: DataQuality) -> dict[str, Any]:
+    return {
+        "judge": told.judge,
+        "doubtful": [asdict(one) for one in told.doubtful],
+        "noise": [_cell(cell) for cell in told.cells],
+        "precision": [asdict(one) for one in told.precisions],
+        "dropping": [
+            {
+                "key": one.cell.result.key,
+                "dev": _test(one.dev) if one.dev else None,
+                "eval": _test(one.eval) if one.eval else None,
+            }
+            for one in told.droppings
+        ],
+    }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        "key": cell.result.key,
+        "rung": cell.rung,
+        "planted": cell.planted,
+        "without": cell.without,
+        "dropped": cell.dropped,
+        "caught": cell.caught,
+        "seeds": cell.result.seeds,
+        "value": _interval(cell.result.primary),
+        "dev": _interval(cell.result.dev),
     }
 
 

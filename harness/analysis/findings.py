@@ -11,6 +11,7 @@ from harness.analysis.calibration import Calibration, calibration
 from harness.analysis.checks import checks
 from harness.analysis.consistency import Consistency, consistency
 from harness.analysis.control_comparisons import ControlComparison, compare_controls
+from harness.analysis.data_quality import DataQuality, data_quality
 from harness.analysis.declared_contrasts import Plan, contrasts, plan
 from harness.analysis.diagnosis import Diagnosis, diagnose
 from harness.analysis.forgetting import Forgetting, forgetting
@@ -25,6 +26,7 @@ from harness.evidence.contrasts import Contrast
 from harness.evidence.sanity import Badge
 from harness.evidence.statistics import expected_optimism
 from harness.record.ledger import configuration
+from harness.record.manifest import altered, spoiled
 
 __all__ = ["Findings", "findings"]
 
@@ -66,6 +68,8 @@ class Findings:
     """How many configurations this eval set has judged; 0 if no ledger was kept."""
     knowledge_update: KnowledgeUpdate | None
     """What changed facts did to the rungs; None if none was asked about them."""
+    data_quality: DataQuality
+    """The most doubtful examples of train, and what planted errors did."""
 
     @property
     def runs(self) -> Sequence[RunResult]:
@@ -117,7 +121,7 @@ class Findings:
 def findings(ladder: Ladder) -> Findings:
     """Compare the rungs of one ladder, hold its controls against them, check and price them."""
     everything = rung_results(ladder)
-    rungs = [rung for rung in everything if rung.control is None]
+    rungs = [r for r in everything if r.control is None and not altered(r.manifest)]
     controls = compare_controls([one for one in everything if one.control is not None], rungs)
     planned = plan(rungs, ladder.declarations)
     found = contrasts(rungs, planned)
@@ -141,6 +145,7 @@ def findings(ladder: Ladder) -> Findings:
         calibration=calibration(rungs, ladder.questions),
         judged=_judged(ladder),
         knowledge_update=knowledge_update(rungs, priced),
+        data_quality=data_quality(rungs, everything),
     )
 
 
@@ -148,5 +153,6 @@ def _judged(ladder: Ladder) -> int:
     """Configurations in the ledger, and runs here that are older than it; 0 without a ledger."""
     if ladder.ledger is None:
         return 0
-    own = [run.manifest["identity"] for run in ladder.runs if run.manifest["control"] is None]
+    runs = [run.manifest for run in ladder.runs]
+    own = [m["identity"] for m in runs if m["control"] is None and not spoiled(m)]
     return len({*ladder.ledger, *map(configuration, own)})

@@ -14,6 +14,7 @@ from harness.evidence.cost import Prices
 from harness.evidence.statistics import Interval
 from harness.record import ledger
 from harness.record.declaration import Declaration, declaration_path, declarations
+from harness.record.manifest import altered
 from harness.record.measurements import Measurement, measurements
 from harness.record.prices import read_prices
 from harness.record.results import RunFolder
@@ -167,12 +168,12 @@ def _labels(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """The rung's name, with the model, seed, overrides or hash where they differ between runs;
     and the same without the seed."""
     models = {m["model"] for m in manifests if m["model"]}
-    variants = {m["variant"] for m in manifests}
+    variants = {m["variant"] for m in manifests if not altered(m)}
     seeds = {m["seed"] for m in manifests if m["seed"] is not None}
     typed = []
     for m in manifests:
         parts = [m["rung"]]
-        if len(variants) > 1:
+        if len(variants) > 1 or altered(m):
             parts.append(m["variant"])
         if len(models) > 1:
             parts.append(m["model"])

@@ -92,6 +92,12 @@ class JobSpec:
         del config["hydra"]
         return config
 
+    @property
+    def results(self) -> Path:
+        """The folder of results. Raises ConfigError for none at all."""
+        with self._resolving():
+            return _results(self.config.results)
+
     @cached_property
     def task_settings(self) -> str:
         """Whatever determines the task: jobs that have it in common have the same task."""
@@ -119,9 +125,10 @@ class JobSpec:
 
         with self._resolving():
             config = self.config
+            candidates = self._candidates()
             return Job(
                 task=task,
-                candidates=self._candidates(),
+                candidates=candidates,
                 decoding=config.decoding,
                 model=self.build("model"),
                 embedder=self.build("embedder"),
@@ -131,9 +138,9 @@ class JobSpec:
                 dev_questions=config.dev_questions,
                 seed=config.seed,
                 force=config.force,
-                root=_results(config.results),
+                root=self.results,
                 config=OmegaConf.to_yaml(config, resolve=True),
-                variant=" ".join(word for word in self.words if not _told(word)),
+                variant=self._variant(candidates),
                 sweep=self.sweep,
                 command=self.command,
                 probes=self._probes(),
@@ -144,6 +151,14 @@ class JobSpec:
         # Of the whole configuration, as a task may say what leaves its targets alone.
         described = self.config.get("probes") or {}
         return [self._built(node) for node in described.values() if node is not None]
+
+    def _variant(self, candidates: Sequence[Candidate]) -> str:
+        """The words that make this job another one, without those of a transform that does
+        nothing."""
+        words = [word for word in self.words if not _told(word)]
+        if all(candidate.rung.transform is None for candidate in candidates):
+            words = [word for word in words if not key_of(word).startswith("rung.transform")]
+        return " ".join(words)
 
     @cached_property
     def _parts(self) -> DictConfig:

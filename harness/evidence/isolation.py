@@ -30,7 +30,7 @@ from scipy import sparse
 from harness.errors import ConfigError, LeakError
 from harness.task import Example, Passage, Task
 
-__all__ = ["Certificate", "Isolation", "Leak", "Pair", "normalize"]
+__all__ = ["Certificate", "Isolation", "Leak", "Pair", "normalize", "similar_pairs"]
 
 GRAM = 5
 """Characters per n-gram; five bytes leave an integer room for the number of the text."""
@@ -46,6 +46,8 @@ PAIRS = 1 << 14
 """Pairs that are compared exactly at a time, which bounds it too."""
 SHORTEST = 40
 """An eval text of fewer n-grams says too little for containment to mean anything."""
+NEVER = 2.0
+"""A containment that no text reaches."""
 INVISIBLE = re.compile(
     "[\u00ad\u034f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]"
 )
@@ -196,10 +198,13 @@ class Isolation:
     ) -> Iterator[tuple[Example, Example | Passage, Pair, bool]]:
         """All pairs over a threshold and, of every chunk, the most similar one."""
         table = _Table([e.input for e in sealed], self.near_duplicate, self.contained)
-        for chunk in _chunks(rows):
-            for i, j, similarity, containment in table.matches([_text(row) for row in chunk]):
-                pair = _pair(sealed[j], chunk[i], similarity, containment)
-                yield sealed[j], chunk[i], pair, bool(table.sizes[j] >= SHORTEST)
+        start = 0
+        for chunk in _chunks([_text(row) for row in rows]):
+            for i, j, similarity, containment in table.matches(chunk):
+                row = rows[start + i]
+                pair = _pair(sealed[j], row, similarity, containment)
+                yield sealed[j], row, pair, bool(table.sizes[j] >= SHORTEST)
+            start += len(chunk)
 
 
 class _Table:
@@ -255,6 +260,18 @@ class _Table:
             yield from zip(*found, strict=True)
 
 
+def similar_pairs(texts: Sequence[str], at_least: float) -> Iterator[tuple[int, int, float]]:
+    """Places of two texts, the first one first, and their Jaccard similarity: all pairs of at least
+    so much, above 0 and at most 1."""
+    table = _Table(texts, at_least, NEVER)
+    start = 0
+    for chunk in _chunks(texts):
+        for i, j, similarity, _ in table.matches(chunk):
+            if j < start + i and similarity >= at_least:
+                yield j, start + i, similarity
+        start += len(chunk)
+
+
 def normalize(text: str) -> str:
     """Case, accents' encoding, punctuation, spacing and what cannot be seen set aside."""
     if not text.isascii():
@@ -281,13 +298,13 @@ def _matrix(row: Integers, column: Integers, shape: tuple[int, int]) -> Any:
     return sparse.csr_matrix((np.ones(len(row), np.int32), (row, column)), shape=shape)
 
 
-def _chunks(rows: Sequence[Example | Passage]) -> Iterator[list[Example | Passage]]:
-    """Rows of about CHUNK characters together."""
-    chunk: list[Example | Passage] = []
+def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Texts of about CHUNK characters together."""
+    chunk: list[str] = []
     size = 0
-    for row in rows:
-        chunk.append(row)
-        size += len(_text(row)) + GRAM
+    for text in texts:
+        chunk.append(text)
+        size += len(text) + GRAM
         if size >= CHUNK:
             yield chunk
             chunk, size = [], 0

@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from harness.errors import RungUnavailableError
 from harness.models.embedder import Embedder
 from harness.slot import Slot
 from harness.task import Materials, Question
 
-__all__ = ["Baseline", "LinearClassifier", "Majority", "NearestAnswer"]
+__all__ = ["Baseline", "LinearClassifier", "Majority", "NearestAnswer", "linear_model"]
 
 
 class Baseline(Slot, ABC):
@@ -93,10 +93,15 @@ class LinearClassifier(_Embedding):
         targets = [e.target for e in materials.train]
         if len(set(targets)) == 1:
             return targets[:1] * len(questions)
-        from sklearn.linear_model import LogisticRegression
-
-        # Unit vectors of 384 numbers: weaker regularization than sklearn's default of C=1.
-        model = LogisticRegression(C=20.0, max_iter=1000)
+        model = linear_model()
         model.fit(embedder.encode([e.input for e in materials.train]), targets)
         given: list[str] = model.predict(embedder.encode([q.input for q in questions])).tolist()
         return given
+
+
+def linear_model() -> Any:
+    """Logistic regression for sentence embeddings, unfitted."""
+    from sklearn.linear_model import LogisticRegression
+
+    # Unit vectors of 384 numbers: weaker regularization than sklearn's default of C=1.
+    return LogisticRegression(C=20.0, max_iter=1000)

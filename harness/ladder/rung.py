@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from harness.constraint import Constraint
 from harness.errors import ConfigError, RungUnavailableError
+from harness.files import TRANSFORM, write_whole
 from harness.ladder.baselines import Baseline
 from harness.ladder.prompt import render
 from harness.ladder.retrieval import Index, Retriever, in_order
@@ -19,6 +21,7 @@ from harness.models.embedder import Embedder
 from harness.models.engine import Engine, Message
 from harness.slot import Slot
 from harness.task import Example, Materials, Passage, Prediction, Question
+from harness.tuning.example_losses import name_losses
 from harness.tuning.method import Method, Pair, Report
 from harness.values import Instance, settings
 
@@ -112,6 +115,7 @@ class Rung:
         """
         self.check(materials)
         if self.transform:
+            _keep(self.transform.record(materials, seed), folder)
             materials = self.transform.apply(materials, seed)
         index = self.retrieval.index(materials.corpus, embedder) if self.retrieval else None
         predictor = Predictor(self, materials, engine, embedder, seed, index, constraint)
@@ -123,7 +127,15 @@ class Rung:
             )
         train, dev = predictor.pairs(materials.train), predictor.pairs(materials.dev)
         tuned = self.tuning.fit(engine, train, dev, seed, folder)
+        name_losses(folder, materials.train)
         return replace(predictor, engine=tuned.engine, training=tuned.report)
+
+
+def _keep(transformed: dict[str, Any], folder: Path) -> None:
+    """Write down what a transform did, if it tells."""
+    if transformed:
+        text = json.dumps(transformed, ensure_ascii=False, indent=1)
+        write_whole(folder / TRANSFORM, text)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import Any
 from filelock import FileLock
 
 from harness.errors import ResultsError
+from harness.record.manifest import spoiled
 
 __all__ = ["Judged", "configuration", "judged", "ledger_path", "read", "record"]
 
@@ -50,9 +51,10 @@ def ledger_path(task_folder: Path, fingerprint: str) -> Path:
 def record(task_folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write down that a finished run's configuration was judged, if that is not there yet.
 
-    Controls are not counted: nobody would choose one. Raises ResultsError for a broken ledger.
+    Controls and planted errors are not counted: nobody would choose one. Raises ResultsError for a
+    broken ledger.
     """
-    if manifest["control"] is not None:
+    if manifest["control"] is not None or spoiled(manifest):
         return
     path = ledger_path(task_folder, manifest["fingerprints"]["eval"])
     line = Judged(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["upgraded"]
+__all__ = ["altered", "spoiled", "upgraded"]
 
 OLDER: dict[str, Any] = {
     "control": None, "dev": None, "dev_free": None, "template": None, "decoding": "free",
@@ -57,3 +57,19 @@ def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
         said = {"judges": kind in JUDGES, "shows": SHOWS.get(kind, kind)}
         told["control"] = {**said, **told["control"]}
     return told
+
+
+def altered(manifest: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """How `+experiment=data_quality` changed the train of a run: `planted` (a share), `without`
+    (which audit's suspects), `dropped`; None for a run on train as it is."""
+    rung = manifest["identity"]["rung"]
+    transform = rung.get("transform") if isinstance(rung, Mapping) else None
+    if manifest["control"] is not None or not isinstance(transform, Mapping):
+        return None
+    return transform if transform.get("_target_") == "data_quality" else None
+
+
+def spoiled(manifest: Mapping[str, Any]) -> bool:
+    """Whether a run learned from errors that were planted: nobody would choose one."""
+    changed = altered(manifest)
+    return changed is not None and changed["planted"] > 0

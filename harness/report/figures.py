@@ -12,7 +12,7 @@ from harness.report.formatting import footnote
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ladder_chart", "save", "training_chart"]
+__all__ = ["INK", "TUNED", "UNTUNED", "WIDTH", "ladder_chart", "save", "training_chart"]
 
 LOSSES = {"loss": "train", "dev_loss": "dev"}
 INK, TUNED, UNTUNED = "#22313f", "#c8553d", "#3d7ea6"

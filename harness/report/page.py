@@ -13,6 +13,7 @@ from harness.analysis.findings import Findings
 from harness.analysis.runs import RunResult
 from harness.report import diagnosis
 from harness.report.control_sentences import sentence
+from harness.report.data_quality_figure import noise_chart
 from harness.report.diagnosis_figure import diagnosis_chart
 from harness.report.figures import ladder_chart, training_chart
 from harness.report.formatting import footnote, percent
@@ -92,6 +93,9 @@ def _diagnosed(found: Findings) -> dict[str, Any]:
         "cases": diagnosis.examples(found),
         "cases_file": found.path("diagnosis", "jsonl").name,
         "hint": diagnosis.hint(found),
+        "noise": _svg(noise_chart(told, found.primary))
+        if (told := found.data_quality).cells
+        else "",
     }
 
 

@@ -11,6 +11,7 @@ from harness.evidence.statistics import Interval
 from harness.report import diagnosis
 from harness.report.control_sentences import sentence
 from harness.report.cost_tables import costs
+from harness.report.data_quality import data_quality
 from harness.report.formatting import Table, footnote, percent, seeds, with_interval
 from harness.report.knowledge_update import tables as update_tables
 from harness.report.probe_tables import broken, calibrated, consistent
@@ -43,6 +44,7 @@ def sections(found: Findings) -> dict[str, list[Table]]:
         "facts": update_tables(found),
         "cost": costs(found.costs),
         "badges": _badges(found),
+        "data": data_quality(found),  # last: it quotes at length, and descriptions are cut
     }
 
 

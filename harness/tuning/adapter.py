@@ -17,6 +17,7 @@ from harness.errors import TrainingError
 from harness.models.local.engine import LocalEngine, dtype_of
 from harness.models.weights import digest
 from harness.tuning import flat_batches
+from harness.tuning.example_losses import keep_losses
 from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
 from harness.tuning.method import Curve, Method, Pair, Report, Tuned, keep, kept
 from harness.tuning.trainer import Training, train_weights
@@ -49,7 +50,8 @@ class Adapter(Method):
     ) -> Tuned:
         """Train, or take up what an earlier run has finished; answer with the result.
 
-        `folder` gets `adapter/` (safetensors) and `training.json`, and `checkpoints/` on the way.
+        `folder` gets `adapter/` (safetensors), `example_losses.jsonl` and `training.json`, and
+        `checkpoints/` on the way.
         Raises TrainingError if the adapter changes nothing.
         """
         report = kept(folder)
@@ -93,6 +95,7 @@ class Adapter(Method):
                 folder=folder / "checkpoints",
                 autocast=autocast,
             )
+        keep_losses(folder, curve.losses, (len(e.completion) for e in examples))
         adapted.save_pretrained(folder / "adapter", safe_serialization=True)
         effect = _effect(adapted, dev_examples[:EFFECT_PROMPTS])
         return _report(adapted, folder / "adapter", examples, zero_step, effect, curve)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,9 @@ class Curve:
     seconds: float
     tokens: int
     """Tokens of all examples seen, each with its whole prompt."""
+    losses: list[list[float]] = field(default_factory=list)
+    """Of each example its loss in each epoch, per completion token; kept in a file of their own
+    (`tuning/example_losses.py`), and empty where training was finished earlier."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,7 @@ class Report:
         """The report without the points of its curve, and the curve's figures beside it."""
         record = asdict(self)
         curve: dict[str, Any] = record.pop("curve") or {}
-        curve.pop("points", None)
-        return record | curve
+        return record | {k: v for k, v in curve.items() if k not in ("points", "losses")}
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ class Method(Slot, ABC):
         """Train, or take up what an earlier run has finished.
 
         `engine` is one whose capabilities say that it is tunable. `folder` keeps the weights, the
-        report, and checkpoints on the way. Raises TrainingError if training changes nothing.
+        report, what examples lost (`example_losses.jsonl`, if the method knows) and checkpoints on
+        the way. Raises TrainingError if training changes nothing.
         """
 
 
@@ -118,4 +121,7 @@ def kept(folder: Path) -> Report | None:
 
 def keep(folder: Path, report: Report) -> None:
     """Write down that training is finished."""
-    write_whole(folder / REPORT, json.dumps(asdict(report), indent=1))
+    record = asdict(report)
+    if report.curve:
+        del record["curve"]["losses"]
+    write_whole(folder / REPORT, json.dumps(record, indent=1))

@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -27,12 +27,13 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from harness.progress import Progress
 from harness.tuning.flat_batches import IGNORED, Encoded
-from harness.tuning.loss import cross_entropy
+from harness.tuning.loss import cross_entropies, cross_entropy
 from harness.tuning.method import Curve
 from harness.values import AtLeastOne, NotNegative, Positive, Share, settings
 
 __all__ = ["Training", "train_weights"]
 
+C = TypeVar("C")
 
 Schedule = Literal[
     "linear", "cosine", "cosine_with_restarts", "polynomial", "constant",
@@ -104,13 +105,15 @@ class _CompletionTrainer(Trainer):  # type: ignore[misc]
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         logits, labels = self._completion_logits(model, inputs)
-        loss = cross_entropy(logits, labels)
+        loss, each = cross_entropies(logits, labels)
+        _among(self.callback_handler.callbacks, _ExampleLosses).add(inputs["examples"], each)
         return loss / (num_items_in_batch or len(labels))
 
     def _completion_logits(self, model: Any, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Logits [rows, vocabulary] only where the loss is, and the labels [rows]."""
         inputs = dict(inputs)
         labels: Tensor = inputs.pop("labels")
+        del inputs["examples"]
         # The Trainer's own autocast would turn all logits to float32.
         with torch.autocast(labels.device.type, torch.bfloat16, enabled=self.autocast):
             if "layout" in inputs:
@@ -187,6 +190,23 @@ class _Clock(TrainerCallback, ExportableState):  # type: ignore[misc]
         return {"args": {}, "attributes": {"before": self.seconds}}
 
 
+class _ExampleLosses(TrainerCallback, ExportableState):  # type: ignore[misc]
+    """The loss of each example in each epoch, across interruptions."""
+
+    def __init__(self, examples: int) -> None:
+        self.losses: list[list[float]] = [[] for _ in range(examples)]
+
+    def add(self, examples: Tensor, each: Tensor) -> None:
+        """`examples` as `_batch` gives them; `each` is the loss of every token that bears loss."""
+        places, tokens = examples.T.tolist()
+        means = torch.stack([part.mean() for part in each.split(tokens)]).tolist()
+        for place, mean in zip(places, means, strict=True):
+            self.losses[place].append(mean)
+
+    def state(self) -> dict[str, Any]:
+        return {"args": {"examples": len(self.losses)}, "attributes": {"losses": self.losses}}
+
+
 class _LastEvaluation(TrainerCallback):  # type: ignore[misc]
     """Evaluates dev behind the last step too, wherever the others fall: it may be the best."""
 
@@ -240,10 +260,11 @@ def train_weights(
             args=_arguments(training, len(examples), seed, folder, model),
             train_dataset=_Rows(examples),
             eval_dataset=_Rows(dev),
-            data_collator=lambda rows: collate([row["example"] for row in rows]),
+            data_collator=lambda rows: _batch(rows, collate),
             callbacks=[
                 EarlyStoppingCallback(training.patience),
                 _Clock(),
+                _ExampleLosses(len(examples)),
                 _LastEvaluation(),
                 _Report(progress),
             ],
@@ -259,9 +280,15 @@ def train_weights(
         points=_points(state.log_history),
         steps=state.global_step,
         best_step=int(best.rsplit("-", 1)[1]) if best else state.global_step,
-        seconds=next(c.seconds for c in callbacks if isinstance(c, _Clock)),
+        seconds=_among(callbacks, _Clock).seconds,
         tokens=round(tokens * (state.epoch or 0.0)),
+        losses=_among(callbacks, _ExampleLosses).losses,
     )
+
+
+def _among(callbacks: Sequence[TrainerCallback], kind: type[C]) -> C:
+    """The callback of a kind: a resumed Trainer has put others in the place of those it got."""
+    return next(callback for callback in callbacks if isinstance(callback, kind))
 
 
 def _last_checkpoint(folder: Path) -> str | None:
@@ -332,7 +359,17 @@ class _Rows(torch.utils.data.Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         example = self.examples[index]
-        return {"example": example, "input_ids": example.prompt + example.completion}
+        ids = example.prompt + example.completion
+        return {"example": example, "place": index, "input_ids": ids}
+
+
+def _batch(
+    rows: Sequence[dict[str, Any]], collate: Callable[[Sequence[Encoded]], dict[str, Any]]
+) -> dict[str, Any]:
+    """A batch, and as `examples` [sequences, 2] the place of each and its tokens that bear loss."""
+    examples = [row["example"] for row in rows]
+    told = [[row["place"], len(row["example"].completion)] for row in rows]
+    return collate(examples) | {"examples": torch.tensor(told)}
 
 
 def _points(log: Sequence[dict[str, float]]) -> list[dict[str, float]]:

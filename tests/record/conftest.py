@@ -104,12 +104,13 @@ def complete_run(
     eval_set: str = "eval",
     reads: Collection[str] | None = None,
     train: str = "train",
+    transform: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> RunFolder:
     """A complete run below `root`; `more` adds metrics, keyword arguments change the manifest.
 
     `reads` are the parts of the task that determine it (None: all of them); `train` stands for the
-    content of train.
+    content of train; `transform` says how it was altered.
     """
     about = MANIFEST | {"rung": rung, "n": len(answers)} | changes
     splits = {s: sha256(s) for s in ("dev", "corpus", "prompt")}
@@ -124,6 +125,8 @@ def complete_run(
         "decoding": about["decoding"],
         "seed": about["seed"],
     }
+    if transform:
+        about["identity"]["rung"]["transform"] = {"_target_": "data_quality", **transform}
     folder = RunFolder.of(root, about["task"], rung, about["identity"])
     about["run"] = folder.path.relative_to(root).as_posix()
     folder.start(f"rung: {{name: {rung}}}\n", force=True)
@@ -146,8 +149,9 @@ def judge(root: Path, *rungs: str) -> list[RunFolder]:
 
 
 def set_by(variant: str) -> str:
-    """What overrides say of a rung: decoding is none of its settings."""
-    return " ".join(word for word in variant.split() if not word.startswith("decoding="))
+    """What overrides say of a rung's own settings: neither decoding nor how train was altered."""
+    others = ("decoding=", "rung.transform.")
+    return " ".join(word for word in variant.split() if not word.startswith(others))
 
 
 def measures(text: str) -> dict[str, float]:

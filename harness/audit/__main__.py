@@ -1,0 +1,54 @@
+"""`python -m harness.audit +task=NAME`: is the data good, before anything is trained?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from harness.audit.report import audit
+from harness.audit.words import lines
+from harness.configuration.compose import compose
+from harness.errors import HarnessError
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Audit train and dev of one task; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.audit",
+        description="Look for contradictions, copies, drift, imbalance, cut off targets and "
+        "doubtful labels in train and dev. The targets of eval are never looked at.",
+    )
+    parser.add_argument("words", nargs="+", help="as for harness: +task=NAME, task.source=FOLDER")
+    parser.add_argument("--config-dir", help="a folder of YAML of your own")
+    parser.add_argument(
+        "--quick", action="store_true", help="ask no classifier: nothing is embedded"
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--full", action="store_true", help="print everything that was found")
+    how.add_argument("--json", action="store_true", help="print it as JSON")
+    options = parser.parse_intermixed_args(arguments)
+    try:
+        folders = [options.config_dir] if options.config_dir else []
+        (spec,) = compose(options.words, config_dirs=folders, sweep=False)
+        task = spec.build("task")
+        found = audit(
+            task.materials,
+            spec.build("isolation").near_duplicate,
+            embedder=None if options.quick else spec.build("embedder"),
+            trained=(spec.results / task.name, task.fingerprints()["train"]),
+        )
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps({"task": task.name} | found.record(), indent=1, ensure_ascii=False))
+    else:
+        print("\n".join(lines(task.name, found, everything=options.full)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Doubtful labels: what classifiers that never saw an example think of its target.
+
+Linear classifiers on sentence embeddings, the same as the control of that name, give each example
+out-of-fold probabilities; cleanlab's Datalab finds the labels that contradict them (confident
+learning, Northcutt et al. 2021, arXiv:1911.00068). Of JSON answers each field whose values repeat
+is judged for itself. Whole groups are left out together, so that no example is judged by another
+of its scenario.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.audit.columns import classes
+from harness.ladder.baselines import linear_model
+from harness.ladder.transform import Suspects
+from harness.models.embedder import Embedder, Vectors
+from harness.task import Materials
+
+__all__ = ["label_suspects", "out_of_fold"]
+
+FOLDS = 5
+AGREED = 0.5
+"""Share of the fields that could be judged in which an example must be flagged."""
+
+Probabilities = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What Datalab says of one column, by id."""
+
+    doubt: Mapping[str, float]
+    """One minus the quality of the label, from 0 to 1."""
+    flagged: frozenset[str]
+
+
+def label_suspects(materials: Materials, embedder: Embedder) -> Suspects | None:
+    """Doubt about each example of train, from 0 to 1: of a JSON answer the mean over its fields.
+
+    None if no column of the targets can be classified, or there are too few groups.
+    """
+    train = materials.train
+    columns = classes(materials)
+    if not columns or len({example.group for example in train}) < FOLDS:
+        return None
+    vectors = embedder.encode([example.input for example in train])
+    judged = []
+    for column in columns.values():
+        rows = [i for i, example in enumerate(train) if example.id in column]
+        ids = [train[i].id for i in rows]
+        groups = [train[i].group for i in rows]
+        judged.append(_judged(ids, [column[i] for i in ids], vectors[rows], groups))
+    ids = [example.id for example in train]
+    doubt = {i: fmean(seen) for i in ids if (seen := [j.doubt[i] for j in judged if i in j.doubt])}
+    flagged = [
+        i
+        for i in doubt
+        if sum(i in j.flagged for j in judged) >= AGREED * sum(i in j.doubt for j in judged)
+    ]
+    return Suspects(doubt, flagged)
+
+
+def out_of_fold(
+    vectors: Vectors, values: Sequence[str], groups: Sequence[str]
+) -> tuple[Probabilities, list[str]]:
+    """Probabilities [examples, values] by models that did not see the example's group, and the
+    values in the order of the columns. Rows of values that such a model did not know are NaN."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    known, codes = np.unique(np.asarray(values), return_inverse=True)
+    probabilities = np.zeros((len(values), len(known)))
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    with warnings.catch_warnings():
+        # A value of fewer examples than folds is nothing to be told: its rows are NaN.
+        warnings.filterwarnings("ignore", "The least populated class")
+        splits = list(folds.split(vectors, codes, groups))
+    for fitted, asked in splits:
+        there = np.unique(codes[fitted])
+        if len(there) < 2:
+            probabilities[asked] = np.nan
+            continue
+        model = linear_model().fit(vectors[fitted], codes[fitted])
+        probabilities[np.ix_(asked, model.classes_)] = model.predict_proba(vectors[asked])
+        probabilities[asked[~np.isin(codes[asked], there)]] = np.nan
+    return probabilities, known.tolist()
+
+
+def _judged(
+    ids: Sequence[str], values: Sequence[str], vectors: Vectors, groups: Sequence[str]
+) -> _Judged:
+    """One column, as far as it can be judged."""
+    if len(set(groups)) < FOLDS:
+        return _Judged({}, frozenset())
+    probabilities, known = out_of_fold(vectors, values, groups)
+    rows = np.flatnonzero(~np.isnan(probabilities[:, 0]))
+    given = np.array([known.index(values[i]) for i in rows])
+    there, codes = np.unique(given, return_inverse=True)
+    if len(there) < 2:
+        return _Judged({}, frozenset())
+    kept = probabilities[np.ix_(rows, there)]
+    found = _issues(codes, kept / kept.sum(1, keepdims=True))
+    named = [ids[i] for i in rows]
+    wrong = {i for i, flag in zip(named, found["is_label_issue"], strict=True) if flag}
+    doubt = dict(zip(named, (1.0 - found["label_score"]).tolist(), strict=True))
+    return _Judged(doubt, frozenset(wrong))
+
+
+def _issues(codes: npt.NDArray[np.intp], probabilities: Probabilities) -> Any:
+    """Datalab's table: `is_label_issue` and `label_score` of each example."""
+    from cleanlab import Datalab
+
+    lab = Datalab({"label": codes.tolist()}, label_name="label", verbosity=0)
+    alone = {"find_label_issues_kwargs": {"n_jobs": 1}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # cleanlab's own use of pandas, nothing of the data's
+        lab.find_issues(
+            pred_probs=probabilities, issue_types={"label": {"clean_learning_kwargs": alone}}
+        )
+    return lab.get_issues("label")

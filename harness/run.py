@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from harness.record.declaration import declaration_path, declare
 from harness.record.results import RunFolder
 from harness.task import Task
 from harness.trials import Trial, best, take_over, try_all
+from harness.tuning.method import keep
+from harness.tuning.trainings import Trainings
 
 __all__ = ["Shared", "run"]
 
@@ -34,11 +37,13 @@ CLOCK = "clock.json"
 """Seconds spent so far; gone when a run is finished."""
 TRIALS = "trials"
 """Folder beside the rungs' folders: what candidates did on dev, shared by the seeds of a rung."""
+TRAINED = "trained"
+"""Another: what was trained, shared by rungs that train alike."""
 
 
 class Shared:
     """What the jobs of one sweep share: each task is certified once, and what several jobs use (a
-    control, a rung without a seed, trials) is made again once."""
+    control, a rung without a seed, trials, a training) is made again once."""
 
     def __init__(self) -> None:
         self._certified: dict[tuple[Isolation, int], tuple[Task, Certificate]] = {}
@@ -81,10 +86,14 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
     folder.start(job.config, force=force)
     folder.keep_eval(fingerprints["eval"], task.eval)
     with Monitor() as monitor, Clock(folder.path / CLOCK) as clock:
-        conditions = _conditions(job, task)
+        again = partial(shared.make_again, job)
+        trained = Trainings(folder.path.parents[1] / TRAINED, determining["model"], again)
+        conditions = _conditions(job, task, trained)
         chosen, trials = _choose(job, shared, conditions, determining, folder)
         with clock.phase("fit"):
             predictor = conditions.fit(job.candidates[chosen].rung, job.seed, folder.path)
+        if predictor.training:
+            keep(folder.path, predictor.training)
         dev = _dev(job, conditions, predictor, folder)
         predictions = conditions.answer(predictor, task.questions, folder)
     clock.forget()
@@ -134,7 +143,7 @@ def _check(job: Job) -> None:
     scoring.check(job.task)
 
 
-def _conditions(job: Job, task: Task) -> Conditions:
+def _conditions(job: Job, task: Task, trainings: Trainings) -> Conditions:
     """Raises TaskError for a target that the constraint would not let a model write."""
     m, constraint = task.materials, job.constraint
     if job.decoding == "constrained" and m.answer.constraint is None:
@@ -147,7 +156,8 @@ def _conditions(job: Job, task: Task) -> Conditions:
     if raised:
         say_once(f"{task.name}: {raised}")
     task = replace(task, materials=replace(m, max_new_tokens=tokens))
-    return Conditions(task, m.dev[: job.dev_questions], engine, job.embedder, constraint)
+    dev = m.dev[: job.dev_questions]
+    return Conditions(task, dev, engine, job.embedder, constraint, trainings)
 
 
 def _choose(
@@ -233,6 +243,9 @@ def _manifest(
         "labelled": predictor.rung.labelled(task.materials),
         "lowered": list(predictor.lowered),
         "training": training.record() if training else None,
+        "trained": predictor.trained.relative_to(job.root).as_posix()
+        if predictor.trained
+        else None,
         "index": {"seconds": index.seconds, "megabytes": index.megabytes} if index else None,
         "versions": provenance.versions(),
         "git": provenance.git_commit(),

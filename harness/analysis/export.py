@@ -55,6 +55,7 @@ def record(found: Findings) -> dict[str, Any]:
             },
             "costs": _costs(found.costs),
             "break_even": [_payoff(payoff) for payoff in found.costs.payoffs],
+            "ablation": asdict(found.ablation) if found.ablation else None,
             "ledger": {"configurations": found.judged, "optimism": found.optimism},
         }
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.ablation import Ablation, ablation
 from harness.analysis.checks import checks
 from harness.analysis.control_comparisons import ControlComparison, compare_controls
 from harness.analysis.declared_contrasts import Plan, contrasts, plan
@@ -43,6 +44,8 @@ class Findings:
     checks: Mapping[str, Sequence[Badge]]
     """The badges of each rung, by its key."""
     costs: Costs
+    ablation: Ablation | None
+    """What each slot adds; None if the rungs do not cross at least two of them."""
     judged: int
     """How many configurations this eval set has judged; 0 if no ledger was kept."""
 
@@ -109,6 +112,7 @@ def findings(ladder: Ladder) -> Findings:
         contrasts=found,
         checks=checks(rungs, controls),
         costs=costs(rungs, found, ladder.prices),
+        ablation=ablation(rungs),
         judged=_judged(ladder),
     )
 

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harness.analysis.declared_contrasts import changes
 from harness.analysis.findings import Findings
 from harness.analysis.runs import RunResult
+from harness.report.ablation_figure import waterfall_chart
 from harness.report.control_sentences import sentence
 from harness.report.figures import ladder_chart, training_chart
 from harness.report.formatting import footnote, percent
@@ -68,6 +69,7 @@ def _pictures(found: Findings) -> dict[str, Any]:
     tuned = [rung for rung in found.rungs if rung.tuned]
     return {
         "chart": _svg(ladder_chart(found.rungs)) if found.rungs else "",
+        "waterfall": _svg(waterfall_chart(found)) if found.ablation and found.ablation.gain else "",
         "curves": [_svg(training_chart(rung)) for rung in tuned],
     }
 

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from harness.analysis.findings import Findings
 from harness.analysis.rungs import RungResult
 from harness.evidence.statistics import Interval
+from harness.report.ablation import ablation_tables
 from harness.report.control_sentences import sentence
 from harness.report.cost_tables import costs
 from harness.report.formatting import Table, footnote, percent, seeds, with_interval
@@ -31,6 +32,7 @@ def sections(found: Findings) -> dict[str, list[Table]]:
         "ladder": [*scores(found), *_seeds(everything), *_answers(found.rungs)],
         "contrasts": contrasts(found),
         "slices": slices(found),
+        "ablation": ablation_tables(found),
         "controls": [*_controls(found), *_decodings(found.rungs)],
         "effort": _trials(found.rungs),
         "cost": costs(found.costs),

@@ -188,7 +188,7 @@ def test_examples_that_are_shown_only_when_answering_need_no_training_of_their_o
     assert len(trained) == 1
     longer = zip(shown.predictions(), plain.predictions(), strict=True)
     assert all(s.prompt_tokens > p.prompt_tokens for s, p in longer)
-    run(job(replace(LORA, name="few_shot_lora", shots=fixed(2))))
+    run(job(replace(LORA, name="taught_with_shots", shots=fixed(2))))
     assert len(trained) == 2, "prompts with examples are other lessons"
     run(job(replace(LORA, name="rag_lora", retrieval=Retrieval(1))))
     assert len(trained) == 3, "and so are prompts with passages"

@@ -19,6 +19,8 @@ from harness.models.engine import Engine
 from harness.progress import Progress, say_once
 from harness.record.results import PREDICTIONS, RunFolder
 from harness.task import Example, Prediction, Question, Task
+from harness.tuning.example_losses import name_losses
+from harness.tuning.trainings import Trainings
 
 __all__ = ["DEV", "DEV_FREE", "Conditions", "OnDev"]
 
@@ -54,20 +56,33 @@ class Conditions:
     embedder: Embedder
     constraint: Constraint | None
     """None decodes freely."""
+    trainings: Trainings
+    """Where weights are kept."""
 
     def fit(self, rung: Rung, seed: int, folder: Path) -> Predictor:
-        """A rung that is ready to answer; `folder` keeps what training leaves.
+        """A rung that is ready to answer in `folder`.
 
         It shows no more than there is, and than fits into the model's context with every question
-        that it is asked.
+        that it is asked. Rungs that train alike share what is trained; what an earlier version of
+        harness left of its training in `folder` is taken up there.
         """
         m = self.task.materials
-        rest = (m, self.engine, self.embedder, seed, folder)
+        rest = (m, self.engine, self.embedder, seed)
         parts = [self.task.questions, _questions(m.dev), _questions(m.train if rung.tuning else ())]
-        rung, lowered = fitting(rung, m, lambda r: replace(r, tuning=None).fit(*rest), parts)
+        rung, lowered = fitting(rung, m, lambda r: replace(r, tuning=None).prepare(*rest), parts)
         for line in lowered:
             say_once(f"{self.task.name} / {rung.name}: {line}")
-        return replace(rung.fit(*rest, self.constraint), lowered=lowered)
+        predictor = replace(rung.prepare(*rest, self.constraint), lowered=lowered)
+        rung.keep_transform(m, seed, folder)
+        if rung.tuning is None:
+            return predictor
+        train, dev = predictor.lessons()
+        if any((folder / name).exists() for name in ("adapter", "checkpoints")):
+            tuned = rung.tuning.fit(self.engine, train, dev, seed, folder)
+        else:
+            tuned = self.trainings.fit(rung.tuning, self.engine, train, dev, seed)
+        name_losses(tuned.folder, folder, predictor.materials.train)
+        return predictor.tuned(tuned)
 
     def answer(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from harness.record.declaration import declaration_path, declare
 from harness.record.results import RunFolder
 from harness.task import Task
 from harness.trials import Trial, best, take_over, try_all
+from harness.tuning.method import keep
+from harness.tuning.trainings import Trainings
 
 __all__ = ["Shared", "run"]
 
@@ -39,11 +42,13 @@ CLOCK = "clock.json"
 """Seconds spent so far; gone when a run is finished."""
 TRIALS = "trials"
 """Folder beside the rungs' folders: what candidates did on dev, shared by the seeds of a rung."""
+TRAINED = "trained"
+"""Another: what was trained, shared by rungs that train alike."""
 
 
 class Shared:
     """What the jobs of one sweep share: each task is certified once, and what several jobs use (a
-    control, a rung without a seed, trials) is made again once."""
+    control, a rung without a seed, trials, a training) is made again once."""
 
     def __init__(self) -> None:
         self._certified: dict[tuple[Isolation, int], tuple[Task, Certificate]] = {}
@@ -91,7 +96,7 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
         folder.keep_eval(fingerprints["eval"], task.eval)
         fitted = _finish(job, shared, task, certificate, determining, folder)
     if probes:
-        measure(probes, fitted or _fitted_again(job, task, folder))
+        measure(probes, fitted or _fitted_again(job, shared, task, folder))
     return folder
 
 
@@ -105,10 +110,12 @@ def _finish(
 ) -> FittedRun:
     """Fit, answer, score, and write down that the run is complete."""
     with Monitor() as monitor, Clock(folder.path / CLOCK) as clock:
-        conditions = _conditions(job, task)
+        conditions = _conditions(job, shared, task, folder)
         chosen, trials = _choose(job, shared, conditions, determining, folder)
         with clock.phase("fit"):
             predictor = conditions.fit(job.candidates[chosen].rung, job.seed, folder.path)
+        if predictor.training:
+            keep(folder.path, predictor.training)
         dev = _dev(job, conditions, predictor, folder)
         predictions = conditions.answer(predictor, task.questions, folder)
     clock.forget()
@@ -139,11 +146,11 @@ def _finish(
     return FittedRun(predictor, conditions, predictions, folder, job.seed)
 
 
-def _fitted_again(job: Job, task: Task, folder: RunFolder) -> FittedRun:
+def _fitted_again(job: Job, shared: Shared, task: Task, folder: RunFolder) -> FittedRun:
     """A finished run as it was when it answered: what training left is taken up."""
     silence_libraries()
     job = with_suspects(job, task, task.fingerprints())
-    conditions = _conditions(job, task)
+    conditions = _conditions(job, shared, task, folder)
     rung = job.candidates[folder.read("manifest.json")["chosen"]].rung
     predictor = conditions.fit(rung, job.seed, folder.path)
     return FittedRun(predictor, conditions, folder.predictions(), folder, job.seed)
@@ -168,7 +175,7 @@ def _check(job: Job) -> None:
     scoring.check(job.task)
 
 
-def _conditions(job: Job, task: Task) -> Conditions:
+def _conditions(job: Job, shared: Shared, task: Task, folder: RunFolder) -> Conditions:
     """Raises TaskError for a target that the constraint would not let a model write."""
     m, constraint = task.materials, job.constraint
     if job.decoding == "constrained" and m.answer.constraint is None:
@@ -181,7 +188,10 @@ def _conditions(job: Job, task: Task) -> Conditions:
     if raised:
         say_once(f"{task.name}: {raised}")
     task = replace(task, materials=replace(m, max_new_tokens=tokens))
-    return Conditions(task, m.dev[: job.dev_questions], engine, job.embedder, constraint)
+    dev = m.dev[: job.dev_questions]
+    again = partial(shared.make_again, job)
+    trainings = Trainings(folder.path.parents[1] / TRAINED, job.model.identity(), again)
+    return Conditions(task, dev, engine, job.embedder, constraint, trainings)
 
 
 def _choose(
@@ -270,6 +280,9 @@ def _manifest(
         "labelled": predictor.rung.labelled(task.materials),
         "lowered": list(predictor.lowered),
         "training": training.record() if training else None,
+        "trained": predictor.trained.relative_to(job.root).as_posix()
+        if predictor.trained
+        else None,
         "index": {"seconds": index.seconds, "megabytes": index.megabytes} if index else None,
         "versions": provenance.versions(),
         "git": provenance.git_commit(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.conditions import DEV, Conditions
-from harness.files import EXAMPLE_LOSSES, PART
+from harness.files import write_whole
 from harness.ladder.rung import Rung
 from harness.record.clock import Clock
 from harness.record.results import RunFolder
@@ -71,18 +70,10 @@ def best(trials: Sequence[Trial]) -> int:
 
 
 def take_over(trial: Path, run: Path) -> None:
-    """Copy what training left and the answers on dev from a trial to the run that it won."""
-    for name in ("training.json", "adapter", EXAMPLE_LOSSES, DEV):
-        source, target = trial / name, run / name
-        if not source.exists() or target.exists():
-            continue
-        scratch = target.with_name(target.name + PART)
-        if source.is_dir():
-            shutil.rmtree(scratch, ignore_errors=True)
-            shutil.copytree(source, scratch)
-        else:
-            shutil.copy(source, scratch)
-        scratch.replace(target)
+    """Copy the answers on dev from a trial to the run that it won."""
+    source, target = trial / DEV, run / DEV
+    if source.exists() and not target.exists():
+        write_whole(target, source.read_text(encoding="utf-8"))
 
 
 def _try(

@@ -162,7 +162,8 @@ def test_tuning_lowers_dev_loss_teaches_stopping_and_saves_the_long_prompt(
     assert losses[-1] < losses[0]
     assert training["effect"] > 0.1
     assert training["stop_rate"] > 0.9
-    assert (ladder["lora"].path / "adapter" / "adapter_model.safetensors").exists()
+    trained = ladder["lora"].path.parents[2] / ladder["lora"].read("manifest.json")["trained"]
+    assert (trained / "adapter" / "adapter_model.safetensors").exists()
     tokens = {rung: f.predictions()[0].prompt_tokens for rung, f in ladder.items()}
     assert tokens["lora"] < tokens["prompt"] / 3 < tokens["few_shot"]
 

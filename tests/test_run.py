@@ -131,7 +131,6 @@ def test_a_run_leaves_the_files_that_the_results_page_tells_of(job: MakeJob) -> 
     assert {p.name for p in plain.path.iterdir()} == documented - {
         "training.json",
         "example_losses.jsonl",
-        "adapter",
         "dev_free_predictions.jsonl",
     }
     for name, sha256 in folder.read("complete.json")["sha256"].items():
@@ -159,8 +158,14 @@ def test_a_tuned_run_tells_in_its_manifest_what_training_did(job: MakeJob) -> No
     training = folder.read("manifest.json")["training"]
     curve = folder.read("training.json")["curve"]
     assert training["best_step"] == curve["best_step"]
-    assert training["sha256"] == digest(folder.path / "adapter" / "adapter_model.safetensors")
-    assert not (folder.path / "checkpoints").exists()
+    trained = job().root / folder.read("manifest.json")["trained"]
+    assert sorted(path.name for path in trained.iterdir()) == [
+        "adapter",
+        "identity.json",
+        "training.json",
+    ]
+    assert training["sha256"] == digest(trained / "adapter" / "adapter_model.safetensors")
+    assert (trained / "training.json").read_text() == (folder.path / "training.json").read_text()
 
 
 def test_a_finished_run_is_not_run_again_unless_it_is_forced(
@@ -686,11 +691,11 @@ def test_the_first_seed_takes_over_the_adapter_and_the_answers_of_the_best_trial
     trained = trainings(monkeypatch)
     folder = run(job(**TRIED))
     tried = trial_folders(job().root)
-    assert trained == [one.path for one in tried]
+    assert len(trained) == len(set(trained)) == len(tried)
+    assert trained[1] == job().root / folder.read("manifest.json")["trained"]
     best = tried[1]
-    names = ("training.json", "adapter/adapter_model.safetensors", "dev_predictions.jsonl")
-    for name in names:
-        assert digest(folder.path / name) == digest(best.path / name)
+    name = "dev_predictions.jsonl"
+    assert digest(folder.path / name) == digest(best.path / name)
     assert best.path.relative_to(job().root).parts[:3] == ("tickets", "trials", "lora")
 
 
@@ -704,7 +709,7 @@ def test_trials_are_shared_by_the_seeds_of_a_rung(
     second = run(job(**TRIED, seed=1))
     tried = trial_folders(job().root)
     assert [(one.path / "trial.json").stat().st_mtime_ns for one in tried] == marks
-    assert trained == [second.path]
+    assert trained == [job().root / second.read("manifest.json")["trained"]]
     assert second.read("training.json")["sha256"] != first.read("training.json")["sha256"]
     assert unclocked(second) == unclocked(first)
     assert second.read("manifest.json")["chosen"] == first.read("manifest.json")["chosen"]

@@ -37,17 +37,20 @@ def test_the_best_value_is_chosen_then_fewer_tokens_then_what_comes_first(
     assert best(trials(*results)) == chosen
 
 
-def test_what_a_trial_left_is_taken_over_whole_and_nothing_is_overwritten(tmp_path: Path) -> None:
+def test_a_trials_answers_on_dev_are_taken_over_and_nothing_is_overwritten(
+    tmp_path: Path,
+) -> None:
     trial, run = tmp_path / "trial", tmp_path / "run"
-    (trial / "adapter").mkdir(parents=True)
-    run.mkdir()
-    (trial / "adapter" / "weights").write_text("w")
-    (trial / "dev_predictions.jsonl").write_text("answers\n")
-    (run / "dev_predictions.jsonl").write_text("an earlier answer\n")
+    for folder in (trial, run):
+        folder.mkdir()
     take_over(trial, run)
-    assert (run / "adapter" / "weights").read_text() == "w"
-    assert (run / "dev_predictions.jsonl").read_text() == "an earlier answer\n"
-    assert sorted(path.name for path in run.iterdir()) == ["adapter", "dev_predictions.jsonl"]
+    assert list(run.iterdir()) == []
+    (trial / "dev_predictions.jsonl").write_text("answers\n")
+    take_over(trial, run)
+    (trial / "dev_predictions.jsonl").write_text("later answers\n")
+    take_over(trial, run)
+    assert [path.name for path in run.iterdir()] == ["dev_predictions.jsonl"]
+    assert (run / "dev_predictions.jsonl").read_text() == "answers\n"
 
 
 def test_a_trial_is_read_back_as_it_was_recorded() -> None:

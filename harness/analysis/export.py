@@ -60,6 +60,7 @@ def record(found: Findings) -> dict[str, Any]:
             "costs": _costs(found.costs),
             "break_even": [_payoff(payoff) for payoff in found.costs.payoffs],
             "data_quality": _data_quality(found.data_quality),
+            "ablation": asdict(found.ablation) if found.ablation else None,
             "ledger": {"configurations": found.judged, "optimism": found.optimism},
             "knowledge_update": asdict(update) if (update := found.knowledge_update) else None,
             **probed(found),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.ablation import Ablation, ablation
 from harness.analysis.calibration import Calibration, calibration
 from harness.analysis.checks import checks
 from harness.analysis.consistency import Consistency, consistency
@@ -64,6 +65,8 @@ class Findings:
     """Between seeds, and under changes that leave targets alone."""
     calibration: Sequence[Calibration]
     """Of labels and enums, of the rungs that were probed."""
+    ablation: Ablation | None
+    """What each slot adds; None if the rungs do not cross at least two of them."""
     judged: int
     """How many configurations this eval set has judged; 0 if no ledger was kept."""
     knowledge_update: KnowledgeUpdate | None
@@ -143,6 +146,7 @@ def findings(ladder: Ladder) -> Findings:
         gates=gated,
         consistency=consistency(rungs),
         calibration=calibration(rungs, ladder.questions),
+        ablation=ablation(rungs),
         judged=_judged(ladder),
         knowledge_update=knowledge_update(rungs, priced),
         data_quality=data_quality(rungs, everything),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["JobSpec", "key_of"]
 
 UNTOLD = {
+    "experiment",
     "rung",
     "task",
     "model",

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from harness.constraint import Constraint
 from harness.errors import ConfigError, RungUnavailableError
@@ -21,8 +21,7 @@ from harness.models.embedder import Embedder
 from harness.models.engine import Engine, Message
 from harness.slot import Slot
 from harness.task import Example, Materials, Passage, Prediction, Question
-from harness.tuning.example_losses import name_losses
-from harness.tuning.method import Method, Pair, Report
+from harness.tuning.method import Method, Pair, Report, Tuned
 from harness.values import Instance, settings
 
 __all__ = ["Predictor", "RenderedPrompt", "Rung"]
@@ -108,34 +107,42 @@ class Rung:
         folder: Path,
         constraint: Constraint | None = None,
     ) -> Predictor:
-        """Prepare to answer: index, train. `folder` keeps weights and training's checkpoints.
+        """Ready to answer. `folder` keeps weights and training's checkpoints.
 
         Sees train, dev and the corpus; eval is out of its reach. Raises RungUnavailableError if it
         tunes and the engine cannot be tuned.
         """
-        self.check(materials)
-        if self.transform:
-            _keep(self.transform.record(materials, seed), folder)
-            materials = self.transform.apply(materials, seed)
-        index = self.retrieval.index(materials.corpus, embedder) if self.retrieval else None
-        predictor = Predictor(self, materials, engine, embedder, seed, index, constraint)
+        predictor = self.prepare(materials, engine, embedder, seed, constraint)
+        self.keep_transform(materials, seed, folder)
         if self.tuning is None:
             return predictor
-        if not engine.capabilities.tunable:
+        return predictor.tuned(self.tuning.fit(engine, *predictor.lessons(), seed, folder))
+
+    def keep_transform(self, materials: Materials, seed: int, folder: Path) -> None:
+        """Write down what its transform does to the materials, if it tells."""
+        told = self.transform.record(materials, seed) if self.transform else {}
+        if told:
+            text = json.dumps(told, ensure_ascii=False, indent=1)
+            write_whole(folder / TRANSFORM, text)
+
+    def prepare(
+        self,
+        materials: Materials,
+        engine: Engine,
+        embedder: Embedder,
+        seed: int,
+        constraint: Constraint | None = None,
+    ) -> Predictor:
+        """All that comes before training. Raises what `fit` raises."""
+        self.check(materials)
+        if self.tuning and not engine.capabilities.tunable:
             raise RungUnavailableError(
                 f"it tunes weights, but those of {engine.name} are not here; choose a local model"
             )
-        train, dev = predictor.pairs(materials.train), predictor.pairs(materials.dev)
-        tuned = self.tuning.fit(engine, train, dev, seed, folder)
-        name_losses(folder, materials.train)
-        return replace(predictor, engine=tuned.engine, training=tuned.report)
-
-
-def _keep(transformed: dict[str, Any], folder: Path) -> None:
-    """Write down what a transform did, if it tells."""
-    if transformed:
-        text = json.dumps(transformed, ensure_ascii=False, indent=1)
-        write_whole(folder / TRANSFORM, text)
+        if self.transform:
+            materials = self.transform.apply(materials, seed)
+        index = self.retrieval.index(materials.corpus, embedder) if self.retrieval else None
+        return Predictor(self, materials, engine, embedder, seed, index, constraint)
 
 
 @dataclass(frozen=True)
@@ -150,8 +157,14 @@ class Predictor:
     index: Index | None
     constraint: Constraint | None = None
     training: Report | None = None
+    trained: Path | None = None
+    """Where the weights are kept that training left."""
     lowered: Sequence[str] = ()
     """What it shows less of than it was configured to, and why: sentences."""
+
+    def tuned(self, tuned: Tuned) -> Predictor:
+        """The same with what training made of the model."""
+        return replace(self, engine=tuned.engine, training=tuned.report, trained=tuned.folder)
 
     def render(self, questions: Sequence[Question]) -> list[RenderedPrompt]:
         """How each question is put to the model."""
@@ -187,8 +200,15 @@ class Predictor:
         shown = in_order(self.materials.corpus, self.index.illustrate(list(shots.values())))
         return dict(zip(shots, shown, strict=True))
 
+    def lessons(self) -> tuple[list[Pair], list[Pair]]:
+        """Training conversations of train and of dev."""
+        shots = self.rung.shots
+        if shots and not shots.in_training:
+            return replace(self, rung=replace(self.rung, shots=None)).lessons()
+        return self.pairs(self.materials.train), self.pairs(self.materials.dev)
+
     def pairs(self, examples: Sequence[Example]) -> list[Pair]:
-        """Training conversations: the very messages that it asks with, and the targets."""
+        """The very messages that it asks with, and the targets."""
         rendered = self.render([e.question for e in examples])
         return [(r.messages, e.target) for r, e in zip(rendered, examples, strict=True)]
 

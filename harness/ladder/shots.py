@@ -43,6 +43,9 @@ class Shots(Slot):
     """Of similar examples. `nearest_last`: the nearest stands next to the question. `shared`: those
     that are near to many inputs come first, so that prompts have more in common; it depends on
     train alone, so that no prompt depends on the other questions."""
+    in_training: bool = True
+    """Whether a rung that tunes trains on prompts with examples too; if not, it shows them only
+    when it answers, and what it learns does not depend on them."""
 
     @property
     def reads(self) -> Collection[str]:

@@ -12,6 +12,7 @@ from harness.analysis.declared_contrasts import changes
 from harness.analysis.findings import Findings
 from harness.analysis.runs import RunResult
 from harness.report import diagnosis
+from harness.report.ablation_figure import waterfall_chart
 from harness.report.control_sentences import sentence
 from harness.report.data_quality_figure import noise_chart
 from harness.report.diagnosis_figure import diagnosis_chart
@@ -78,6 +79,7 @@ def _pictures(found: Findings) -> dict[str, Any]:
     tuned = [rung for rung in found.rungs if rung.tuned]
     return {
         "chart": _svg(ladder_chart(found.rungs)) if found.rungs else "",
+        "waterfall": _svg(waterfall_chart(found)) if found.ablation and found.ablation.gain else "",
         "curves": [_svg(training_chart(rung)) for rung in tuned],
         "update_chart": _svg(update_chart(found)) if facts_known(found) else "",
         "risks": [_svg(chart) for chart in risk_charts(found.calibration, found.labels)],

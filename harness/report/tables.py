@@ -9,6 +9,7 @@ from harness.analysis.findings import Findings
 from harness.analysis.rungs import RungResult
 from harness.evidence.statistics import Interval
 from harness.report import diagnosis
+from harness.report.ablation import ablation_tables
 from harness.report.control_sentences import sentence
 from harness.report.cost_tables import costs
 from harness.report.data_quality import data_quality
@@ -36,6 +37,7 @@ def sections(found: Findings) -> dict[str, list[Table]]:
         "contrasts": contrasts(found),
         "diagnosis": diagnosis.tables(found),
         "slices": slices(found),
+        "ablation": ablation_tables(found),
         "controls": [*_controls(found), *_decodings(found.rungs)],
         "effort": _trials(found.rungs),
         "broken": broken(found),

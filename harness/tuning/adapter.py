@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftConfig, PeftModel, get_peft_model
@@ -40,6 +41,16 @@ class Adapter(Method):
     config: PeftConfig
     training: Training
 
+    @property
+    def settings(self) -> Any:
+        # Sets have no order that lasts, and a version of PEFT is no setting.
+        config = {
+            name: sorted(value) if isinstance(value, set) else value
+            for name, value in self.config.to_dict().items()
+            if name != "peft_version"
+        }
+        return {"config": config, "training": asdict(self.training)}
+
     def fit(
         self,
         engine: LocalEngine,
@@ -59,7 +70,8 @@ class Adapter(Method):
             report = self._train(engine, train, dev, seed, folder)
             keep(folder, report)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        return Tuned(_answering(engine, folder / "adapter", str(report.sha256)), report)
+        answering = _answering(engine, folder / "adapter", str(report.sha256))
+        return Tuned(answering, report, folder)
 
     def _train(
         self,

@@ -35,17 +35,16 @@ def keep_losses(folder: Path, losses: Iterable[Sequence[float]], tokens: Iterabl
     )
 
 
-def name_losses(folder: Path, examples: Sequence[Example]) -> None:
-    """Say of each line which example it is: `id`, `where`, and the beginning of both texts.
+def name_losses(trained: Path, run: Path, examples: Sequence[Example]) -> None:
+    """Write into the folder of a run what training left in its own, and say of each line which
+    example it is: `id`, `where`, and the beginning of both texts.
 
-    Nothing happens where the method kept no losses, or where they were named before.
+    Nothing happens where the method kept no losses.
     """
-    path = folder / EXAMPLE_LOSSES
+    path = trained / EXAMPLE_LOSSES
     if not path.exists():
         return
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    if all("id" in line for line in lines):
-        return
     named = [
         {
             "id": example.id,
@@ -56,7 +55,7 @@ def name_losses(folder: Path, examples: Sequence[Example]) -> None:
         }
         for example, line in zip(examples, lines, strict=True)
     ]
-    _write(path, named)
+    _write(run / EXAMPLE_LOSSES, named)
 
 
 def _write(path: Path, lines: Iterable[dict[str, Any]]) -> None:

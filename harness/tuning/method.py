@@ -76,6 +76,8 @@ class Tuned:
 
     engine: Engine
     report: Report
+    folder: Path
+    """Where its weights are kept."""
 
 
 class Method(Slot, ABC):
@@ -96,6 +98,11 @@ class Method(Slot, ABC):
     def check(self, materials: Materials) -> None:
         if not materials.train:
             raise RungUnavailableError("it trains, but the task has no train examples; add some")
+
+    @property
+    @abstractmethod
+    def settings(self) -> Any:
+        """All that determines what it makes of the same conversations, as JSON."""
 
     @abstractmethod
     def fit(

@@ -29,7 +29,7 @@ def rungs(*words: str) -> list[str]:
         (["rung=lora"], ["lora"]),
         (["rung=prompt,few_shot"], ["prompt", "few_shot"]),
         (["rung=choice(prompt,rag)"], ["prompt", "rag"]),
-        (["rung=glob(rag*)"], ["rag", "rag_lora"]),
+        (["rung=glob(rag_l*)"], ["rag_lora"]),
         (["+experiment=look"], ["prompt", "few_shot", "rag"]),
         (["+experiment=look", "rung=lora"], ["lora"]),
         (["hydra.sweeper.params.rung='prompt,rag'"], ["prompt", "rag"]),
@@ -37,6 +37,17 @@ def rungs(*words: str) -> list[str]:
 )
 def test_rungs_are_swept_as_on_the_command_line(words: list[str], jobs: list[str]) -> None:
     assert rungs(*words) == jobs
+
+
+def test_an_ablation_crosses_three_slots_and_the_decoding() -> None:
+    specs = compose([TASK, "+experiment=ablation"])
+    slots = ("shots", "retrieval", "tuning")
+    cells = {
+        (spec.config.decoding, *(spec.config.rung.get(slot) is not None for slot in slots))
+        for spec in specs
+    }
+    assert len(specs) == len(cells) == 16
+    assert {spec.job().variant for spec in specs[:2]} == {"decoding=free", "decoding=constrained"}
 
 
 @pytest.mark.parametrize(

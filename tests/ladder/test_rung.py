@@ -152,6 +152,15 @@ def test_an_adapter_learns_from_the_very_messages_that_it_is_asked_with(
     assert rung.engine is not untuned.engine is tiny
 
 
+def test_examples_that_are_not_for_training_are_shown_only_when_it_answers(
+    fit: Fit, task: Task
+) -> None:
+    shown = fit(shots=fixed(2), retrieval=Retrieval(1))
+    held_back = fit(shots=replace(fixed(2), in_training=False), retrieval=Retrieval(1))
+    assert held_back.render(task.questions) == shown.render(task.questions)
+    assert held_back.lessons() == fit(retrieval=Retrieval(1)).lessons() != shown.lessons()
+
+
 def test_predictions_tell_what_was_sent_computed_and_written(
     fit: Fit, task: Task, tiny: LocalEngine
 ) -> None:

@@ -79,6 +79,7 @@ MANIFEST: dict[str, Any] = {
     "gated": False,
     "parameters": 100_000,
     "training": None,
+    "trained": None,
     "index": None,
     "versions": {"harness": "0.1.0", "python": "3.11.2"},
     "git": None,

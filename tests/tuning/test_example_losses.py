@@ -51,18 +51,19 @@ def test_an_interruption_loses_none_and_counts_none_twice(
     assert resumed.losses == straight.losses
 
 
-def test_lines_are_named_after_their_examples_once(task: Task, tmp_path: Path) -> None:
+def test_lines_of_a_run_are_named_after_its_examples(task: Task, tmp_path: Path) -> None:
     train = task.materials.train
     keep_losses(tmp_path, [[1.23456789, 0.5]] * len(train), range(len(train)))
-    for _ in range(2):
-        name_losses(tmp_path, train)
-        lines = (tmp_path / EXAMPLE_LOSSES).read_text().splitlines()
-        first = json.loads(lines[0])
-        assert len(lines) == len(train)
-        assert first["loss"] == [1.234568, 0.5]
-        assert (first["id"], first["where"]) == (train[0].id, train[0].where)
+    run = tmp_path / "run"
+    run.mkdir()
+    name_losses(tmp_path, run, train)
+    lines = (run / EXAMPLE_LOSSES).read_text().splitlines()
+    first = json.loads(lines[0])
+    assert len(lines) == len(train)
+    assert first["loss"] == [1.234568, 0.5]
+    assert (first["id"], first["where"]) == (train[0].id, train[0].where)
 
 
 def test_a_method_that_keeps_no_losses_has_none_to_name(task: Task, tmp_path: Path) -> None:
-    name_losses(tmp_path, task.materials.train)
+    name_losses(tmp_path, tmp_path, task.materials.train)
     assert list(tmp_path.iterdir()) == []

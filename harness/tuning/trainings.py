@@ -1,0 +1,113 @@
+"""What was trained for a task, each training once: rungs that train alike share its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from harness import __version__
+from harness.files import write_whole
+from harness.models.engine import Engine
+from harness.tuning.method import REPORT, Method, Pair, Report, Tuned, kept
+
+__all__ = ["Trainings"]
+
+IDENTITY = "identity.json"
+"""What determined the training, for people."""
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """Folders of trainings, `<root>/<hash of everything that determines the weights>`."""
+
+    root: Path
+    """`results/<task>/trained`."""
+    model: Any
+    """Identity of the base model, as JSON."""
+    again: Callable[[Path], bool]
+    """Whether what stands in a folder is to be trained anew."""
+
+    def fit(
+        self, method: Method, engine: Engine, train: Sequence[Pair], dev: Sequence[Pair], seed: int
+    ) -> Tuned:
+        """Train, or take up what a rung that trains alike has left, finished or not.
+
+        A second process that wants the same training waits for the first. Raises TrainingError.
+        """
+        identity = self.identity(method, train, dev, seed)
+        folder = self.folder(identity)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(folder):
+            before = _forgotten(folder) if self.again(folder) else None
+            folder.mkdir(exist_ok=True)
+            write_whole(folder / IDENTITY, json.dumps(identity, indent=1))
+            tuned = method.fit(engine, train, dev, seed, folder)
+        if before and before.sha256 != tuned.report.sha256:
+            print(
+                f"warning: {folder}: training again gave other weights; what answered with the "
+                "earlier ones keeps its scores: run it with force=true too",
+                file=sys.stderr,
+            )
+        return tuned
+
+    def identity(
+        self, method: Method, train: Sequence[Pair], dev: Sequence[Pair], seed: int
+    ) -> dict[str, Any]:
+        """Everything that determines the weights: conversations by content, not by rung."""
+        return {
+            "harness": __version__,
+            "model": self.model,
+            "method": type(method).__name__,
+            "settings": method.settings,
+            "seed": seed,
+            "train": _sha256(train),
+            "dev": _sha256(dev),
+        }
+
+    def folder(self, identity: dict[str, Any]) -> Path:
+        """Where a training is kept; it need not be there yet."""
+        return self.root / hashlib.sha256(_canonical(identity).encode()).hexdigest()[:12]
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The right to train in a folder; a process that is killed loses it."""
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{folder}: another process trains the same; waiting for it", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _forgotten(folder: Path) -> Report | None:
+    """The report of what was trained in a folder, which is empty from now on."""
+    report = kept(folder) if folder.exists() else None
+    # First, so that a process killed in between leaves nothing that passes for finished.
+    (folder / REPORT).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    return report
+
+
+def _sha256(pairs: Sequence[Pair]) -> str:
+    digest = hashlib.sha256()
+    for messages, target in pairs:
+        digest.update(_canonical([[dict(m) for m in messages], target]).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

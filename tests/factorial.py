@@ -85,7 +85,7 @@ def rung(
         runs.append(
             RunResult(
                 key, key, RunFolder(Path("nowhere")), {**manifest, "seed": seed}, metrics, {},
-                scores, (), (),
+                scores, (), (), {},
             )
         )  # fmt: skip
     return RungResult(key, runs, {})

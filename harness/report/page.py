@@ -89,15 +89,14 @@ def _pictures(found: Findings) -> dict[str, Any]:
 def _diagnosed(found: Findings) -> dict[str, Any]:
     """What would fix what fails, if there is enough to tell."""
     told = found.diagnosis if diagnosis.telling(found.diagnosis) else None
+    quality = found.data_quality
     return {
         "repairs": _svg(diagnosis_chart(told)) if told else "",
         "repaired": diagnosis.sentences(told) if told else [],
         "cases": diagnosis.examples(found),
         "cases_file": found.path("diagnosis", "jsonl").name,
         "hint": diagnosis.hint(found),
-        "noise": _svg(noise_chart(told, found.primary))
-        if (told := found.data_quality).cells
-        else "",
+        "noise": _svg(noise_chart(quality, found.primary)) if quality.cells else "",
     }
 
 

@@ -100,7 +100,7 @@ def _judged(
     if len(set(groups)) < FOLDS:
         return _Judged({}, frozenset())
     probabilities, known = out_of_fold(vectors, values, groups)
-    rows = np.flatnonzero(~np.isnan(probabilities[:, 0]))
+    rows: list[int] = np.flatnonzero(~np.isnan(probabilities[:, 0])).tolist()
     given = np.array([known.index(values[i]) for i in rows])
     there, codes = np.unique(given, return_inverse=True)
     if len(there) < 2:

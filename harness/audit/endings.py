@@ -19,7 +19,7 @@ QUOTE = '"'
 OPEN = re.compile(r"[,;:(\[{“«–—-]$")
 """What nothing ends with."""
 UNFINISHED = re.compile(
-    r"\b(a|an|the|and|or|but|of|to|in|on|at|for|with|by|from|is|are|was|were|that|which)$", re.I
+    r"(?<![\w-])(a|an|the|and|or|but|of|to|is|are|was|were|because|than)$", re.I
 )
 """English words that no sentence ends with, nearly."""
 FINAL = re.compile(r"[.!?…。！？][\"'”’»)\]]*$")

@@ -54,7 +54,7 @@ def shares(materials: Materials) -> dict[str, Shares]:
     for name in classes(materials):
         told[name] = _share([(Counter(column[name].values()), n) for column, n in parts])
     for name in _optional(materials):
-        told[f"key {name}"] = _share([(Counter(present=len(c[name])), n) for c, n in parts])
+        told[f"key {name}"] = _share([(Counter(given=len(c[name])), n) for c, n in parts])
     return told
 
 
@@ -126,7 +126,7 @@ def _keys(materials: Materials, train: Collection[str], dev: Collection[str]) ->
     for examples, having in ((materials.train, train), (materials.dev, dev)):
         groups = {e.group for e in examples}
         has = {e.group for e in examples if e.id in having}
-        told.append(Counter(present=len(has), absent=len(groups - has)))
+        told.append(Counter(given=len(has), missing=len(groups - has)))
     return _beside(told)
 
 

@@ -48,8 +48,8 @@ def _shares(found: Audit) -> Iterator[str]:
 def _doubtful(found: Audit) -> Iterator[str]:
     if not found.judges:
         yield (
-            "no example was judged by its target: no label and no field that repeats, and no "
-            "finished run of a tuned rung on this train"
+            "no example was judged by its target: that takes labels, or fields of JSON whose values "
+            "repeat (without --quick), or a finished run of a tuned rung on this train"
         )
         return
     judges = " and ".join(found.judges)

@@ -199,7 +199,7 @@ class _ExampleLosses(TrainerCallback, ExportableState):  # type: ignore[misc]
     def add(self, examples: Tensor, each: Tensor) -> None:
         """`examples` as `_batch` gives them; `each` is the loss of every token that bears loss."""
         places, tokens = examples.T.tolist()
-        means = torch.stack([part.mean() for part in each.split(tokens)]).tolist()
+        means = torch.stack([part.mean() for part in torch.split(each, tokens)]).tolist()
         for place, mean in zip(places, means, strict=True):
             self.losses[place].append(mean)
 

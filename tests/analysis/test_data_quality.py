@@ -40,7 +40,11 @@ def run(
     tuned = {"training": TRAINING, "seed": 0} if rung == "lora" else {}
     altered = transform if planted or without else None
     variant = " ".join(f"rung.transform.{k}={v}" for k, v in (altered or {}).items())
-    about = {"dev": {"n": 20, "value": count / 80}, "variant": variant} | tuned | changes
+    about = (
+        {"dev": {"n": 20, "value": count / 80}, "variant": variant, "seed": 0 if planted else None}
+        | tuned
+        | changes
+    )
     folder = complete_run(root, rung, right(count), transform=altered, **about)
     dev = [{"id": f"d{n}", "group": f"d{n}", "value": float(n < count // 4)} for n in range(20)]
     write(folder, DEV_SCORES, dev)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from harness.run import run
 from harness.task import Task
 from harness.trials import Candidate
 from harness.tuning.adapter import Adapter
-from tests.conftest import LetterEmbedder, fixed, lora, plan
+from tests.conftest import LetterEmbedder, example, fixed, lora, plan, write_lines
 from tests.test_run import PROMPT, job_of
 
 TUNED = Rung("lora", "short", tuning=Adapter(lora(), plan(epochs=2)))
@@ -78,8 +79,10 @@ def test_without_such_a_training_the_rung_is_left_out(
 
 
 def test_classifiers_judge_the_train_with_the_planted_errors_and_know_nothing_of_them(
-    task: Task, apt_spec: ModelSpec, tmp_path: Path
+    load: Callable[..., Task], task_folder: Path, apt_spec: ModelSpec, tmp_path: Path
 ) -> None:
+    write_lines(task_folder / "train.jsonl", [example("train", n) for n in range(40)])
+    task = load()
     made = job(task, apt_spec, tmp_path, SHOTS, planted=0.25, without="classifier", dropped=0.25)
     told = run(made).read(TRANSFORM)
     transform = data_quality(0.25)
@@ -87,7 +90,7 @@ def test_classifiers_judge_the_train_with_the_planted_errors_and_know_nothing_of
     suspects = label_suspects(transform.apply(task.materials, 0), LetterEmbedder())
     assert suspects is not None
     assert told["doubt"] == dict(suspects.doubt)
-    assert told["dropped"] == suspects.worst(0.25, 16)
+    assert told["dropped"] == suspects.worst(0.25, 40)
 
 
 def test_a_train_of_which_nothing_can_be_classified_leaves_the_rung_out(

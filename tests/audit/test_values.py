@@ -65,7 +65,7 @@ def test_an_optional_key_that_dev_leaves_out_is_drift(tmp_path: Path) -> None:
     alike = materials(written(50, 45), written(30, 26), answer)
     assert drift(alike) == []
     assert shares(alike) == {
-        "intent": {"a": (0.5, 0.5), "b": (0.5, 0.5)}, "key note": {"present": (0.9, 26 / 30)},
+        "intent": {"a": (0.5, 0.5), "b": (0.5, 0.5)}, "key note": {"given": (0.9, 26 / 30)},
     }  # fmt: skip
     (found,) = drift(materials(written(50, 45), written(30, 2), answer))
-    assert found.text.startswith("key note: present is 90% of train and 7% of dev")
+    assert found.text.startswith("key note: given is 90% of train and 7% of dev")

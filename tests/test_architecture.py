@@ -24,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "report": {"answer", "analysis", "record", "evidence"},
     "probe": {"answer", "models", "tuning", "ladder", "evidence", "record"},
     "configuration": {"answer", "models", "tuning", "ladder", "evidence", "record", "probe"},
-    "audit": {"answer", "models", "tuning", "ladder", "evidence", "record", "configuration"},
+    "audit": {"answer", "models", "tuning", "ladder", "evidence", "record", "probe", "configuration"},
 }
 """What each room may import, beside modules at the top that import no other room themselves."""
 

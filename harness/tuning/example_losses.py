@@ -39,10 +39,10 @@ def name_losses(trained: Path, run: Path, examples: Sequence[Example]) -> None:
     """Write into the folder of a run what training left in its own, and say of each line which
     example it is: `id`, `where`, and the beginning of both texts.
 
-    Nothing happens where the method kept no losses.
+    Nothing happens where the method kept no losses, or where the run has them.
     """
     path = trained / EXAMPLE_LOSSES
-    if not path.exists():
+    if not path.exists() or (run / EXAMPLE_LOSSES).exists():
         return
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     named = [

@@ -24,6 +24,7 @@ from harness.record.measurements import measured
 from harness.record.results import RunFolder
 from harness.run import run
 from harness.task import Task
+from harness.tuning.trainings import Trainings
 from tests.conftest import WORDS, LetterEmbedder, fixed, write_lines
 from tests.test_run import FEW_SHOT, LORA, PROMPT, RAG, RAG_LORA, MakeJob, job
 
@@ -76,7 +77,8 @@ def fitted(task: Task, rung: Rung, folder: Path, remembers: Mapping[str, str] = 
     index = rung.retrieval.index(task.materials.corpus, embedder) if rung.retrieval else None
     predictor = Predictor(rung, task.materials, engine, embedder, 0, index)
     folder.mkdir(parents=True, exist_ok=True)
-    conditions = Conditions(task, (), engine, embedder, None)
+    trainings = Trainings(folder, None, lambda _: False)
+    conditions = Conditions(task, (), engine, embedder, None, trainings)
     return FittedRun(predictor, conditions, list(predictor(task.questions)), RunFolder(folder), 0)
 
 

@@ -48,7 +48,8 @@ def sentence(found: Findings) -> str:
     else:
         parts.append("no rung follows without being trained again")
     if stays.value:
-        parts.append(f"{found.labels[stuck]} states the old fact in {_points(stays)}")
+        who = "it" if stuck == most else found.labels[stuck]
+        parts.append(f"{who} states the old fact in {_points(stays)}")
     return "; ".join(parts)
 
 

@@ -141,7 +141,8 @@ def _of(
             plain = [right.mean(), seed.brier[index].mean(), calibration_error(confidence, right)]
             kept = covered(confidence, right, np.array([COVERAGE, *grid]))
             drawn.append([*plain, kept[0], *(1 - kept[1:])])
-        return np.asarray(drawn, dtype=float).mean(0)
+        mean: Values = np.asarray(drawn, dtype=float).mean(0)
+        return mean
 
     accuracy, score, error, most, *risks = _resampled(statistics, labels)
     return Calibration(

@@ -23,8 +23,8 @@ places. `blank_lines`: around the question, and for each line break in it. `shot
 
 ALL: tuple[Perturbation, ...] = get_args(Perturbation)
 
-TYPOS = 1 / 8
-"""Of the words that can have one."""
+ONE_OF = 8
+"""Words that can have a typo, at least one of them has."""
 WORD = re.compile(r"\b[^\W\d_]{5,}\b")
 """Without digits: an order number with a typo is another order."""
 
@@ -83,15 +83,19 @@ def _text(perturbation: Perturbation, question: Question, seed: int) -> str:
         case "case":
             return question.input.lower()
         case "typos":
-            rng = random.Random(f"{seed} {question.id}")
-            return WORD.sub(lambda m: _typo(m[0], rng), question.input)
+            return _with_typos(question.input, random.Random(f"{seed} {question.id}"))
         case _:
             return "\n\n" + re.sub(r"\n+", "\n\n", question.input.strip()) + "\n\n"
 
 
-def _typo(word: str, rng: random.Random) -> str:
-    """The word, or sometimes with two letters exchanged, neither the first nor the last."""
-    if rng.random() >= TYPOS:
-        return word
-    at = rng.randrange(1, len(word) - 2)
-    return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+def _with_typos(text: str, rng: random.Random) -> str:
+    """In one of so many words two letters have changed places, neither the first nor the last."""
+    found = WORD.finditer(text)
+    inner = (range(word.start() + 1, word.end() - 2) for word in found)
+    places = [[i for i in word if text[i] != text[i + 1]] for word in inner]
+    words = [word for word in places if word]
+    letters = list(text)
+    for word in rng.sample(words, -(-len(words) // ONE_OF)):
+        at = rng.choice(word)
+        letters[at], letters[at + 1] = letters[at + 1], letters[at]
+    return "".join(letters)

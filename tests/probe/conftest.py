@@ -40,11 +40,11 @@ def job(task: Task, apt_spec: ModelSpec, tmp_path: Path) -> MakeJob:
     return call
 
 
-def forgetting(passages: Path, **changes: Any) -> Forgetting:
+def forgetting(general: Path, **changes: Any) -> Forgetting:
     """The probe with little to measure; keyword arguments replace single settings."""
     values: dict[str, Any] = {
         "enabled": None,
-        "passages": str(passages),
+        "passages": str(general),
         "field": "text",
         "count": 4,
         "tokens": 16,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -22,8 +23,8 @@ LABELS = ("red", "red wine", "blue")
 
 
 @pytest.fixture
-def labelled(load: Callable[..., Task], task_folder) -> Task:  # type: ignore[no-untyped-def]
-    """The tickets with their colour as the answer."""
+def labelled(load: Callable[..., Task], task: Task, task_folder: Path) -> Task:
+    """The tickets with their colour as the answer, once those of `task` are read."""
     for split in ("train", "dev", "eval"):
         path = task_folder / f"{split}.jsonl"
         rows = [json.loads(line) for line in path.read_text().splitlines()]

@@ -142,7 +142,8 @@ def _tree(written: Sequence[Tokens]) -> _Tree:
 
 def _chosen(logits: Tensor, rows: Sequence[int], tokens: Tokens) -> list[float]:
     """ln P of a token each, given the row of logits [rows, vocabulary] that it was drawn from."""
-    of_all = torch.cat([part.float().logsumexp(-1) for part in logits.split(ROWS)])
+    parts = (logits[start : start + ROWS] for start in range(0, len(logits), ROWS))
+    of_all = torch.cat([part.float().logsumexp(-1) for part in parts])
     picked = logits[list(rows), list(tokens)].float() - of_all[list(rows)]
     values: list[float] = picked.tolist()
     return values

@@ -248,8 +248,8 @@ def _payoffs(update: KnowledgeUpdate, found: Findings) -> list[Table]:
         [
             f"{payoff.tuned} – {payoff.untuned}",
             short(payoff.extra),
-            _volume(payoff.answers, payoff.low, payoff.high, "any", "never pays"),
-            _volume(payoff.updates, payoff.updates_low, payoff.updates_high, "0", "any number"),
+            _volume(payoff.answers, payoff.low, payoff.high, "no limit", "never pays"),
+            _volume(payoff.updates, payoff.updates_low, payoff.updates_high, "0", "no limit"),
         ]
         for payoff in update.payoffs
     ]
@@ -259,8 +259,9 @@ def _payoffs(update: KnowledgeUpdate, found: Findings) -> list[Table]:
             ["tuned – untuned", f"more an update, {prices.currency}",
              "answers between two updates, at least", f"updates in {VOLUME:,} answers, at most"],
             lines,
-            notes=["The first training is paid for in the last column. Quality is not in it: the "
-                   "tables above say who follows."],
+            notes=["The first training is paid for in the last column. no limit: an update costs the tuned "
+                   "rung no more; whether it pays at all, the break-even of requests says. Quality is "
+                   "not in it: the tables above say who follows."],
         )
     ]  # fmt: skip
 

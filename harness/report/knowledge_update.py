@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["facts_known", "sentence", "tables", "update_chart"]
 
 NEITHER = "#d9dfe5"
+PAYING = (
+    "The first training is paid for in the last column. no limit: an update costs the tuned rung no "
+    "more; whether it pays at all, the break-even of requests says. Quality is not in it: the "
+    "tables above say who follows."
+)
 WAYS = {
     "index": "index the corpus",
     "train": "train again",
@@ -259,9 +264,7 @@ def _payoffs(update: KnowledgeUpdate, found: Findings) -> list[Table]:
             ["tuned – untuned", f"more an update, {prices.currency}",
              "answers between two updates, at least", f"updates in {VOLUME:,} answers, at most"],
             lines,
-            notes=["The first training is paid for in the last column. no limit: an update costs the tuned "
-                   "rung no more; whether it pays at all, the break-even of requests says. Quality is "
-                   "not in it: the tables above say who follows."],
+            notes=[PAYING],
         )
     ]  # fmt: skip
 

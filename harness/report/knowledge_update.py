@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["facts_known", "sentence", "tables", "update_chart"]
 
 NEITHER = "#d9dfe5"
+PAYING = (
+    "The first training is paid for in the last column. no limit: an update costs the tuned rung no "
+    "more; whether it pays at all, the break-even of requests says. Quality is not in it: the "
+    "tables above say who follows."
+)
 WAYS = {
     "index": "index the corpus",
     "train": "train again",
@@ -48,7 +53,8 @@ def sentence(found: Findings) -> str:
     else:
         parts.append("no rung follows without being trained again")
     if stays.value:
-        parts.append(f"{found.labels[stuck]} states the old fact in {_points(stays)}")
+        who = "it" if stuck == most else found.labels[stuck]
+        parts.append(f"{who} states the old fact in {_points(stays)}")
     return "; ".join(parts)
 
 
@@ -247,8 +253,8 @@ def _payoffs(update: KnowledgeUpdate, found: Findings) -> list[Table]:
         [
             f"{payoff.tuned} – {payoff.untuned}",
             short(payoff.extra),
-            _volume(payoff.answers, payoff.low, payoff.high, "any", "never pays"),
-            _volume(payoff.updates, payoff.updates_low, payoff.updates_high, "0", "any number"),
+            _volume(payoff.answers, payoff.low, payoff.high, "no limit", "never pays"),
+            _volume(payoff.updates, payoff.updates_low, payoff.updates_high, "0", "no limit"),
         ]
         for payoff in update.payoffs
     ]
@@ -258,8 +264,7 @@ def _payoffs(update: KnowledgeUpdate, found: Findings) -> list[Table]:
             ["tuned – untuned", f"more an update, {prices.currency}",
              "answers between two updates, at least", f"updates in {VOLUME:,} answers, at most"],
             lines,
-            notes=["The first training is paid for in the last column. Quality is not in it: the "
-                   "tables above say who follows."],
+            notes=[PAYING],
         )
     ]  # fmt: skip
 

@@ -112,7 +112,8 @@ def diagnose(
     errors = errors_of(ours.rung, found, fields or measures, threshold, gold)
     if not errors.wrong:
         return None
-    whole = usual = errors.split()
+    whole = errors.split()
+    usual: Split | None = whole
     others = list(errors.slices(ours.rung.tagged))
     if fields:
         others.append(errors_of(ours.rung, found, measures, threshold, gold).split())

@@ -169,33 +169,34 @@ def _change(
     rungs: Sequence[RungResult],
     controls: Sequence[RungResult],
 ) -> Change | None:
-    """The change of one slot, the one in which the least else differs; of several the best on
-    dev. What the base retrieves is changed by a control: the right passages in their place."""
+    """The change of one slot. Of several runs one whose placebo was run, then the one in which the
+    least else differs, then the best on dev. What the base retrieves is changed by a control: the
+    right passages in its place."""
     given = slot in _slots(base)
     if given and slot != "retrieval":
         return None
-    best = ours.usual if given else _nearest(base, list(_filling(slot, base, rungs)))
-    if best is None:
-        return None
-    beside = {c.control: c for c in controls if _is_of(c, best) and _alike(c, base)}
-    oracle = beside.get(ORACLE) if slot == "retrieval" else None
-    if given and oracle is None:
+
+    def beside(rung: RungResult, kind: str | None) -> RungResult | None:
+        of = (c for c in controls if c.control == kind and _is_of(c, rung) and _alike(c, base))
+        return next(of, None)
+
+    def distance(rung: RungResult) -> tuple[bool, int, float]:
+        dev = rung.dev.value if rung.dev else 0.0
+        return beside(rung, PLACEBO.get(slot)) is None, len(_also(base, rung)), -dev
+
+    others = [ours.usual] if given else list(_filling(slot, base, rungs))
+    best = min(others, key=distance, default=None)
+    oracle = beside(best, ORACLE) if best and slot == "retrieval" else None
+    if best is None or (given and oracle is None):
         return None
     return Change(
         slot,
         run=oracle or best,
         base=base,
-        placebo=beside.get(PLACEBO.get(slot)),
+        placebo=beside(best, PLACEBO.get(slot)),
         searched=None if slot != "retrieval" else base if given else best,
         also=_also(base, best),
     )
-
-
-def _nearest(base: RungResult, others: Sequence[RungResult]) -> RungResult | None:
-    def distance(rung: RungResult) -> tuple[int, float]:
-        return len(_also(base, rung)), -(rung.dev.value if rung.dev else 0.0)
-
-    return min(others, key=distance, default=None)
 
 
 def _filling(slot: str, base: RungResult, rungs: Sequence[RungResult]) -> Iterator[RungResult]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +14,14 @@ from harness.analysis.single_changes import typed
 from harness.answer.json_object import first_object
 from harness.report.formatting import Table, percent, with_interval
 
-__all__ = ["Example", "examples", "hint", "name", "rows", "sentences", "tables", "telling"]
+__all__ = ["Example", "examples", "hint", "name", "rows", "sentences", "tables", "telling", "whose"]
 
 NAMES = {
     ("format", ""): "format: the constraint",
     ("knowledge", ""): "knowledge: the right passages",
-    ("knowledge", "missed"): "right passages, retrieval missed them",
-    ("knowledge", "unread"): "right passages, shown but not read",
-    ("knowledge", "found"): "right passages, retrieval finds them",
+    ("knowledge", "missed"): "knowledge: missed by retrieval",
+    ("knowledge", "unread"): "knowledge: retrieved, not read",
+    ("knowledge", "found"): "knowledge: found by retrieval",
     ("behaviour", ""): "behaviour: examples or tuning",
     ("behaviour", "examples"): "worked examples",
     ("behaviour", "tuning"): "tuning",
@@ -88,16 +89,23 @@ def sentences(diagnosis: Diagnosis) -> list[str]:
 
     Of the errors under the constraint, but for what the constraint repairs of those without it.
     """
-    ours = diagnosis.reference
-    left = (diagnosis.usual, ours.usual) if diagnosis.usual else (diagnosis.whole, ours.rung)
+    left = diagnosis.usual or diagnosis.whole
     said = []
     for (kind, part), text in SAID.items():
-        split, rung = (diagnosis.whole, ours.rung) if kind == "format" else left
+        split = diagnosis.whole if kind == "format" else left
         share = split.share(kind, part)
         if share and (part or kind != "knowledge" or not _parts(split, kind)):
             value, _, bounds = with_interval(share.alone.net).partition(" ")
-            said.append(text.format(share=f"{value}% {bounds}".strip(), rung=rung.key))
+            shown = f"{value}% {bounds}".strip()
+            said.append(text.format(share=shown, rung=whose(split, diagnosis)))
     return said
+
+
+def whose(split: Split, told: Diagnosis) -> str:
+    """What the rung is called whose errors these are."""
+    ours = told.reference
+    free = split is told.whole and ours.rung is not ours.usual
+    return f"{ours.usual.label} without the constraint" if free else ours.usual.label
 
 
 def name(share: Share, split: Split) -> str:
@@ -163,14 +171,15 @@ def _value(text: str, field: str | None) -> str:
     value = first_object(text).value if field else None
     if not isinstance(value, dict):
         return text
-    return str(value[field]) if field in value else "(not there)"
+    if field not in value:
+        return "(not there)"
+    return value[field] if isinstance(value[field], str) else json.dumps(value[field])
 
 
 def _split(split: Split, told: Diagnosis, notes: Sequence[str]) -> Table:
-    of = told.reference.rung if split is told.whole else told.reference.usual
     return Table(
-        f"what would fix what {of.label} gets wrong: % of {split.errors} wrong {split.unit} of "
-        f"{split.n} (95% interval, each on its own)",
+        f"what would fix what {whose(split, told)} gets wrong: % of {split.errors} wrong "
+        f"{split.unit} of {split.n} (95% interval, each on its own)",
         ["what repairs them", "alone", "by chance", "alone, net", "whatever else does"],
         [
             [
@@ -218,9 +227,7 @@ def _notes(told: Diagnosis) -> list[str]:
     """How to read the table, and what was not measured."""
     ours = told.reference
     chosen = {"dev": "chosen on dev", "declared": "as declared", "place": "the last of the ladder"}
-    free = " decoded freely, so that the constraint is a change" * (ours.rung is not ours.usual)
-    said = [f"The reference is {ours.usual.label}{free}; the best untuned rung, "
-            f"{chosen[ours.chosen_by]}."]  # fmt: skip
+    said = [f"{ours.usual.label} is the best untuned rung, {chosen[ours.chosen_by]}."]
     held = [CHANGED[c.slot] for c in told.changes if c.base is not ours.rung]
     if held:
         said.append(
@@ -235,6 +242,8 @@ def _notes(told: Diagnosis) -> list[str]:
     bare = [CHANGED[c.slot] for c in told.changes if c.placebo is None]
     if bare:
         said.append(f"By chance: nothing was subtracted for {', '.join(bare)}.")
+    if len(bare) < len(told.changes):
+        said.append("What placebos repair counts as repaired by none of these.")
     for one in told.missing:
         what = CHANGED[one.slot] if one.what == "change" else f"the placebo of {CHANGED[one.slot]}"
         said.append(f"Not measured: {what}. {one.command}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.diagnosis import Diagnosis
 from harness.analysis.repairs import NONE, SEVERAL, Share
-from harness.report.diagnosis import name, rows
+from harness.report.diagnosis import name, rows, whose
 from harness.report.figures import INK, UNTUNED, WIDTH
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ COLOURS = {
     SEVERAL: "#c79a3b",
     NONE: GREY,
 }
-LONGEST = 26
-"""Letters of a name in one line."""
+LONGEST, WIDEST = 26, 52
+"""Letters in one line of a name, and of the title."""
 
 
 def diagnosis_chart(told: Diagnosis) -> Figure:
@@ -39,17 +39,17 @@ def diagnosis_chart(told: Diagnosis) -> Figure:
     shown = rows(split)
     figure = Figure(figsize=(WIDTH, 1.5 + 0.52 * len(shown)), layout="constrained")
     axes = figure.add_subplot()
-    for y, share in enumerate(shown):
-        end = _bar(axes, y, share)
+    ends = [_bar(axes, y, share) for y, share in enumerate(shown)]
+    for y, (share, end) in enumerate(zip(shown, ends, strict=True)):
         said = f"{100 * share.alone.net.value:.1f}"
         axes.annotate(said, (end, y), (5, 0), textcoords="offset points", va="center")
     axes.set_yticks(range(len(shown)), [_broken(name(share, split)) for share in shown])
     axes.invert_yaxis()
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_xlim(min(0.0, *(_low(share) for share in shown)), None)
-    axes.margins(x=0.12)
+    axes.set_xlim(min(0.0, *map(_low, shown)), 1.2 * max(1.0, *ends))
     axes.set_xlabel(f"% of {split.errors} wrong {split.unit} of {split.n} (95% interval)")
-    axes.set_title(f"What repairs the errors of {told.reference.rung.label}", loc="left")
+    title = f"What repairs the errors of {whose(split, told)}"
+    figure.suptitle("\n".join(wrap(title, WIDEST)), x=0.01, ha="left", fontsize=12)
     if any(share.alone.chance > 0 for share in shown):
         figure.supxlabel("hatched: what a placebo repairs too", x=0.01, ha="left", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)

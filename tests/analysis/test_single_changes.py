@@ -77,6 +77,16 @@ def test_of_several_runs_the_one_in_which_the_least_else_differs(tmp_path: Path)
     assert changed(world) == [("retrieval", "same_shots", "few_shot")]
 
 
+def test_of_several_runs_one_whose_placebo_was_run(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.run("rag", HALF, RAG)
+    world.run("rag_lora", HALF, RAG_LORA)
+    world.run("rag_few_shot_lora", HALF, {**RAG, **TUNING})
+    assert changed(world) == [("tuning", "rag_few_shot_lora", "rag")]
+    world.control("shuffled_targets", "rag_lora", HALF, RAG_LORA)
+    assert changed(world) == [("tuning", "rag_lora", "rag")]
+
+
 def test_what_reads_other_materials_by_a_foreign_slot_is_no_single_change(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.run("few_shot", HALF, SHOTS)

@@ -27,7 +27,7 @@ def chart(tmp_path: Path) -> Figure:
 def test_each_row_is_a_bar_of_its_net_share_with_what_chance_repairs_behind(chart: Figure) -> None:
     (axes,) = chart.axes
     assert [tick.get_text().replace("\n", " ") for tick in axes.get_yticklabels()] == [
-        "right passages, retrieval missed them", "right passages, shown but not read",
+        "knowledge: missed by retrieval", "knowledge: retrieved, not read",
         "behaviour: tuning", "more than one of these", "none of these",
     ]  # fmt: skip
     plain = [bar.get_width() for bar in axes.patches if not bar.get_hatch()]
@@ -41,5 +41,5 @@ def test_every_share_has_its_interval_and_says_of_what_it_is_one(chart: Figure) 
     (axes,) = chart.axes
     assert len([c for c in axes.containers if isinstance(c, ErrorbarContainer)]) == 5
     assert axes.get_xlabel() == "% of 10 wrong questions of 20 (95% interval)"
-    assert axes.get_title(loc="left") == "What repairs the errors of rag"
+    assert chart.get_suptitle() == "What repairs the errors of rag"
     assert len(set(COLOURS.values())) == len(COLOURS)

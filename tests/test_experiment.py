@@ -12,9 +12,12 @@ from hydra.core.hydra_config import HydraConfig
 
 import harness
 import harness.run
+from harness.analysis.factorial_cells import FACTORS
 from harness.errors import ConfigError, TrainingError
 from harness.evidence.isolation import Isolation
+from harness.models.embedder import Embedder
 from harness.models.local import ModelSpec
+from tests.conftest import LetterEmbedder, write_lines
 from tests.test_main import TASK, manifests
 
 Settings = dict[str, Any]
@@ -189,3 +192,33 @@ def test_mistakes_are_harness_errors_of_one_line(here: Settings) -> None:
         harness.compare("mine", **here | {"limit": 0})
     with pytest.raises(harness.HarnessError, match=r"seeds: .* \(did you mean seed\?\)"):
         harness.compare("mine", seeds=[1], **here)
+
+
+@pytest.mark.parametrize("corpus", [True, False], ids=["with a corpus", "without"])
+def test_an_ablation_crosses_what_the_task_has_and_trains_once_for_each_kind_of_prompt(
+    here: Settings,
+    tmp_path: Path,
+    task_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    corpus: bool,
+) -> None:
+    for name in ("encode", "seconds"):
+        monkeypatch.setattr(Embedder, name, getattr(LetterEmbedder, name))
+    if not corpus:
+        (task_folder / "corpus.jsonl").unlink()
+        for path in task_folder.glob("*.jsonl"):
+            write_lines(path, [json.loads(line) | {"sources": []} for line in path.open()])
+    here |= {"+experiment": "ablation", "training.epochs": 1, "training.dtype": "float32"}
+    found = harness.compare("mine", **here).ablation
+    assert found is not None and found.complete
+    assert list(found.factors) == [f for f in FACTORS if corpus or f != "retrieval"]
+    assert len(found.cells) == len(manifests(tmp_path / "results")) == (16 if corpus else 8)
+    (trained,) = (tmp_path / "results").glob("*/trained")
+    assert len(list(trained.glob("*/training.json"))) == (2 if corpus else 1)
+    assert (found.shots_in_training, found.unequal) == (False, {})
+    assert found.instructions == {"untuned": ["full"], "tuned": ["short"]}
+    left_out = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
+    assert len(left_out) == (0 if corpus else 8)
+    (tables,) = (tmp_path / "results").rglob("ladder-*.md")
+    assert "**what each slot adds: points of" in tables.read_text()

@@ -60,7 +60,7 @@ class Effect:
 @dataclass(frozen=True)
 class Interaction:
     """How much more one factor adds where another is on than where that is off, on average over the
-    remaining factors; below zero they stand in for each other."""
+    remaining factors; below zero they add less together than apart."""
 
     factors: tuple[str, str]
     difference: Interval

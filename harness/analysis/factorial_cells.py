@@ -137,8 +137,7 @@ def _families(rungs: Sequence[RungResult]) -> list[list[RungResult]]:
             for rung in rungs
             if rung.manifest["model"] == model and not any(map(settings(rung).get, OTHERS))
         ]
-        seen = [dict.fromkeys(filter(None, (_read(r, part) for r in own))) for part in READ]
-        for alike in product(*(list(contents) or [None] for contents in seen)):
+        for alike in product(*(_contents(own, part) for part in READ)):
             family = [
                 rung
                 for rung in own
@@ -149,6 +148,11 @@ def _families(rungs: Sequence[RungResult]) -> list[list[RungResult]]:
             ]
             families.append(family)
     return families
+
+
+def _contents(rungs: Sequence[RungResult], part: str) -> Sequence[str | None]:
+    """The different contents of a part of the task; None alone if no rung read it."""
+    return list(dict.fromkeys(c for rung in rungs if (c := _read(rung, part)))) or [None]
 
 
 def _read(rung: RungResult, part: str) -> str | None:

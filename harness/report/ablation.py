@@ -19,6 +19,7 @@ NAMES = {
     "tuning": "tuning",
 }
 """Factors as a reader knows them."""
+PLURAL = ("shots", "retrieval")
 OWN = "(95% interval, each on its own)"
 
 
@@ -35,11 +36,11 @@ def sentences(found: Ablation) -> list[str]:
 
 
 def ablation_tables(found: Findings) -> list[Table]:
-    """The design, what each slot adds in it, and which slots stand in for each other."""
+    """The design, what each slot adds in it, and how slots depend on each other."""
     if found.ablation is None:
         return []
     return [
-        _effects(found.ablation, found.primary),
+        _effects(found.ablation, found.primary, found.manifest["task"]),
         *_interactions(found.ablation, found.primary),
         *_cells(found.ablation, found.primary),
     ]
@@ -52,11 +53,9 @@ def _removed(one: Removed, found: Ablation) -> str:
     points = f"{with_interval(one.difference)} points"
     if _undecided(one.difference):
         return f"No detectable effect of {what}: {points}."
-    return f"{what[0].upper()}{what[1:]} {_adds(one.difference)}: {points}."
-
-
-def _adds(difference: Interval) -> str:
-    return "adds" if difference.value > 0 else "costs"
+    several = "" if one.factor in PLURAL else "s"
+    verb = "add" if one.difference.value > 0 else "cost"
+    return f"{what[0].upper()}{what[1:]} {verb}{several}: {points}."
 
 
 def _undecided(difference: Interval) -> bool:
@@ -66,7 +65,7 @@ def _undecided(difference: Interval) -> bool:
     return difference.low <= 0 <= difference.high
 
 
-def _effects(found: Ablation, primary: str) -> Table:
+def _effects(found: Ablation, primary: str, task: str) -> Table:
     headings = ["slot", "alone", "on average", "share of the gain", "on top of the rest"]
     lines = [
         [NAMES[one.factor], *map(with_interval, (one.alone, one.average, one.share, one.last))]
@@ -77,11 +76,11 @@ def _effects(found: Ablation, primary: str) -> Table:
     else:
         headings = [headings[0], headings[-1]]
         lines = [[NAMES[one.factor], with_interval(one.difference)] for one in found.removed]
-    notes = [*sentences(found), *_reading(found), *_conditions(found)]
+    notes = [*sentences(found), *_reading(found, task), *_conditions(found)]
     return Table(f"what each slot adds: points of {primary} {OWN}", headings, lines, notes=notes)
 
 
-def _reading(found: Ablation) -> Iterator[str]:
+def _reading(found: Ablation, task: str) -> Iterator[str]:
     """How to read the table."""
     if found.effects:
         base = called(found.always)
@@ -95,7 +94,10 @@ def _reading(found: Ablation) -> Iterator[str]:
     if found.missing:
         cells = "; ".join(called(on) for on in found.missing)
         crossed = f"; the table is about {_listed(found.factors)}" if found.factors else ""
-        yield f"Not all combinations were run{crossed}. Missing: {cells}. +experiment=ablation"
+        yield (
+            f"Not all combinations were run{crossed}. Missing: {cells}. To run them: "
+            f"python -m harness +task={task} +experiment=ablation"
+        )
 
 
 def _conditions(found: Ablation) -> Iterator[str]:
@@ -129,7 +131,7 @@ def _interactions(found: Ablation, primary: str) -> list[Table]:
     ]
     note = "How much more the one adds where the other is on than where that is off."
     table = Table(
-        f"which slots stand in for each other: points of {primary} {OWN}",
+        f"how slots depend on each other: points of {primary} {OWN}",
         ["slots", "interaction", "reads"],
         lines,
         prose=["reads"],
@@ -141,7 +143,7 @@ def _interactions(found: Ablation, primary: str) -> list[Table]:
 def _together(difference: Interval) -> str:
     if _undecided(difference):
         return "nothing detectable"
-    return "add more together" if difference.value > 0 else "stand in for each other"
+    return f"add {'more' if difference.value > 0 else 'less'} together than apart"
 
 
 def _cells(found: Ablation, primary: str) -> list[Table]:

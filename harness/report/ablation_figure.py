@@ -39,17 +39,18 @@ def waterfall_chart(found: Findings) -> Figure:
     axes = figure.add_subplot()
     low, high = ablation.cells[0].value.value, ablation.cells[-1].value.value
     names = [called(ablation.always), *(called([e.factor]) for e in ablation.effects)]
+    left, right = _extent(ablation, low)
+    room = 0.14 * (right - left)
     _total(axes, 0, low)
     _total(axes, rows - 1, high)
     reached = low
     for y, effect in enumerate(ablation.effects, start=1):
-        _step(axes, y, reached, effect, high)
+        _step(axes, y, reached, effect, high, room)
         reached += effect.share.value
     axes.axvline(100 * high, color=INK, linewidth=0.8, linestyle=":", zorder=0)
     axes.set_yticks(range(rows), [*names, "everything on"])
     axes.invert_yaxis()
-    left, right = _extent(ablation, low)
-    axes.set_xlim(left, right + 0.14 * (right - left))
+    axes.set_xlim(left, right + room)
     axes.set_xlabel(f"{found.primary}, %")
     limit = f", LIMIT: only the first {first['n']}" if first["limit"] is not None else ""
     axes.set_title(f"{first['task']}: what each slot adds{limit}", loc="left")
@@ -63,19 +64,20 @@ def _total(axes: Axes, y: int, value: float) -> None:
     _say(axes, y, 100 * value, f"{100 * value:.1f}")
 
 
-def _step(axes: Axes, y: int, reached: float, effect: Effect, high: float) -> None:
-    """One factor's share, from where the last one ended."""
+def _step(axes: Axes, y: int, reached: float, effect: Effect, high: float, room: float) -> None:
+    """One factor's share, from where the last one ended; a number needs so much `room`."""
     share = effect.share
     colour = TUNED if effect.factor == "tuning" else UNTUNED
     axes.barh(y, 100 * share.value, left=100 * reached, height=HEIGHT, color=colour)
-    ends = [100 * reached, 100 * (reached + share.value)]
+    end = 100 * max(reached, reached + share.value)
     if share.low is not None and share.high is not None:
         middle, half = 50 * (share.high + share.low), 50 * (share.high - share.low)
         axes.errorbar(100 * reached + middle, y, xerr=half, color=INK, capsize=4, fmt="none")
-        ends.append(100 * (reached + share.high))
+        end = max(end, 100 * (reached + share.high))
     without = 100 * (high - effect.last.value)
     axes.plot([without], [y], "D", color="white", mec=INK, ms=5, zorder=3)
-    _say(axes, y, max(*ends, without), signed(share.value))
+    in_the_way = end < without < end + room
+    _say(axes, y, without if in_the_way else end, signed(share.value))
 
 
 def _say(axes: Axes, y: int, end: float, text: str) -> None:

@@ -65,16 +65,16 @@ def test_what_cannot_be_told_from_nothing_is_not_called_a_gain(five: Findings) -
     assert shown.ablation is not None
     said = sentences(shown.ablation)
     assert said[0].startswith("No detectable effect of tuning on top of constraint + worked")
-    assert any("Worked examples on top of" in one and " costs: -10.0 (" in one for one in said)
+    assert any("Worked examples on top of" in one and " cost: -10.0 (" in one for one in said)
 
 
-def test_slots_that_stand_in_for_each_other_are_called_so(five: Findings) -> None:
+def test_slots_that_add_less_together_are_called_so(five: Findings) -> None:
     value = additive(0.05, spread=0.002, constraint=0.3, shots=0.2, tuning=0.2, shots_tuning=-0.15)
     _, interactions, _ = ablation_tables(
         found(five, cells(["constraint", "shots", "tuning"]), value=value)
     )
     reads = {line[0]: line[2] for line in interactions.lines}
-    assert reads["worked examples × tuning"] == "stand in for each other"
+    assert reads["worked examples × tuning"] == "add less together than apart"
 
 
 def test_what_differs_between_cells_beside_the_slots_is_a_note(five: Findings) -> None:
@@ -93,7 +93,7 @@ def test_cells_that_were_not_run_are_named_with_the_command(five: Findings) -> N
     effects = ablation_tables(found(five, [on for on in cells() if on != lost]))[0]
     said = notes(effects)
     assert "about worked examples, passages and tuning. Missing: worked examples + tuning." in said
-    assert "+experiment=ablation" in said
+    assert "python -m harness +task=tickets +experiment=ablation" in said
     assert "alone: added to the constraint;" in said
     assert effects.lines[-1][0] == "all together"
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.audit.columns import classes
+from harness.audit.columns import classes, shown
 from harness.ladder.baselines import linear_model
 from harness.ladder.transform import Suspects
 from harness.models.embedder import Embedder, Vectors
@@ -40,6 +40,8 @@ class _Judged:
     doubt: Mapping[str, float]
     """One minus the quality of the label, from 0 to 1."""
     flagged: frozenset[str]
+    likely: Mapping[str, str]
+    """The value that the classifier holds most probable."""
 
 
 def label_suspects(materials: Materials, embedder: Embedder) -> Suspects | None:
@@ -52,20 +54,23 @@ def label_suspects(materials: Materials, embedder: Embedder) -> Suspects | None:
     if not columns or len({example.group for example in train}) < FOLDS:
         return None
     vectors = embedder.encode([example.input for example in train])
-    judged = []
-    for column in columns.values():
+    judged: dict[str, _Judged] = {}
+    for name, column in columns.items():
         rows = [i for i, example in enumerate(train) if example.id in column]
         ids = [train[i].id for i in rows]
         groups = [train[i].group for i in rows]
-        judged.append(_judged(ids, [column[i] for i in ids], vectors[rows], groups))
-    ids = [example.id for example in train]
-    doubt = {i: fmean(seen) for i in ids if (seen := [j.doubt[i] for j in judged if i in j.doubt])}
-    flagged = [
-        i
-        for i in doubt
-        if sum(i in j.flagged for j in judged) >= AGREED * sum(i in j.doubt for j in judged)
-    ]
-    return Suspects(doubt, flagged)
+        judged[name] = _judged(ids, [column[i] for i in ids], vectors[rows], groups)
+    doubt: dict[str, float] = {}
+    flagged, why = [], {}
+    for example in train:
+        i = example.id
+        seen = {name: one for name, one in judged.items() if i in one.doubt}
+        if seen:
+            doubt[i] = fmean(one.doubt[i] for one in seen.values())
+            why[i] = _why(i, seen, columns)
+            if sum(i in one.flagged for one in seen.values()) >= AGREED * len(seen):
+                flagged.append(i)
+    return Suspects(doubt, flagged, why)
 
 
 def out_of_fold(
@@ -93,24 +98,35 @@ def out_of_fold(
     return probabilities, known.tolist()
 
 
+def _why(i: str, judged: Mapping[str, _Judged], columns: Mapping[str, Mapping[str, str]]) -> str:
+    """Where the classifiers hold another value more probable than the target's."""
+    others = [
+        f"{name} {shown(columns[name][i])}, not {shown(one.likely[i])}?"
+        for name, one in judged.items()
+        if one.likely[i] != columns[name][i]
+    ]
+    return " ".join(others)
+
+
 def _judged(
     ids: Sequence[str], values: Sequence[str], vectors: Vectors, groups: Sequence[str]
 ) -> _Judged:
     """One column, as far as it can be judged."""
     if len(set(groups)) < FOLDS:
-        return _Judged({}, frozenset())
+        return _Judged({}, frozenset(), {})
     probabilities, known = out_of_fold(vectors, values, groups)
-    rows: list[int] = np.flatnonzero(~np.isnan(probabilities[:, 0])).tolist()
-    given = np.array([known.index(values[i]) for i in rows])
+    rows = np.flatnonzero(~np.isnan(probabilities[:, 0]))
+    given = np.array([known.index(values[i]) for i in rows.tolist()])
     there, codes = np.unique(given, return_inverse=True)
     if len(there) < 2:
-        return _Judged({}, frozenset())
+        return _Judged({}, frozenset(), {})
     kept = probabilities[np.ix_(rows, there)]
     found = _issues(codes, kept / kept.sum(1, keepdims=True))
-    named = [ids[i] for i in rows]
+    named = [ids[i] for i in rows.tolist()]
     wrong = {i for i, flag in zip(named, found["is_label_issue"], strict=True) if flag}
     doubt = dict(zip(named, (1.0 - found["label_score"]).tolist(), strict=True))
-    return _Judged(doubt, frozenset(wrong))
+    likely = dict(zip(named, [known[i] for i in there[kept.argmax(1)]], strict=True))
+    return _Judged(doubt, frozenset(wrong), likely)
 
 
 def _issues(codes: npt.NDArray[np.intp], probabilities: Probabilities) -> Any:

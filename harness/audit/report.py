@@ -31,6 +31,8 @@ class Doubtful:
     doubt: float
     flagged: bool
     """Whether the audit itself calls it wrong; losses only rank."""
+    why: str
+    """What speaks against its target, in words; empty if only its loss does."""
     input: str
     target: str
 
@@ -115,10 +117,9 @@ def _worst(materials: Materials, judges: Sequence[Suspects]) -> list[Doubtful]:
         seen = [rank[example.id] for rank in ranks if example.id in rank]
         if seen:
             doubt = sum(seen) / len(seen)
-            text = (example.input, example.target)
-            told.append(
-                Doubtful(example.where, example.id, doubt, example.id in flagged, *text)
-            )  # fmt: skip
+            why = next((w for one in judges if (w := one.why.get(example.id))), "")
+            text = (why, example.input, example.target)
+            told.append(Doubtful(example.where, example.id, doubt, example.id in flagged, *text))
     return sorted(told, key=lambda one: -one.doubt)[:SHOWN]
 
 

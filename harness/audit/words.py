@@ -48,14 +48,15 @@ def _shares(found: Audit) -> Iterator[str]:
 def _doubtful(found: Audit) -> Iterator[str]:
     if not found.judges:
         yield (
-            "no example was judged by its target: that takes labels, or fields of JSON whose values "
-            "repeat (without --quick), or a finished run of a tuned rung on this train"
+            "no example was judged by its target: that takes labels, or fields of JSON whose "
+            "values repeat (without --quick), or a finished run of a tuned rung on this train"
         )
         return
     judges = " and ".join(found.judges)
     yield f"the {len(found.doubtful)} most doubtful examples of train, by {judges}"
     for one in found.doubtful:
         mark = "wrong? " if one.flagged else ""
-        yield f"  {one.where}: {mark}{quote(one.input)} → {quote(one.target, 100)}"
+        told = one.why or quote(one.target, 100)
+        yield f"  {one.where}: {mark}{quote(one.input)} → {told}"
     if found.flagged:
         yield f"{found.flagged} of {found.train} contradict what the others say (wrong?)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from harness.errors import ConfigError, RungUnavailableError
@@ -138,6 +138,8 @@ class Suspects:
     """By id, higher is more doubtful; an example that could not be judged is not in it."""
     flagged: Collection[str]
     """Ids of those that the audit itself calls wrong; none if it only ranks."""
+    why: Mapping[str, str] = field(default_factory=dict)
+    """By id, what speaks against the target, in words."""
 
     def worst(self, share: float | None, of: int) -> list[str]:
         """Ids of the most doubtful `share` of so many examples, or (None) of the flagged ones."""

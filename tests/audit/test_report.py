@@ -47,6 +47,7 @@ def test_the_most_doubtful_are_ranked_by_all_judges_and_flagged_ones_are_marked(
     assert len(found.doubtful) == 20
     worst = found.doubtful[0]
     assert (worst.where, worst.flagged, worst.doubt) == (f"train.jsonl:{swapped + 1}", True, 1.0)
+    assert worst.why == "label dune, not birch?"
     said = "\n".join(lines("tickets", found))
     assert f"  train.jsonl:{swapped + 1}: wrong? " in said
     assert f"lora/{run.path.name}" in said

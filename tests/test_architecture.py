@@ -24,7 +24,16 @@ ROOMS: dict[str, set[str]] = {
     "report": {"answer", "analysis", "record", "evidence"},
     "probe": {"answer", "models", "tuning", "ladder", "evidence", "record"},
     "configuration": {"answer", "models", "tuning", "ladder", "evidence", "record", "probe"},
-    "audit": {"answer", "models", "tuning", "ladder", "evidence", "record", "probe", "configuration"},
+    "audit": {
+        "answer",
+        "models",
+        "tuning",
+        "ladder",
+        "evidence",
+        "record",
+        "probe",
+        "configuration",
+    },
 }
 """What each room may import, beside modules at the top that import no other room themselves."""
 

@@ -51,7 +51,9 @@ def test_the_divergence_is_that_of_the_whole_distribution_along_the_rungs_answer
     assert len(told) == 3
     answers = {p.id: p.text for p in folder.predictions()}
     base = apt.fresh(torch.float32)
-    tuned = PeftModel.from_pretrained(apt.fresh(torch.float32), folder.path.parents[2] / folder.manifest()["trained"] / "adapter").eval()
+    tuned = PeftModel.from_pretrained(
+        apt.fresh(torch.float32), folder.path.parents[2] / folder.manifest()["trained"] / "adapter"
+    ).eval()
     inputs = {q.id: q.input for q in task.questions}
     for line in told:
         asked = [

@@ -24,6 +24,7 @@ __all__ = ["facts_known", "sentence", "tables", "update_chart"]
 NEITHER = "#d9dfe5"
 PAYING = (
     "The first training is paid for in the last column. No limit: an update costs the tuned rung "
+    "The first training is paid for in the last column. no limit: an update costs the tuned rung "
     "no more; whether it pays at all, the break-even of requests says. Quality is not in it: the "
     "tables above say who follows."
 )

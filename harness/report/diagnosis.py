@@ -14,7 +14,18 @@ from harness.analysis.single_changes import typed
 from harness.answer.json_object import first_object
 from harness.report.formatting import Table, percent, with_interval
 
-__all__ = ["Example", "examples", "hint", "name", "rows", "sentences", "tables", "telling", "whose"]
+__all__ = [
+    "CHANGED",
+    "Example",
+    "examples",
+    "hint",
+    "name",
+    "rows",
+    "sentences",
+    "tables",
+    "telling",
+    "whose",
+]
 
 NAMES = {
     ("format", ""): "format: the constraint",

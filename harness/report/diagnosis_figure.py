@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.diagnosis import Diagnosis
 from harness.analysis.repairs import NONE, SEVERAL, Share
-from harness.report.diagnosis import name, rows, whose
+from harness.report.diagnosis import CHANGED, name, rows, whose
 from harness.report.figures import INK, UNTUNED, WIDTH
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ COLOURS = {
     SEVERAL: "#c79a3b",
     NONE: GREY,
 }
-LONGEST, WIDEST = 26, 52
+LONGEST, WIDEST = 26, 58
 """Letters in one line of a name, and of the title."""
 
 
@@ -50,8 +51,7 @@ def diagnosis_chart(told: Diagnosis) -> Figure:
     axes.set_xlabel(f"% of {split.errors} wrong {split.unit} of {split.n} (95% interval)")
     title = f"What repairs the errors of {whose(split, told)}"
     figure.suptitle("\n".join(wrap(title, WIDEST)), x=0.01, ha="left", fontsize=12)
-    if any(share.alone.chance > 0 for share in shown):
-        figure.supxlabel("hatched: what a placebo repairs too", x=0.01, ha="left", fontsize=9)
+    figure.supxlabel("\n".join(_notes(told, shown)), x=0.01, ha="left", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -69,6 +69,14 @@ def _bar(axes: Any, y: int, share: Share) -> float:
     middle, half = 50 * (high + low), 50 * (high - low)
     axes.errorbar(middle, y, xerr=half, color=INK, capsize=4, fmt="none")
     return max(net, gross, 100 * high, 0.0)
+
+
+def _notes(told: Diagnosis, shown: Sequence[Share]) -> list[str]:
+    """What the hatching is, and what has no bar because it was not run."""
+    missing = [CHANGED[one.slot] for one in told.missing if one.what == "change"]
+    hatched = any(share.alone.chance > 0 for share in shown)
+    notes = ["hatched: what a placebo repairs too"] * hatched
+    return notes + [f"not measured: {', '.join(missing)}"] * bool(missing)
 
 
 def _low(share: Share) -> float:

@@ -34,7 +34,9 @@ def test_each_row_is_a_bar_of_its_net_share_with_what_chance_repairs_behind(char
     hatched = [bar.get_width() for bar in axes.patches if bar.get_hatch()]
     assert plain == pytest.approx([20, 10, 20, 0, 50])
     assert hatched == pytest.approx([30]), "three by tuning, one of them by chance"
-    assert chart.get_supxlabel() == "hatched: what a placebo repairs too"
+    hatching, missing = chart.get_supxlabel().splitlines()
+    assert hatching == "hatched: what a placebo repairs too"
+    assert missing == "not measured: the constraint"
 
 
 def test_every_share_has_its_interval_and_says_of_what_it_is_one(chart: Figure) -> None:

@@ -9,15 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from harness.evidence.clusters import (
+    CONFIDENCE,
+    ROUNDING,
+    Bounds,
+    Labels,
+    StandardError,
+    Values,
+    effective_groups,
+    group_labels,
+    group_sums,
+    standard_error,
+)
+
 __all__ = [
+    "CONFIDENCE",
     "Interval",
     "StandardError",
     "bootstrapped",
+    "effective_groups",
     "expected_maximum",
     "expected_optimism",
     "group_labels",
@@ -28,16 +42,9 @@ __all__ = [
     "standard_error",
 ]
 
-CONFIDENCE = 0.95
 RESAMPLES = 2000
 LARGEST = 10_000_000
 """Values that are drawn at a time: 80 MB."""
-ROUNDING = 1e-12
-"""The mean of equal numbers may be off by this; smaller differences are none."""
-
-Values = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.intp]
-Bounds = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -52,49 +59,22 @@ class Interval:
     method: str
 
 
-@dataclass(frozen=True)
-class StandardError:
-    """How far an estimate lies from the truth, and how well that is known."""
-
-    value: float
-    """Infinite where it cannot be estimated: one group of questions."""
-    freedom: float
-    """Degrees of freedom of Student's t."""
-
-    @property
-    def quantile(self) -> float:
-        """Of Student's t, for a two-sided interval."""
-        from scipy.stats import t
-
-        return float(t.ppf((1 + CONFIDENCE) / 2, self.freedom))
-
-    def around(self, estimate: float) -> Bounds:
-        """Bounds by Student's t; None where there is no standard error."""
-        if not 0.0 < self.value < np.inf:
-            return None, None
-        half = self.quantile * self.value
-        return estimate - half, estimate + half
-
-
 def mean_interval(
     values: Sequence[float], seed: int = 0, groups: Sequence[str] | None = None
 ) -> Interval:
     """The mean of per-example values; with groups, whole groups are what is drawn by chance.
 
-    Wilson's interval for proportions (Wilson 1927), a bias-corrected and accelerated bootstrap
-    (Efron 1987) for graded values. Raises ValueError for no values or for NaN.
+    Wilson's interval for proportions (Wilson 1927), otherwise as mean_over_seeds. Raises ValueError
+    for no values or for NaN.
     """
     data = np.asarray(values, dtype=float)
     if not len(data) or np.isnan(data).any():
         raise ValueError(f"no mean of {len(data)} values with {np.isnan(data).sum()} NaN")
     labels = np.arange(len(data)) if groups is None else group_labels(groups)
-    mean = float(data.mean())
-    if np.isin(data, (0.0, 1.0)).all():
-        if labels.max() + 1 == len(data):
-            return Interval(mean, *_wilson(mean, len(data)), len(data), "wilson")
-        return _effective(mean, standard_error(data[None], None, labels), labels, "groups")
-    bounds = bootstrapped(data, labels, seed)
-    return Interval(mean, *bounds, len(data), "none" if bounds[0] is None else "bootstrap")
+    if np.isin(data, (0.0, 1.0)).all() and labels.max() + 1 == len(data):
+        mean = float(data.mean())
+        return Interval(mean, *_wilson(mean, len(data)), len(data), "wilson")
+    return _interval(data[None], labels)
 
 
 def mean_over_seeds(
@@ -103,54 +83,15 @@ def mean_over_seeds(
     """The mean of one rung over several seeds, each a list of values aligned with `groups`.
 
     Covers the choice of questions and the noise of the seeds. Of one seed it is mean_interval, and
-    says nothing of that noise. Raises ValueError for no values, for NaN or for ragged lists.
+    says nothing of that noise. Student's t; of values from 0 to 1 in the shape of Wilson's
+    interval, within 0 and 1. Raises ValueError for no values, for NaN or for ragged lists.
     """
     if len(values) == 1:
         return mean_interval(values[0], seed, groups)
     data = np.asarray(values, dtype=float)
     if not data.size or np.isnan(data).any():
         raise ValueError(f"no mean of {data.size} values with {np.isnan(data).sum()} NaN")
-    labels = group_labels(groups)
-    mean, error = float(data.mean()), standard_error(data, None, labels)
-    if data.min() >= 0.0 and data.max() <= 1.0:
-        return _effective(mean, error, labels, "seeds")
-    bounds = error.around(mean)
-    method = "none" if bounds[0] is None else "Student's t over seeds"
-    return Interval(mean, *bounds, data.shape[1], method)
-
-
-def group_labels(groups: Sequence[str]) -> Labels:
-    """The number of each question's group, from 0."""
-    labels: Labels = np.unique(np.asarray(groups), return_inverse=True)[1]
-    return labels
-
-
-def standard_error(ours: Values, theirs: Values | None, labels: Labels) -> StandardError:
-    """Of a mean over seeds and questions, or of the difference of two; [seeds, questions] each.
-
-    Seeds and questions are crossed random factors: their variances add up, and what both contain,
-    the noise of single answers, is taken off once (Cornfield and Tukey 1956). Few seeds are few
-    degrees of freedom (Satterthwaite 1946; Welch 1947). A side of one seed adds no variance of
-    seeds: either it has none, or it was not measured. Without any, what is left is the standard
-    error clustered by group (Miller 2024, equation 4), with G / (G - 1) for few groups.
-    """
-    sides = [ours] if theirs is None else [ours, theirs]
-    n, groups = len(labels), int(labels.max()) + 1
-    if groups < 2:
-        return StandardError(float("inf"), 1.0)
-    difference = ours.mean(0) - (0.0 if theirs is None else theirs.mean(0))
-    few = groups / (groups - 1)
-    questions = few * (group_sums(difference - difference.mean(), labels) ** 2).sum() / n**2
-    several = [side for side in sides if len(side) > 1]
-    seeds = np.array([side.mean(1).var(ddof=1) / len(side) for side in several])
-    both = sum(few * _interaction(side, labels) for side in several)
-    variance = float(questions + max(0.0, seeds.sum() - both))
-    if variance < ROUNDING**2:
-        return StandardError(0.0, groups - 1.0)
-    spread = questions**2 / (groups - 1) + sum(
-        v**2 / (len(side) - 1) for v, side in zip(seeds, several, strict=True)
-    )
-    return StandardError(variance**0.5, max(1.0, float(variance**2 / spread)))
+    return _interval(data, group_labels(groups))
 
 
 def bootstrapped(values: Values, labels: Labels, seed: int) -> Bounds:
@@ -207,19 +148,22 @@ def expected_optimism(candidates: int, best: Interval) -> float | None:
     return expected_maximum(candidates) * error
 
 
-def _effective(mean: float, error: StandardError, labels: Labels, over: str) -> Interval:
-    """Wilson's interval of the sample that has this standard error, with the quantile of Student's
-    t (Dean and Pagano 2015, "Evaluating Confidence Interval Methods for Binomial Proportions in
-    Clustered Surveys"); it stays within 0 and 1.
+def _interval(data: Values, labels: Labels) -> Interval:
+    """Of [seeds, questions]. Values from 0 to 1 get Wilson's interval of the sample that has this
+    standard error, with the quantile of Student's t (Dean and Pagano 2015, "Evaluating Confidence
+    Interval Methods for Binomial Proportions in Clustered Surveys").
     """
     from scipy.stats import norm
 
+    mean, error = float(data.mean()), standard_error(data, None, labels)
     n, certain = len(labels), mean in (0.0, 1.0)
     if error.value == np.inf or (error.value == 0.0 and not certain):
         return Interval(mean, None, None, n, "none")
+    if data.min() < 0.0 or data.max() > 1.0:
+        return Interval(mean, *error.around(mean), n, "Student's t")
     size = labels.max() + 1 if certain else mean * (1 - mean) / error.value**2
-    bounds = _wilson(mean, float(size), 2 * float(norm.sf(error.quantile)))
-    return Interval(mean, *bounds, n, f"wilson over {over}")
+    bounds = _wilson(mean, float(size), 2 * float(norm.sf(error.quantile())))
+    return Interval(mean, *bounds, n, "wilson, Student's t")
 
 
 def _wilson(mean: float, n: float, alpha: float = 1 - CONFIDENCE) -> tuple[float, float]:
@@ -230,25 +174,22 @@ def _wilson(mean: float, n: float, alpha: float = 1 - CONFIDENCE) -> tuple[float
     return min(float(low), mean), max(float(high), mean)
 
 
-def group_sums(values: Values, labels: Labels) -> Values:
-    """[questions] → [groups]."""
-    return np.asarray(np.bincount(labels, values), dtype=float)
-
-
-def _interaction(side: Values, labels: Labels) -> Any:
-    """Variance that single answers give to the mean of a side: [seeds, questions]."""
-    rest = side - side.mean(0) - side.mean(1, keepdims=True) + side.mean()
-    seeds, n = side.shape
-    squares = sum((group_sums(row, labels) ** 2).sum() for row in rest)
-    return squares / (n * seeds) ** 2 * seeds / (seeds - 1)
-
-
 def resampled(
-    statistic: Callable[[npt.NDArray[np.int64]], float], n: int, seed: int = 0, draws: int = 300
+    statistic: Callable[[npt.NDArray[np.int64]], float],
+    n: int,
+    seed: int = 0,
+    draws: int = 300,
+    groups: Sequence[str] | None = None,
 ) -> Interval:
-    """Any statistic of a set of n examples, given their indices; a percentile bootstrap."""
+    """Any statistic of a set of n examples, given their indices; a percentile bootstrap, of whole
+    groups where there are any."""
     rng = np.random.default_rng(seed)
-    values = [statistic(rng.integers(0, n, n)) for _ in range(draws)]
+    labels = np.arange(n) if groups is None else group_labels(groups)
+    members = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
+    values = []
+    for _ in range(draws):
+        drawn = rng.integers(0, len(members), len(members))
+        values.append(statistic(np.concatenate([members[group] for group in drawn])))
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(values, [tail, 100 - tail])
     return Interval(

@@ -107,10 +107,11 @@ def contrasts(found: Findings) -> list[Table]:
                 f"{c.verdict}, blocked" if verdict.blocked else c.verdict,
             ]
         )
+    levels = sorted({f"{100 * (1 - c.step):.3g}%" for c in found.contrasts})
     return [
         Table(
             f"declared contrasts: {found.contrasts[0].metric}, paired by question, points "
-            "(95% interval, each on its own)",
+            f"({levels[0]}{f' to {levels[-1]}' * (len(levels) > 1)} interval, as Holm's test)",
             ["rung – baseline", "difference", "p (Holm)", "detectable", "better on", "worse on",
              "verdict"],
             lines,

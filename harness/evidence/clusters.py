@@ -96,7 +96,7 @@ def standard_error(ours: Values, theirs: Values | None, labels: Labels) -> Stand
     if groups < 2:
         return StandardError(float("inf"), 1.0)
     difference = ours.mean(0) - (0.0 if theirs is None else theirs.mean(0))
-    weights, freedom = small_sample(difference, labels)
+    weights, freedom = small_sample(labels)
     questions = (weights * group_sums(difference - difference.mean(), labels) ** 2).sum() / n**2
     several = [side for side in sides if len(side) > 1]
     means = np.array([side.mean(1).var(ddof=1) / len(side) for side in several])
@@ -128,39 +128,19 @@ def _between(questions: float, seeds: float, share: float) -> float:
     return float(stdtridf(rank, quantile))
 
 
-def small_sample(values: Values, labels: Labels) -> tuple[Values, float]:
+def small_sample(labels: Labels) -> tuple[Values, float]:
     """CR2's weight of each group's squared sum of residuals, and its degrees of freedom.
 
-    For a mean over questions, which is a regression on a constant, both have a closed form. With
-    w = n_g / n, and v_g the variance of a group's sum in the working model, E(s_g²) is
-    v_g (1 - 2 w_g) + w_g² Σv, and the weight is v_g divided by it. The degrees of freedom are
-    2 E² / Var of the weighted sum of squares of normal residuals. For groups of one size it is
-    G / (G - 1) and G - 1, whatever the working model. Otherwise that is: questions of a group are
-    alike to the degree that these are (Imbens and Kolesár 2016, "Robust Standard Errors in Small
-    Samples: Some Practical Advice").
+    A mean over questions is a regression on a constant, for which both have a closed form. With w a
+    group's share of the questions, the weight is 1 / (1 - w), and the degrees of freedom are
+    1 / (Σw² + (Σ w²/(1-w))² - Σ w⁴/(1-w)²): 2 E² / Var of the variance if questions are independent
+    and normal. For G groups of one size they are G / (G - 1) and G - 1.
     """
     sizes = np.bincount(labels).astype(float)
-    alike = _alikeness(values, labels, sizes)
-    w, v = sizes / sizes.sum(), sizes * (1 - alike) + sizes**2 * alike
-    weights = v / (v * (1 - 2 * w) + w**2 * v.sum())
-    # The trace of the squared covariance matrix of the weighted sums, without the matrix.
-    a = v - w * v.sum() / 2
-    a2, w2, aw = ((weights * x).sum() for x in (a**2, w**2, a * w))
-    squared = (v**2).sum() + 2 * (a2 * w2 + aw**2) - 4 * ((weights * a * w) ** 2).sum()
-    return weights, float(v.sum() ** 2 / squared)
-
-
-def _alikeness(values: Values, labels: Labels, sizes: Values) -> float:
-    """Share of the variance of single questions that lies between groups, from 0 to 1.
-
-    By the analysis of variance of group means that count alike, whatever their size.
-    """
-    means = group_sums(values, labels) / sizes
-    if len(sizes) == len(labels):
-        return 0.0
-    within = ((values - means[labels]) ** 2).sum() / (len(labels) - len(sizes))
-    between = max(0.0, means.var(ddof=1) - within * (1 / sizes).mean())
-    return float(between / (between + within)) if between > 0.0 else 0.0
+    share = sizes / sizes.sum()
+    odds = share**2 / (1 - share)
+    spread = (share**2).sum() + odds.sum() ** 2 - (odds**2).sum()
+    return 1 / (1 - share), float(1 / spread)
 
 
 def _interaction(side: Values, labels: Labels, weights: Values) -> Any:

@@ -21,8 +21,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from harness.evidence.clusters import Values
 from harness.evidence.contrasts import Contrast, Side, compare
-from harness.evidence.statistics import Interval, Values, mean_over_seeds
+from harness.evidence.statistics import Interval, mean_over_seeds
 
 __all__ = ["CONTRASTS", "MEANS", "Rates", "World", "coverage", "main", "rates"]
 
@@ -101,7 +102,7 @@ def quantiles(kind: Kind) -> Values:
     rank = (np.arange(10_000) + 0.5) / 10_000
     match kind:
         case "right or wrong":
-            found = rank > 0.7
+            found = np.where(rank > 0.7, 1.0, 0.0)
         case "graded":
             found = beta(2, 5).ppf(rank)
         case "fields":  # of eight, most of them right

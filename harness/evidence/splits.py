@@ -46,13 +46,19 @@ class Splits:
         above = len(self.highs) - np.searchsorted(self.highs, truth, side="left")
         return float((1 + min(below, above)) / (1 + len(self.lows)))
 
+    @property
+    def _alike(self) -> bool:
+        """Whether all groups have the same mean, but for rounding."""
+        low, high = self.lows[0], self.highs[-1]
+        return bool(high - low <= ROUNDING * max(1.0, abs(low)))
+
     def bounds(self, level: float) -> Bounds:
         """All true means that the test does not reject at `level`; None if that is all there are.
 
         None too if all groups have the same mean.
         """
         place = math.ceil(level * (1 + len(self.lows)) - 1 - ROUNDING)
-        if place < 1 or self.lows[0] == self.highs[-1]:
+        if place < 1 or self._alike:
             return None, None
         low, high = float(self.lows[place - 1]), float(self.highs[-place])
         return (low, high) if math.isfinite(low) and math.isfinite(high) else (None, None)

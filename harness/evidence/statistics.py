@@ -25,6 +25,7 @@ from harness.evidence.clusters import (
     group_sums,
     standard_error,
 )
+from harness.evidence.splits import splits
 
 __all__ = [
     "CONFIDENCE",
@@ -42,6 +43,7 @@ __all__ = [
     "standard_error",
 ]
 
+STUDENT = "Student's t"
 RESAMPLES = 2000
 LARGEST = 10_000_000
 """Values that are drawn at a time: 80 MB."""
@@ -74,7 +76,7 @@ def mean_interval(
     if np.isin(data, (0.0, 1.0)).all() and labels.max() + 1 == len(data):
         mean = float(data.mean())
         return Interval(mean, *_wilson(mean, len(data)), len(data), "wilson")
-    return _interval(data[None], labels)
+    return _interval(data[None], labels, seed)
 
 
 def mean_over_seeds(
@@ -91,7 +93,7 @@ def mean_over_seeds(
     data = np.asarray(values, dtype=float)
     if not data.size or np.isnan(data).any():
         raise ValueError(f"no mean of {data.size} values with {np.isnan(data).sum()} NaN")
-    return _interval(data, group_labels(groups))
+    return _interval(data, group_labels(groups), seed)
 
 
 def bootstrapped(values: Values, labels: Labels, seed: int) -> Bounds:
@@ -142,34 +144,56 @@ def expected_optimism(candidates: int, best: Interval) -> float | None:
     """
     if best.low is None or best.high is None:
         return None
-    from scipy.stats import norm
-
-    error = (best.high - best.low) / (2 * float(norm.ppf((1 + CONFIDENCE) / 2)))
+    error = (best.high - best.low) / (2 * _normal())
     return expected_maximum(candidates) * error
 
 
-def _interval(data: Values, labels: Labels) -> Interval:
-    """Of [seeds, questions]. Values from 0 to 1 get Wilson's interval of the sample that has this
-    standard error, with the quantile of Student's t (Dean and Pagano 2015, "Evaluating Confidence
-    Interval Methods for Binomial Proportions in Clustered Surveys").
+def _interval(data: Values, labels: Labels, seed: int) -> Interval:
+    """Of [seeds, questions]: Student's t with the standard error of groups and seeds; for a single
+    run over groups of unequal size, inverted sign flips, as its standard error is not known well.
     """
-    from scipy.stats import norm
-
     mean, error = float(data.mean()), standard_error(data, None, labels)
     n, certain = len(labels), mean in (0.0, 1.0)
     if error.value == np.inf or (error.value == 0.0 and not certain):
         return Interval(mean, None, None, n, "none")
+    if certain:
+        size = (_normal() / error.quantile()) ** 2 * effective_groups(labels)
+        return Interval(mean, *_wilson(mean, size), n, f"wilson, {STUDENT}")
+    bounds, method = error.around(mean), STUDENT
+    if len(data) == 1 and np.ptp(np.bincount(labels)):
+        drawn = splits(data[0], labels, seed)
+        inverted = drawn.bounds(1 - CONFIDENCE)
+        if inverted[0] is not None:
+            bounds, method = inverted, drawn.name
     if data.min() < 0.0 or data.max() > 1.0:
-        return Interval(mean, *error.around(mean), n, "Student's t")
-    size = labels.max() + 1 if certain else mean * (1 - mean) / error.value**2
-    bounds = _wilson(mean, float(size), 2 * float(norm.sf(error.quantile())))
-    return Interval(mean, *bounds, n, "wilson, Student's t")
+        return Interval(mean, *bounds, n, method)
+    return Interval(mean, *_shaped(mean, bounds), n, f"wilson, {method}")
 
 
-def _wilson(mean: float, n: float, alpha: float = 1 - CONFIDENCE) -> tuple[float, float]:
+def _shaped(mean: float, bounds: Bounds) -> Bounds:
+    """Bounds of a share as Wilson would have them, within 0 and 1: those of the sample sizes at
+    which simple bounds are as far from the mean (Dean and Pagano 2015, "Evaluating Confidence
+    Interval Methods for Binomial Proportions in Clustered Surveys").
+    """
+    spread = _normal() ** 2 * mean * (1 - mean)
+    low, high = (
+        _wilson(mean, spread / (bound - mean) ** 2)[place] if bound not in (None, mean) else bound
+        for place, bound in enumerate(bounds)
+    )
+    return low, high
+
+
+def _normal() -> float:
+    """The quantile of a normal distribution for a two-sided interval."""
+    from scipy.stats import norm
+
+    return float(norm.ppf((1 + CONFIDENCE) / 2))
+
+
+def _wilson(mean: float, n: float) -> tuple[float, float]:
     from statsmodels.stats.proportion import proportion_confint
 
-    low, high = proportion_confint(mean * n, n, alpha, method="wilson")
+    low, high = proportion_confint(mean * n, n, 1 - CONFIDENCE, method="wilson")
     # Rounding puts a bound a hair beyond 0% and 100%.
     return min(float(low), mean), max(float(high), mean)
 

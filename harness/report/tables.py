@@ -107,11 +107,12 @@ def contrasts(found: Findings) -> list[Table]:
                 f"{c.verdict}, blocked" if verdict.blocked else c.verdict,
             ]
         )
-    levels = sorted({f"{100 * (1 - c.step):.3g}%" for c in found.contrasts})
+    steps = sorted({1 - c.step for c in found.contrasts})
+    levels = dict.fromkeys(f"{100 * level:.3g}%" for level in (steps[0], steps[-1]))
     return [
         Table(
             f"declared contrasts: {found.contrasts[0].metric}, paired by question, points "
-            f"({levels[0]}{f' to {levels[-1]}' * (len(levels) > 1)} interval, as Holm's test)",
+            f"({' to '.join(levels)} interval, by Holm)",
             ["rung – baseline", "difference", "p (Holm)", "detectable", "better on", "worse on",
              "verdict"],
             lines,

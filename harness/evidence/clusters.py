@@ -116,16 +116,18 @@ def standard_error(ours: Values, theirs: Values | None, labels: Labels) -> Stand
 def _between(questions: float, seeds: float, share: float) -> float:
     """Degrees of freedom of a sum of two variances, `share` of it that of the seeds.
 
-    Those whose quantile is the mean of both quantiles, weighted by their variances (Cochran and Cox
-    1950, "Experimental Designs"). Satterthwaite's would be too many where few seeds have most of
-    the variance: chance that makes their variance small makes its degrees of freedom many.
+    Those whose quantile is halfway between that of Satterthwaite's and the mean of both quantiles,
+    weighted by their variances (Cochran and Cox 1950, "Experimental Designs"). Where few seeds have
+    most of the variance the first are too many: chance that makes their variance small makes its
+    degrees of freedom many. Where they have half of it the second are too few.
     """
     from scipy.special import stdtridf
     from scipy.stats import t
 
     rank = (1 + CONFIDENCE) / 2
-    quantile = share * t.ppf(rank, seeds) + (1 - share) * t.ppf(rank, questions)
-    return float(stdtridf(rank, quantile))
+    satterthwaite = 1 / (share**2 / seeds + (1 - share) ** 2 / questions)
+    cochran = share * t.ppf(rank, seeds) + (1 - share) * t.ppf(rank, questions)
+    return float(stdtridf(rank, (t.ppf(rank, satterthwaite) + cochran) / 2))
 
 
 def small_sample(labels: Labels) -> tuple[Values, float]:

@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Literal
+from zlib import crc32
 
 import numpy as np
 from rich.console import Console
@@ -52,6 +53,10 @@ class World:
     """How far a seed shifts the mean of its rung, in standard errors due to the questions."""
     scenario: float = SCENARIO
     baseline: Kind | None = None
+
+    def rng(self, seed: int) -> np.random.Generator:
+        """Of one eval set: worlds share none."""
+        return np.random.default_rng([crc32(self.name.encode()), seed])
 
     @property
     def groups(self) -> list[str]:
@@ -165,7 +170,7 @@ MEANS = (
 
 def contrast(world: World, better: float, seed: int) -> Contrast:
     """Compare two rungs on one eval set; the first is better by that much on every question."""
-    rng = np.random.default_rng(seed)
+    rng = world.rng(seed)
     groups = world.groups
     ids = [f"{i:05d}" for i in range(len(groups))]
     difficulty = rng.normal(0.0, DIFFICULTY, len(ids))
@@ -217,7 +222,7 @@ def _holds(interval: Interval, truth: float) -> bool:
 
 def mean(world: World, seed: int) -> Interval:
     """Of a single rung."""
-    rng = np.random.default_rng(seed)
+    rng = world.rng(seed)
     difficulty = rng.normal(0.0, DIFFICULTY, sum(world.sizes))
     values = world.answers(rng, difficulty, world.seeds[0], world.kind)
     return mean_over_seeds(values.tolist(), world.groups)

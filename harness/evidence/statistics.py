@@ -8,7 +8,7 @@ formulas are statsmodels' and scipy's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -153,6 +153,7 @@ def _interval(data: Values, labels: Labels, seed: int) -> Interval:
     run over groups of unequal size, inverted sign flips, as its standard error is not known well.
     """
     mean, error = float(data.mean()), standard_error(data, None, labels)
+    error = replace(error, freedom=_freedom(error.freedom, data.mean(0) - mean, labels))
     n, certain = len(labels), mean in (0.0, 1.0)
     if error.value == np.inf or (error.value == 0.0 and not certain):
         return Interval(mean, None, None, n, "none")
@@ -168,6 +169,17 @@ def _interval(data: Values, labels: Labels, seed: int) -> Interval:
     if data.min() < 0.0 or data.max() > 1.0:
         return Interval(mean, *bounds, n, method)
     return Interval(mean, *_shaped(mean, bounds), n, f"wilson, {method}")
+
+
+def _freedom(normal: float, residuals: Values, labels: Labels) -> float:
+    """Degrees of freedom of a variance: fewer than of normal values if some are far from all others
+    (O'Neill 2014, "Some Useful Moment Results in Sampling Problems", The American Statistician 68).
+    """
+    squares = group_sums(residuals, labels) ** 2
+    if not squares.any():
+        return normal
+    excess = max(0.0, float((squares**2).mean() / squares.mean() ** 2) - 3)
+    return 2 / (2 / normal + excess / len(squares))
 
 
 def _shaped(mean: float, bounds: Bounds) -> Bounds:

@@ -100,10 +100,11 @@ def test_the_standard_error_over_seeds_is_that_of_the_analysis_of_variance() -> 
     seeds, questions, rest = table["mean_sq"]
     error = standard_error(values, None, np.arange(30))
     assert error.value**2 == pytest.approx((seeds + questions - rest) / values.size)
-    # Cochran and Cox's quantile, weighted by what seeds and questions add.
+    # Halfway between Satterthwaite's quantile and Cochran and Cox's.
     share = (seeds - rest) / (seeds + questions - rest)
-    quantile = share * t.ppf(0.975, 3) + (1 - share) * t.ppf(0.975, 29)
-    assert error.quantile() == pytest.approx(quantile)
+    satterthwaite = t.ppf(0.975, 1 / (share**2 / 3 + (1 - share) ** 2 / 29))
+    cochran = share * t.ppf(0.975, 3) + (1 - share) * t.ppf(0.975, 29)
+    assert error.quantile() == pytest.approx((satterthwaite + cochran) / 2)
 
 
 def test_where_only_seeds_differ_their_mean_gets_student_s_interval() -> None:

@@ -161,6 +161,7 @@ def test_a_tuned_run_tells_in_its_manifest_what_training_did(job: MakeJob) -> No
     trained = job().root / folder.read("manifest.json")["trained"]
     assert sorted(path.name for path in trained.iterdir()) == [
         "adapter",
+        "example_losses.jsonl",
         "identity.json",
         "training.json",
     ]

@@ -97,6 +97,16 @@ class Findings:
         return [name for name in told if name in measured and name != self.primary]
 
     @property
+    def groups(self) -> int:
+        """Groups of questions that share a scenario."""
+        return len(set(self.runs[0].groups.values()))
+
+    @property
+    def effective_groups(self) -> float:
+        """Groups of one size that would say as much."""
+        return self.runs[0].effective_groups
+
+    @property
     def labels(self) -> dict[str, str]:
         """How each rung of the ladder is called, by its key."""
         return {rung.key: rung.label for rung in self.rungs}

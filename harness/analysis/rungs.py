@@ -110,14 +110,15 @@ class RungResult:
     def _over_seeds(
         self, found: Sequence[Mapping[str, Interval]], name: str, ids: Sequence[str] | None
     ) -> Interval:
-        """One value of several seeds, over all questions or those of `ids`.
+        """One value over the seeds, of all questions or those of `ids`.
 
-        Without an interval if it has no value for single questions, or not the same ones.
+        Without values for single questions, or not for the same ones, one run has the interval that
+        it recorded, and several have none.
         """
-        if len(self.runs) == 1:
-            return found[0][name]
-        mean = fmean(part[name].value for part in found)
-        plain = Interval(mean, None, None, found[0][name].n, "mean of seeds")
+        plain = found[0][name]
+        if len(self.runs) > 1:
+            mean = fmean(part[name].value for part in found)
+            plain = Interval(mean, None, None, plain.n, "mean of seeds")
         unknown = ids is not None and not ids
         if unknown or not all(name in run.scores for run in self.runs):
             return plain

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import ResultsError
 from harness.evidence.cost import Prices
-from harness.evidence.statistics import Interval
+from harness.evidence.statistics import Interval, effective_groups, group_labels
 from harness.record import ledger
 from harness.record.declaration import Declaration, declaration_path, declarations
 from harness.record.manifest import altered
@@ -23,7 +23,10 @@ from harness.task import Prediction
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Ladder", "RunResult", "read_ladder", "read_ladders", "warnings"]
+__all__ = ["FEW_GROUPS", "Ladder", "RunResult", "read_ladder", "read_ladders", "warnings"]
+
+FEW_GROUPS = 10
+"""Effective groups of questions: with fewer, intervals are wide and depend on single scenarios."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +66,11 @@ class RunResult:
     def groups(self) -> dict[str, str]:
         """The scenario of each question."""
         return {str(i): str(group) for i, group in self.scores["group"].items()}
+
+    @property
+    def effective_groups(self) -> float:
+        """Groups of questions of one size that would say as much."""
+        return effective_groups(group_labels(list(self.groups.values())))
 
     def per_question(self, count: str) -> float:
         """The mean of one of a prediction's numbers: tokens, seconds."""
@@ -207,6 +215,8 @@ def warnings(runs: Sequence[RunResult]) -> list[str]:
     said: dict[str, None] = {}
     for run in runs:
         m = run.manifest
+        if run.effective_groups < FEW_GROUPS:
+            said[_few_groups(run)] = None
         if m["limit"] is not None:
             said[f"limit={m['limit']}: only the first {m['n']} eval examples were asked"] = None
         leaks = len(m["isolation"]["leaks"])
@@ -222,3 +232,10 @@ def warnings(runs: Sequence[RunResult]) -> list[str]:
             count = round(run.metrics["failed"].value * m["n"])
             said[f"{run.label}: {count} predictions failed and count as wrong"] = None
     return list(said)
+
+
+def _few_groups(run: RunResult) -> str:
+    groups = len(set(run.groups.values()))
+    unequal = run.effective_groups < groups - 0.05
+    worth = f", worth {run.effective_groups:.1f} of one size" if unequal else ""
+    return f"only {groups} groups of questions{worth}: below ten, intervals are rough"

@@ -1,44 +1,39 @@
 """Is the gain real? Paired comparisons of two rungs on the same questions.
 
 Questions of one group share a scenario and are not independent pieces of evidence, so whole groups
-are flipped, drawn and counted (Miller 2024, "Adding Error Bars to Evals", arXiv:2411.00640). Where
-every question is its own group and the measure is right or wrong, the test is McNemar's, exactly.
-Where a random rung has several seeds, test and interval are Student's t with the noise of the seeds
-in the standard error: they speak of the rung, not of the runs that happened to be made. The
-formulas are scipy's and statsmodels'.
+are flipped and counted (Miller 2024, "Adding Error Bars to Evals", arXiv:2411.00640). Where every
+question is its own group and the measure is right or wrong, the test is McNemar's, exactly. Where a
+random rung has several seeds it is Student's t with the noise of the seeds in the standard error:
+it speaks of the rung, not of the runs that happened to be made. An interval holds what the test
+does not reject, at the same level.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
 from harness.errors import ConfigError
-from harness.evidence.statistics import (
+from harness.evidence.clusters import (
     CONFIDENCE,
     ROUNDING,
-    Interval,
-    Labels,
     StandardError,
     Values,
-    bootstrapped,
+    effective_groups,
     group_labels,
-    group_sums,
     standard_error,
 )
+from harness.evidence.paired import Law, Student, agreeing, detectable, equivalent, tested
+from harness.evidence.splits import splits
+from harness.evidence.statistics import Interval
 from harness.values import settings
 
 __all__ = ["Contrast", "Contrasts", "Side", "adjusted", "compare"]
-
-POWER = 0.8
-RESAMPLES = 9999
-BATCH = 500
-"""Resamples that are held in memory at a time."""
-STUDENT = "Student's t (Satterthwaite)"
 
 
 @settings("contrasts")
@@ -121,14 +116,15 @@ class Contrast:
     baseline: str
     metric: str
     delta: Interval
-    """Of the mean difference over seeds and questions; n counts questions."""
+    """Of the mean difference over seeds and questions; n counts questions. It leaves out 0 exactly
+    if the test rejects: p_adjusted < 5% in a family, p < 5% alone."""
     p: float
     """Two-sided, of no difference."""
     test: str
     error: StandardError
     """Of the difference."""
     equivalent: float | None
-    """p of a difference as large as the margin (TOST); None without a margin."""
+    """p of a difference as large as the margin, one-sided (TOST); None without a margin."""
     groups: int
     """Independent groups of questions."""
     seeds: tuple[int | None, int | None]
@@ -140,6 +136,12 @@ class Contrast:
     """After Holm's correction over the declared family."""
     family: int = 1
     """How many contrasts the correction is for."""
+    step: float = 1 - CONFIDENCE
+    """The level at which Holm's procedure tests it; 1 minus it is the confidence of `delta`."""
+    effective_groups: float = float("nan")
+    """Groups of one size that would say as much."""
+    law: Law | None = field(default=None, compare=False, repr=False)
+    """What bounds at other levels follow from."""
 
     @property
     def level(self) -> float:
@@ -153,9 +155,12 @@ class Contrast:
     def detectable(self) -> float:
         """The smallest true difference that this eval set would find with 80% power.
 
-        At `level`, in the unit of the metric; infinite for a single group of questions.
+        At `level`, in the unit of the metric; infinite where the groups are too few for any p below
+        it.
         """
-        return _detectable(self.error, self.level)
+        if 2.0 ** (1 - self.groups) >= self.level:
+            return math.inf
+        return detectable(self.error, self.level)
 
     @property
     def name(self) -> str:
@@ -179,12 +184,23 @@ class Contrast:
 
     @property
     def verdict(self) -> str:
-        """better, worse, equivalent (within the margin) or no detectable difference."""
+        """better or worse: the interval leaves out 0; equivalent: it lies within the margin; or no
+        detectable difference."""
         if self.p_adjusted < 1 - CONFIDENCE:
             return "better" if self.delta.value > 0 else "worse"
-        if self.equivalent is not None and self.equivalent < 1 - CONFIDENCE:
+        if self.equivalent is not None and self.equivalent < self.step / 2:
             return "equivalent"
         return "no detectable difference"
+
+    def at(self, step: float) -> Contrast:
+        """The same, tested at the level of this step."""
+        if self.law is None:
+            return replace(self, step=step)
+        low, high = agreeing(self.law.bounds(step), self.p, step)
+        method = "none" if low is None else self.law.name
+        return replace(
+            self, step=step, delta=replace(self.delta, low=low, high=high, method=method)
+        )
 
 
 def compare(
@@ -205,135 +221,46 @@ def compare(
     labels = group_labels([groups[i] for i in ids])
     difference = a.mean(0) - b.mean(0)
     difference[abs(difference) < ROUNDING] = 0.0
-    error = standard_error(a, b, labels)
+    value, error = float(difference.mean()), standard_error(a, b, labels)
     # Without any variance to divide by, there are only questions to count.
-    several = max(len(a), len(b)) > 1 and error.value > 0.0
-    tested = (
-        _over_seeds(difference, error, labels) if several else _one_run(difference, labels, seed)
-    )
+    several = max(len(a), len(b)) > 1 and 0.0 < error.value < math.inf
+    law = Student(value, error) if several else splits(difference, labels, seed)
+    p, test = tested(difference, labels, law)
     return Contrast(
         ours.rung,
         theirs.rung,
         metric,
-        *tested,
+        Interval(value, None, None, len(ids), "none"),
+        p,
+        test,
         error=error,
-        equivalent=None if margin is None else _equivalent(difference, error, margin, labels),
+        equivalent=None if margin is None else equivalent(value, error, law, margin, labels),
         groups=int(labels.max()) + 1,
         seeds=(ours.seeds, theirs.seeds),
         improved=tuple(i for i, d in zip(ids, difference, strict=True) if d > 0),
         worsened=tuple(i for i, d in zip(ids, difference, strict=True) if d < 0),
-    )
+        effective_groups=effective_groups(labels),
+        law=law,
+    ).at(1 - CONFIDENCE)
 
 
 def adjusted(contrasts: Sequence[Contrast]) -> list[Contrast]:
-    """The contrasts of one family with Holm's correction (Holm 1979)."""
+    """The contrasts of one family with Holm's correction (Holm 1979), each with the interval at the
+    level of its step.
+
+    The n-th smallest of k p is tested at 5% / (k - n + 1); from the first on that is not below it,
+    all are tested at that one's level. Each interval holds on its own with 95% or more.
+    """
     if not contrasts:
         return []
     from statsmodels.stats.multitest import multipletests
 
+    level, k = 1 - CONFIDENCE, len(contrasts)
+    order = sorted(range(k), key=lambda i: contrasts[i].p)
+    failed = next((n for n, i in enumerate(order) if contrasts[i].p >= level / (k - n)), k)
+    steps = {i: level / (k - min(n, failed)) for n, i in enumerate(order)}
     corrected = multipletests([c.p for c in contrasts], method="holm")[1]
     return [
-        replace(c, p_adjusted=float(p), family=len(contrasts))
-        for c, p in zip(contrasts, corrected, strict=True)
+        replace(c, p_adjusted=float(p), family=k).at(steps[i])
+        for i, (c, p) in enumerate(zip(contrasts, corrected, strict=True))
     ]
-
-
-def _over_seeds(
-    difference: Values, error: StandardError, labels: Labels
-) -> tuple[Interval, float, str]:
-    """Interval, p and test of a difference whose standard error has the noise of seeds in it.
-
-    Satterthwaite's degrees of freedom are an approximation. With three seeds on both sides a test
-    at 5% rejects at most 5.1% of the time. Against a baseline without noise it is up to 6% with
-    five seeds, 8% with three and 13% with two: where the noise of seeds outweighs that of the
-    questions several times. Where hardly any group differs, means are not normal: p is at least
-    that of exchanging the groups in every way.
-    """
-    from scipy.stats import t
-
-    value = float(difference.mean())
-    bounds = error.around(value)
-    p = 2 * float(t.sf(abs(value) / error.value, error.freedom))
-    sums = group_sums(difference, labels)
-    if 2 ** int((sums != 0).sum()) <= RESAMPLES:
-        p = max(p, _flipped(sums))
-    method = "none" if bounds[0] is None else STUDENT
-    return Interval(value, *bounds, len(difference), method), p, STUDENT
-
-
-def _one_run(difference: Values, labels: Labels, seed: int) -> tuple[Interval, float, str]:
-    """Interval, p and test where only the questions are drawn by chance."""
-    bounds = bootstrapped(difference, labels, seed)
-    method = "none" if bounds[0] is None else "bootstrap (BCa)"
-    interval = Interval(float(difference.mean()), *bounds, len(difference), method)
-    return interval, *_test(difference, labels, seed)
-
-
-def _test(difference: Values, labels: Labels, seed: int) -> tuple[float, str]:
-    """p and its name."""
-    if not difference.any():
-        return 1.0, "no difference on any question"
-    single = labels.max() + 1 == len(labels)
-    if single and np.isin(difference, (-1.0, 0.0, 1.0)).all():
-        from statsmodels.stats.contingency_tables import mcnemar
-
-        table = [[0, int((difference > 0).sum())], [int((difference < 0).sum()), 0]]
-        return float(mcnemar(table, exact=True).pvalue), "exact McNemar"
-    p = _flipped(group_sums(difference, labels), seed)
-    return p, f"paired permutation{'' if single else ' of groups'}"
-
-
-def _flipped(sums: Values, seed: int = 0) -> float:
-    """p of sums whose signs are chance: each group's two rungs may be exchanged."""
-    from scipy.stats import monte_carlo_test, permutation_test
-
-    sums = sums[sums != 0]
-    if len(sums) < 2:
-        return 1.0
-    if 2 ** len(sums) <= RESAMPLES:
-        every = permutation_test(
-            (sums,), _mean, permutation_type="samples", vectorized=True, n_resamples=RESAMPLES
-        )
-        return float(every.pvalue)
-    rng = np.random.default_rng(seed)
-
-    # What permutation_test would draw, ten times faster.
-    def exchanged(size: tuple[int, int]) -> Values:
-        return (2 * rng.integers(0, 2, size, dtype=np.int8) - 1) * sums
-
-    drawn = monte_carlo_test(
-        sums, exchanged, _mean, vectorized=True, n_resamples=RESAMPLES, batch=BATCH
-    )
-    return float(drawn.pvalue)
-
-
-def _mean(sums: Values, axis: int) -> Values:
-    means: Values = sums.mean(axis)
-    return means
-
-
-def _detectable(error: StandardError, level: float) -> float:
-    """Minimum detectable effect of a two-sided t test at `level` with 80% power (Bloom 1995), by
-    the noncentral t distribution; its other tail is nothing at this power.
-    """
-    from scipy.special import nctdtrinc
-    from scipy.stats import t
-
-    critical = t.ppf(1 - level / 2, error.freedom)
-    return float(nctdtrinc(error.freedom, 1 - POWER, critical) * error.value)
-
-
-def _equivalent(difference: Values, error: StandardError, margin: float, labels: Labels) -> float:
-    """p of a true difference beyond ±margin: two one-sided t tests (Schuirmann 1987), the larger.
-
-    Where all questions differ by the same c there is no error to divide by. Then a true difference
-    of the margin needs (margin - c) / (1 - c) of all groups to be otherwise, as values lie between
-    0 and 1, and none of those was drawn.
-    """
-    from scipy.stats import t
-
-    value = abs(float(difference.mean()))
-    if error.value == 0.0:
-        hidden = max(0.0, margin - value) / max(1.0 - value, margin)
-        return float((1 - hidden) ** (labels.max() + 1))
-    return float(t.sf((margin - value) / error.value, error.freedom))

@@ -59,6 +59,7 @@ def metrics(
             )[name],
             len(texts),
             seed,
+            groups=[e.group for e in task.eval],
         )
     for name in task.metrics:
         result |= _hub_metric(name, texts, targets)
@@ -77,15 +78,12 @@ def _no_primary(task: Task, names: Iterable[str]) -> TaskError:
 def retrieval(task: Task, predictions: Sequence[Prediction], seed: int = 0) -> dict[str, Interval]:
     """Share of the passages that hold an example's answer which were among its top k."""
     found = {p.id: p.passages for p in predictions if p.passages}
-    recalls = [
-        len(set(e.gold_passages) & set(found[e.id])) / len(e.gold_passages)
-        for e in task.eval
-        if e.gold_passages and e.id in found
-    ]
-    if not recalls:
+    asked = [e for e in task.eval if e.gold_passages and e.id in found]
+    if not asked:
         return {}
+    recalls = [len(set(e.gold_passages) & set(found[e.id])) / len(e.gold_passages) for e in asked]
     k = max(map(len, found.values()))
-    return {f"recall_at_{k}": mean_interval(recalls, seed)}
+    return {f"recall_at_{k}": mean_interval(recalls, seed, [e.group for e in asked])}
 
 
 def slices(task: Task, scores: Sequence[Score], seed: int = 0) -> dict[str, dict[str, Interval]]:
@@ -107,10 +105,13 @@ def _values(scorer: Scorer, prediction: Prediction, example: Example) -> dict[st
 
 
 def _means(scores: Sequence[Score], seed: int) -> dict[str, Interval]:
-    names = dict.fromkeys(name for s in scores for name in s.values)
+    found: dict[str, list[tuple[float, str]]] = {}
+    for one in scores:
+        for name, value in one.values.items():
+            found.setdefault(name, []).append((value, one.group))
     return {
-        name: mean_interval([s.values[name] for s in scores if name in s.values], seed)
-        for name in names
+        name: mean_interval([v for v, _ in pairs], seed, [group for _, group in pairs])
+        for name, pairs in found.items()
     }
 
 

@@ -8,16 +8,31 @@ formulas are statsmodels' and scipy's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from harness.evidence.clusters import (
+    CONFIDENCE,
+    ROUNDING,
+    Bounds,
+    Labels,
+    StandardError,
+    Values,
+    effective_groups,
+    group_labels,
+    group_sums,
+    standard_error,
+)
+from harness.evidence.splits import splits
+
 __all__ = [
+    "CONFIDENCE",
     "Interval",
     "StandardError",
     "bootstrapped",
+    "effective_groups",
     "expected_maximum",
     "expected_optimism",
     "group_labels",
@@ -28,16 +43,10 @@ __all__ = [
     "standard_error",
 ]
 
-CONFIDENCE = 0.95
+STUDENT = "Student's t"
 RESAMPLES = 2000
 LARGEST = 10_000_000
 """Values that are drawn at a time: 80 MB."""
-ROUNDING = 1e-12
-"""The mean of equal numbers may be off by this; smaller differences are none."""
-
-Values = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.intp]
-Bounds = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -52,49 +61,22 @@ class Interval:
     method: str
 
 
-@dataclass(frozen=True)
-class StandardError:
-    """How far an estimate lies from the truth, and how well that is known."""
-
-    value: float
-    """Infinite where it cannot be estimated: one group of questions."""
-    freedom: float
-    """Degrees of freedom of Student's t."""
-
-    @property
-    def quantile(self) -> float:
-        """Of Student's t, for a two-sided interval."""
-        from scipy.stats import t
-
-        return float(t.ppf((1 + CONFIDENCE) / 2, self.freedom))
-
-    def around(self, estimate: float) -> Bounds:
-        """Bounds by Student's t; None where there is no standard error."""
-        if not 0.0 < self.value < np.inf:
-            return None, None
-        half = self.quantile * self.value
-        return estimate - half, estimate + half
-
-
 def mean_interval(
     values: Sequence[float], seed: int = 0, groups: Sequence[str] | None = None
 ) -> Interval:
     """The mean of per-example values; with groups, whole groups are what is drawn by chance.
 
-    Wilson's interval for proportions (Wilson 1927), a bias-corrected and accelerated bootstrap
-    (Efron 1987) for graded values. Raises ValueError for no values or for NaN.
+    Wilson's interval for proportions (Wilson 1927), otherwise as mean_over_seeds. Raises ValueError
+    for no values or for NaN.
     """
     data = np.asarray(values, dtype=float)
     if not len(data) or np.isnan(data).any():
         raise ValueError(f"no mean of {len(data)} values with {np.isnan(data).sum()} NaN")
     labels = np.arange(len(data)) if groups is None else group_labels(groups)
-    mean = float(data.mean())
-    if np.isin(data, (0.0, 1.0)).all():
-        if labels.max() + 1 == len(data):
-            return Interval(mean, *_wilson(mean, len(data)), len(data), "wilson")
-        return _effective(mean, standard_error(data[None], None, labels), labels, "groups")
-    bounds = bootstrapped(data, labels, seed)
-    return Interval(mean, *bounds, len(data), "none" if bounds[0] is None else "bootstrap")
+    if np.isin(data, (0.0, 1.0)).all() and labels.max() + 1 == len(data):
+        mean = float(data.mean())
+        return Interval(mean, *_wilson(mean, len(data)), len(data), "wilson")
+    return _interval(data[None], labels, seed)
 
 
 def mean_over_seeds(
@@ -103,54 +85,15 @@ def mean_over_seeds(
     """The mean of one rung over several seeds, each a list of values aligned with `groups`.
 
     Covers the choice of questions and the noise of the seeds. Of one seed it is mean_interval, and
-    says nothing of that noise. Raises ValueError for no values, for NaN or for ragged lists.
+    says nothing of that noise. Student's t; of values from 0 to 1 in the shape of Wilson's
+    interval, within 0 and 1. Raises ValueError for no values, for NaN or for ragged lists.
     """
     if len(values) == 1:
         return mean_interval(values[0], seed, groups)
     data = np.asarray(values, dtype=float)
     if not data.size or np.isnan(data).any():
         raise ValueError(f"no mean of {data.size} values with {np.isnan(data).sum()} NaN")
-    labels = group_labels(groups)
-    mean, error = float(data.mean()), standard_error(data, None, labels)
-    if data.min() >= 0.0 and data.max() <= 1.0:
-        return _effective(mean, error, labels, "seeds")
-    bounds = error.around(mean)
-    method = "none" if bounds[0] is None else "Student's t over seeds"
-    return Interval(mean, *bounds, data.shape[1], method)
-
-
-def group_labels(groups: Sequence[str]) -> Labels:
-    """The number of each question's group, from 0."""
-    labels: Labels = np.unique(np.asarray(groups), return_inverse=True)[1]
-    return labels
-
-
-def standard_error(ours: Values, theirs: Values | None, labels: Labels) -> StandardError:
-    """Of a mean over seeds and questions, or of the difference of two; [seeds, questions] each.
-
-    Seeds and questions are crossed random factors: their variances add up, and what both contain,
-    the noise of single answers, is taken off once (Cornfield and Tukey 1956). Few seeds are few
-    degrees of freedom (Satterthwaite 1946; Welch 1947). A side of one seed adds no variance of
-    seeds: either it has none, or it was not measured. Without any, what is left is the standard
-    error clustered by group (Miller 2024, equation 4), with G / (G - 1) for few groups.
-    """
-    sides = [ours] if theirs is None else [ours, theirs]
-    n, groups = len(labels), int(labels.max()) + 1
-    if groups < 2:
-        return StandardError(float("inf"), 1.0)
-    difference = ours.mean(0) - (0.0 if theirs is None else theirs.mean(0))
-    few = groups / (groups - 1)
-    questions = few * (group_sums(difference - difference.mean(), labels) ** 2).sum() / n**2
-    several = [side for side in sides if len(side) > 1]
-    seeds = np.array([side.mean(1).var(ddof=1) / len(side) for side in several])
-    both = sum(few * _interaction(side, labels) for side in several)
-    variance = float(questions + max(0.0, seeds.sum() - both))
-    if variance < ROUNDING**2:
-        return StandardError(0.0, groups - 1.0)
-    spread = questions**2 / (groups - 1) + sum(
-        v**2 / (len(side) - 1) for v, side in zip(seeds, several, strict=True)
-    )
-    return StandardError(variance**0.5, max(1.0, float(variance**2 / spread)))
+    return _interval(data, group_labels(groups), seed)
 
 
 def bootstrapped(values: Values, labels: Labels, seed: int) -> Bounds:
@@ -201,54 +144,88 @@ def expected_optimism(candidates: int, best: Interval) -> float | None:
     """
     if best.low is None or best.high is None:
         return None
-    from scipy.stats import norm
-
-    error = (best.high - best.low) / (2 * float(norm.ppf((1 + CONFIDENCE) / 2)))
+    error = (best.high - best.low) / (2 * _normal())
     return expected_maximum(candidates) * error
 
 
-def _effective(mean: float, error: StandardError, labels: Labels, over: str) -> Interval:
-    """Wilson's interval of the sample that has this standard error, with the quantile of Student's
-    t (Dean and Pagano 2015, "Evaluating Confidence Interval Methods for Binomial Proportions in
-    Clustered Surveys"); it stays within 0 and 1.
+def _interval(data: Values, labels: Labels, seed: int) -> Interval:
+    """Of [seeds, questions]: Student's t with the standard error of groups and seeds; for a single
+    run over groups of unequal size, inverted sign flips, as its standard error is not known well.
     """
-    from scipy.stats import norm
-
+    mean, error = float(data.mean()), standard_error(data, None, labels)
+    error = replace(error, freedom=_freedom(error.freedom, data.mean(0) - mean, labels))
     n, certain = len(labels), mean in (0.0, 1.0)
     if error.value == np.inf or (error.value == 0.0 and not certain):
         return Interval(mean, None, None, n, "none")
-    size = labels.max() + 1 if certain else mean * (1 - mean) / error.value**2
-    bounds = _wilson(mean, float(size), 2 * float(norm.sf(error.quantile)))
-    return Interval(mean, *bounds, n, f"wilson over {over}")
+    if certain:
+        size = (_normal() / error.quantile()) ** 2 * effective_groups(labels)
+        return Interval(mean, *_wilson(mean, size), n, f"wilson, {STUDENT}")
+    bounds, method = error.around(mean), STUDENT
+    if len(data) == 1 and np.ptp(np.bincount(labels)):
+        drawn = splits(data[0], labels, seed)
+        inverted = drawn.bounds(1 - CONFIDENCE)
+        if inverted[0] is not None:
+            bounds, method = inverted, drawn.name
+    if data.min() < 0.0 or data.max() > 1.0:
+        return Interval(mean, *bounds, n, method)
+    return Interval(mean, *_shaped(mean, bounds), n, f"wilson, {method}")
 
 
-def _wilson(mean: float, n: float, alpha: float = 1 - CONFIDENCE) -> tuple[float, float]:
+def _freedom(normal: float, residuals: Values, labels: Labels) -> float:
+    """Degrees of freedom of a variance: fewer than of normal values if some are far from all others
+    (O'Neill 2014, "Some Useful Moment Results in Sampling Problems", The American Statistician 68).
+    """
+    squares = group_sums(residuals, labels) ** 2
+    if not squares.any():
+        return normal
+    excess = max(0.0, float((squares**2).mean() / squares.mean() ** 2) - 3)
+    return 2 / (2 / normal + excess / len(squares))
+
+
+def _shaped(mean: float, bounds: Bounds) -> Bounds:
+    """Bounds of a share as Wilson would have them, within 0 and 1: those of the sample sizes at
+    which simple bounds are as far from the mean (Dean and Pagano 2015, "Evaluating Confidence
+    Interval Methods for Binomial Proportions in Clustered Surveys").
+    """
+    spread = _normal() ** 2 * mean * (1 - mean)
+    low, high = (
+        _wilson(mean, spread / (bound - mean) ** 2)[place] if bound not in (None, mean) else bound
+        for place, bound in enumerate(bounds)
+    )
+    return low, high
+
+
+def _normal() -> float:
+    """The quantile of a normal distribution for a two-sided interval."""
+    from scipy.stats import norm
+
+    return float(norm.ppf((1 + CONFIDENCE) / 2))
+
+
+def _wilson(mean: float, n: float) -> tuple[float, float]:
     from statsmodels.stats.proportion import proportion_confint
 
-    low, high = proportion_confint(mean * n, n, alpha, method="wilson")
+    low, high = proportion_confint(mean * n, n, 1 - CONFIDENCE, method="wilson")
     # Rounding puts a bound a hair beyond 0% and 100%.
     return min(float(low), mean), max(float(high), mean)
 
 
-def group_sums(values: Values, labels: Labels) -> Values:
-    """[questions] → [groups]."""
-    return np.asarray(np.bincount(labels, values), dtype=float)
-
-
-def _interaction(side: Values, labels: Labels) -> Any:
-    """Variance that single answers give to the mean of a side: [seeds, questions]."""
-    rest = side - side.mean(0) - side.mean(1, keepdims=True) + side.mean()
-    seeds, n = side.shape
-    squares = sum((group_sums(row, labels) ** 2).sum() for row in rest)
-    return squares / (n * seeds) ** 2 * seeds / (seeds - 1)
-
-
 def resampled(
-    statistic: Callable[[npt.NDArray[np.int64]], float], n: int, seed: int = 0, draws: int = 300
+    statistic: Callable[[npt.NDArray[np.int64]], float],
+    n: int,
+    seed: int = 0,
+    draws: int = 300,
+    groups: Sequence[str] | None = None,
 ) -> Interval:
-    """Any statistic of a set of n examples, given their indices; a percentile bootstrap."""
+    """Any statistic of a set of n examples, given their indices; a percentile bootstrap, of whole
+    groups where there are any."""
     rng = np.random.default_rng(seed)
-    values = [statistic(rng.integers(0, n, n)) for _ in range(draws)]
+    labels = np.arange(n) if groups is None else group_labels(groups)
+    members = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
+    values = []
+    for _ in range(draws):
+        drawn = rng.integers(0, len(members), len(members))
+        values.append(statistic(np.concatenate([members[group] for group in drawn])))
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(values, [tail, 100 - tail])
     return Interval(

@@ -119,10 +119,12 @@ def contrasts(found: Findings) -> list[Table]:
                 f"{c.verdict}, blocked" if verdict.blocked else c.verdict,
             ]
         )
+    steps = sorted({1 - c.step for c in found.contrasts})
+    levels = dict.fromkeys(f"{100 * level:.3g}%" for level in (steps[0], steps[-1]))
     return [
         Table(
             f"declared contrasts: {found.contrasts[0].metric}, paired by question, points "
-            "(95% interval, each on its own)",
+            f"({' to '.join(levels)} interval, by Holm)",
             ["rung – baseline", "difference", "p (Holm)", "detectable", "better on", "worse on",
              "verdict"],
             lines,

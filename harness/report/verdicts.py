@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -70,10 +71,12 @@ def reading(found: Findings) -> str:
     tests = ", ".join(dict.fromkeys(c.test for c in found.contrasts if not c.identical))
     first = found.contrasts[0]
     level = f"5% / {first.family}" if first.family > 1 else "5%"
+    unequal = first.effective_groups < first.groups - 0.05
+    worth = f" (worth {first.effective_groups:.1f} of one size)" if unequal else ""
     return (
-        f"{tests or 'no test'} over {first.groups} groups of questions; detectable: the smallest "
-        f"true difference found with 80% power at {level}, Holm's first step. No detectable "
-        "difference is not equality."
+        f"{tests or 'no test'} over {first.groups} groups of questions{worth}; an interval leaves "
+        "out 0 exactly if p (Holm) is below 5%; detectable: the smallest true difference found "
+        f"with 80% power at {level}, Holm's first step. No detectable difference is not equality."
     )
 
 
@@ -128,7 +131,7 @@ def _sentences(c: Contrast, labels: Mapping[str, str]) -> tuple[str, str]:
             return text, ""
         case _:
             found = percent(c.detectable)
-            return (
-                f"no detectable difference between {rung} and {baseline}: {difference}",
-                f"a true difference of {found} points would have been found 4 times in 5",
-            )
+            detail = f"a true difference of {found} points would have been found 4 times in 5"
+            if c.detectable == math.inf:
+                detail = f"{c.groups} groups of questions are too few to find any difference"
+            return f"no detectable difference between {rung} and {baseline}: {difference}", detail

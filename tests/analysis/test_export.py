@@ -40,14 +40,17 @@ def test_rungs_and_their_controls_stand_with_their_intervals(five: Findings) -> 
     assert majority["difference"]["value"] == pytest.approx(0.5)
     assert "verdict" not in majority["contrast"], "no control is in a corrected family"
     assert told["plan"]["choices"][0]["best"] == "rag"
+    assert (told["groups"], told["effective_groups"]) == (60, 60.0)
     assert told["ledger"] == {"configurations": 5, "optimism": five.optimism}
 
 
-def test_a_contrast_says_its_family_its_level_and_that_its_interval_is_its_own(
+def test_a_contrast_says_its_family_its_level_and_the_confidence_of_its_interval(
     five: Findings,
 ) -> None:
-    first = record(five)["contrasts"][0]
+    told = record(five)["contrasts"]
+    first = told[0]
     assert (first["family"], first["simultaneous"]) == (3, False)
+    assert [c["confidence"] for c in told] == [1 - c.step for c in five.contrasts]
     assert first["level"] == pytest.approx(0.05 / 3)
     assert first["detectable"] == five.contrasts[0].detectable
 

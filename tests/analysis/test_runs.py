@@ -127,6 +127,7 @@ def test_what_must_be_said_loudly_is_said_once(tmp_path: Path) -> None:
     runs = [complete_run(tmp_path, rung, **leaky) for rung in ("prompt", "rag")]
     runs.append(complete_run(tmp_path, "lora", more=failed, lowered=["k lowered"], **leaky))
     assert warnings(read_ladder(runs).runs) == [
+        "only 4 groups of questions: below ten, intervals are rough",
         "limit=4: only the first 4 eval examples were asked",
         "NOT ISOLATED: 2 leaks into eval were allowed; scores are inflated",
         "lora: k lowered",

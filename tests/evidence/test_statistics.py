@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import bootstrap, ttest_1samp
+from scipy.stats import t, ttest_1samp
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.proportion import proportion_confint
@@ -40,15 +40,19 @@ def test_all_right_is_not_certainty() -> None:
     assert found.low is not None and 0.8 < found.low < 0.9
 
 
-def test_a_graded_mean_gets_a_bootstrap_that_is_the_same_every_time() -> None:
+def test_a_graded_mean_of_many_gets_the_interval_of_student_s_t() -> None:
     values = np.random.default_rng(0).random(200).tolist()
     found = mean_interval(values)
-    assert found.method == "bootstrap"
-    assert found.low is not None and found.high is not None
-    assert found.high - found.low == pytest.approx(2 * 1.96 * np.std(values) / 200**0.5, rel=0.1)
-    assert found == mean_interval(values)
-    reference = bootstrap((values,), np.mean, n_resamples=9999, rng=1).confidence_interval
+    reference = ttest_1samp(values, 0.0).confidence_interval()
     assert (found.low, found.high) == pytest.approx(tuple(reference), abs=0.003)
+
+
+def test_a_graded_mean_near_1_has_more_room_below_and_stays_within_1() -> None:
+    values = [1.0] * 25 + [0.9] * 4 + [0.2]
+    found = mean_interval(values)
+    assert found.low is not None and found.high is not None and found.high <= 1.0
+    assert found.value - found.low > 1.5 * (found.high - found.value)
+    assert ttest_1samp(values, 0.0).confidence_interval().high > 1.0
 
 
 def test_values_that_do_not_vary_get_no_interval() -> None:
@@ -96,9 +100,11 @@ def test_the_standard_error_over_seeds_is_that_of_the_analysis_of_variance() -> 
     seeds, questions, rest = table["mean_sq"]
     error = standard_error(values, None, np.arange(30))
     assert error.value**2 == pytest.approx((seeds + questions - rest) / values.size)
-    # Satterthwaite's; the rest has too many degrees of freedom to matter.
-    freedom = (seeds + questions - rest) ** 2 / (seeds**2 / 3 + questions**2 / 29)
-    assert error.freedom == pytest.approx(freedom)
+    # Halfway between Satterthwaite's quantile and Cochran and Cox's.
+    share = (seeds - rest) / (seeds + questions - rest)
+    satterthwaite = t.ppf(0.975, 1 / (share**2 / 3 + (1 - share) ** 2 / 29))
+    cochran = share * t.ppf(0.975, 3) + (1 - share) * t.ppf(0.975, 29)
+    assert error.quantile() == pytest.approx((satterthwaite + cochran) / 2)
 
 
 def test_where_only_seeds_differ_their_mean_gets_student_s_interval() -> None:
@@ -118,7 +124,7 @@ def test_seeds_that_agree_are_no_more_evidence_than_one() -> None:
     right, alone = [1.0] * 80 + [0.0] * 20, [str(i) for i in range(100)]
     one, three = mean_over_seeds([right], alone), mean_over_seeds([right] * 3, alone)
     assert (three.low, three.high) == pytest.approx((one.low, one.high), abs=0.003)
-    assert three.method == "wilson over seeds"
+    assert three.method == "wilson, Student's t"
 
 
 def test_copies_of_a_question_are_no_more_evidence_than_one() -> None:
@@ -140,7 +146,7 @@ def test_all_right_over_all_seeds_is_as_certain_as_its_scenarios_are_many() -> N
 
 def test_values_beyond_0_and_1_get_student_s_interval_and_others_stay_within() -> None:
     alone = [str(i) for i in range(30)]
-    assert mean_over_seeds(crossed(3, 30) * 10, alone).method == "Student's t over seeds"
+    assert mean_over_seeds(crossed(3, 30) * 10, alone).method == "Student's t"
     high = mean_over_seeds([[1.0] * 29 + [0.9], [1.0] * 29 + [0.8]], alone)
     assert high.high is not None and high.high <= 1.0
 

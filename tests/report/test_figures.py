@@ -23,8 +23,9 @@ def results(*folders: RunFolder) -> list[RungResult]:
     return rung_results(read_ladder(folders))
 
 
-def one(root: Path, accuracy: Interval) -> RungResult:
-    return results(complete_run(root, more={"accuracy": accuracy}))[0]
+def one(root: Path, whole: Interval) -> RungResult:
+    """A rung whose primary metric has no value for single questions."""
+    return results(complete_run(root, more={"macro_f1": whole}, primary="macro_f1"))[0]
 
 
 def error_bars(shown: list[RungResult]) -> list[NDArray[np.float64]]:

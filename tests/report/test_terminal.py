@@ -123,9 +123,13 @@ def test_the_essence_says_which_badges_failed_and_why(tmp_path: Path) -> None:
     assert "✗ prompt cut off 75% of its answers." in text
 
 
-def test_intervals_of_contrasts_say_that_they_are_not_simultaneous(five: Findings) -> None:
+def test_intervals_of_contrasts_say_their_level_and_what_they_have_to_do_with_p(
+    five: Findings,
+) -> None:
     for full in (False, True):
-        assert "points (95% interval, each on its own)" in printed(five, full=full)
+        text = " ".join(printed(five, full=full).split())
+        assert "points (95% to 98.3% interval, by Holm)" in text
+        assert "an interval leaves out 0 exactly if p (Holm) is below 5%" in text
 
 
 @pytest.mark.parametrize("width", [80, 100])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from harness.analysis.findings import Findings, findings
-from harness.analysis.runs import read_ladder
+from harness.analysis.runs import read_ladder, warnings
 from harness.record.ledger import record
 from harness.record.results import RunFolder
 from harness.report.formatting import percent
@@ -24,6 +25,14 @@ WRONG = dict.fromkeys(ANSWERS, "blue")
 
 def found_of(*folders: RunFolder) -> Findings:
     return findings(read_ladder(folders))
+
+
+def forty(root: Path, *rungs: str) -> list[RunFolder]:
+    """Rungs that answer forty questions, each right on a quarter that it shares with none."""
+    return [
+        complete_run(root, rung, {f"eval-{i}": ("blue", "red")[i % 4 == place] for i in range(40)})
+        for place, rung in enumerate(rungs)
+    ]
 
 
 def on_dev(value: float) -> dict[str, float]:
@@ -59,11 +68,8 @@ def test_it_is_said_if_nothing_is_tested(tmp_path: Path) -> None:
 
 def test_what_could_have_been_found_is_at_the_level_of_the_family(tmp_path: Path) -> None:
     """With two contrasts Holm's first step asks for 2.5%."""
-    alone = found_of(complete_run(tmp_path / "a"), complete_run(tmp_path / "a", "rag", WRONG))
-    family = found_of(
-        *(complete_run(tmp_path / "b", rung) for rung in ("prompt", "few_shot")),
-        complete_run(tmp_path / "b", "rag", WRONG),
-    )
+    alone = found_of(*forty(tmp_path / "a", "prompt", "rag"))
+    family = found_of(*forty(tmp_path / "b", "prompt", "few_shot", "rag"))
     assert "80% power at 5%, Holm's first step" in reading(alone)
     assert "80% power at 5% / 2, Holm's first step" in reading(family)
     (of_one,), (_, of_two) = verdicts(alone), verdicts(family)
@@ -72,6 +78,27 @@ def test_what_could_have_been_found_is_at_the_level_of_the_family(tmp_path: Path
     assert of_two.detail == (
         f"a true difference of {points} points would have been found 4 times in 5"
     )
+
+
+def test_it_is_said_if_groups_are_too_few_to_find_anything(tmp_path: Path) -> None:
+    found = found_of(complete_run(tmp_path), complete_run(tmp_path, "rag", WRONG))
+    (verdict,) = verdicts(found)
+    assert verdict.contrast.detectable == float("inf")
+    assert verdict.detail == "4 groups of questions are too few to find any difference"
+
+
+def test_it_is_said_what_unequal_groups_are_worth(tmp_path: Path) -> None:
+    folders = forty(tmp_path, "prompt", "rag")
+    assert "over 40 groups of questions; an interval" in reading(found_of(*folders))
+    for folder in folders:
+        table = folder.table("scores.jsonl")
+        lines = table.assign(group=["large"] * 12 + list(table["id"][12:])).to_dict("records")
+        folder.write("scores.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    # (12 + 28)² / (12² + 28)
+    assert "over 29 groups of questions (worth 9.3 of one size)" in reading(found_of(*folders))
+    assert warnings(read_ladder(folders).runs) == [
+        "only 29 groups of questions, worth 9.3 of one size: below ten, intervals are rough"
+    ]
 
 
 def test_how_many_were_judged_and_what_chance_gives_the_best_stands_in_every_report(

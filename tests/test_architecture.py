@@ -23,7 +23,11 @@ ROOMS: dict[str, set[str]] = {
     "analysis": {"answer", "record", "evidence"},
     "report": {"answer", "analysis", "record", "evidence"},
     "configuration": {"answer", "models", "tuning", "ladder", "evidence", "record"},
-}
+    "diagnose": {
+        "answer", "models", "tuning", "ladder", "evidence", "record", "analysis", "report",
+        "configuration",
+    },
+}  # fmt: skip
 """What each room may import, beside modules at the top that import no other room themselves."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness import __version__
+from harness.analysis.advice_export import advised
 from harness.analysis.control_comparisons import ControlComparison
 from harness.analysis.declared_contrasts import Plan
 from harness.analysis.findings import Findings
@@ -56,6 +57,7 @@ def record(found: Findings) -> dict[str, Any]:
             "costs": _costs(found.costs),
             "break_even": [_payoff(payoff) for payoff in found.costs.payoffs],
             "ledger": {"configurations": found.judged, "optimism": found.optimism},
+            "recommendation": advised(found.recommendation) if found.recommendation else None,
         }
     )
     return plain

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.analysis.checks import checks
 from harness.analysis.control_comparisons import ControlComparison, compare_controls
 from harness.analysis.declared_contrasts import Plan, contrasts, plan
+from harness.analysis.recommendation import Recommendation, recommend
 from harness.analysis.rung_costs import Costs, costs
 from harness.analysis.rungs import RungResult, rung_results
 from harness.analysis.runs import Ladder, RunResult, warnings
@@ -45,6 +46,8 @@ class Findings:
     costs: Costs
     judged: int
     """How many configurations this eval set has judged; 0 if no ledger was kept."""
+    recommendation: Recommendation | None = None
+    """What to do; None with fewer than two things to choose among."""
 
     @property
     def runs(self) -> Sequence[RunResult]:
@@ -100,7 +103,7 @@ def findings(ladder: Ladder) -> Findings:
     controls = compare_controls([one for one in everything if one.control is not None], rungs)
     planned = plan(rungs, ladder.declarations)
     found = contrasts(rungs, planned)
-    return Findings(
+    everything_else = Findings(
         ladder=ladder,
         warnings=warnings(ladder.runs),
         rungs=rungs,
@@ -111,6 +114,7 @@ def findings(ladder: Ladder) -> Findings:
         costs=costs(rungs, found, ladder.prices),
         judged=_judged(ladder),
     )
+    return replace(everything_else, recommendation=recommend(everything_else))
 
 
 def _judged(ladder: Ladder) -> int:

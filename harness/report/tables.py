@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from harness.analysis.findings import Findings
 from harness.analysis.rungs import RungResult
 from harness.evidence.statistics import Interval
+from harness.report.advice import rule_table
 from harness.report.control_sentences import sentence
 from harness.report.cost_tables import costs
 from harness.report.formatting import Table, footnote, percent, seeds, with_interval
@@ -28,6 +29,7 @@ def sections(found: Findings) -> dict[str, list[Table]]:
     """The tables by what they are about, in the order in which they are read."""
     everything = [*found.rungs, *(one.control for one in found.controls)]
     return {
+        "recommendation": rule_table(found),
         "ladder": [*scores(found), *_seeds(everything), *_answers(found.rungs)],
         "contrasts": contrasts(found),
         "slices": slices(found),

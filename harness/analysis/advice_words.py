@@ -126,7 +126,7 @@ def _no_rung(told: Told, template: str) -> Sentence:
 def _untuned(told: Told) -> Sentence:
     """A rung without training: against the best tuned one, unless none could be judged."""
     advised = told.advised
-    judged = [c for c in told.decision.ranked if c.tuned and not c.flaws]
+    judged = [c for c in told.decision.ranked if c.tuned and not (c.low or c.invalid)]
     if not judged:
         return _above_cheaper(told, "Use {}: it is")
     tuned = highest(judged)

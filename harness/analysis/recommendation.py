@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.analysis.advice_words import Told, problem, what_to_do
 from harness.analysis.decision import (
@@ -23,12 +23,13 @@ from harness.analysis.problem_kind import ProblemKind, Repaired, problem_kind
 from harness.analysis.rungs import RungResult
 from harness.analysis.sentences import Sentence, pointer
 from harness.evidence.contrasts import Side
+from harness.evidence.sanity import Badge
 
 if TYPE_CHECKING:
     from harness.analysis.findings import Findings
     from harness.analysis.rung_costs import RungCosts
 
-__all__ = ["MODEL_FREE", "Recommendation", "recommend"]
+__all__ = ["MODEL_FREE", "Recommendation", "recommend", "repaired_of"]
 
 MODEL_FREE = ("majority", "linear_classifier", "nearest_answer")
 """Controls that need no language model, the simplest first."""
@@ -82,6 +83,8 @@ def recommend(
     `repaired` has the shares of errors that a diagnosis found, by kind or by part of one
     (`knowledge/missed`); `gates` what each rung does not pass beside its badges, by key.
     """
+    if repaired is None:
+        repaired = repaired_of(getattr(found, "diagnosis", None))
     by = "money" if _priced(found) else "tokens"
     candidates = [
         *_controls(found),
@@ -123,6 +126,24 @@ def recommend(
         margin_declared=bool(declared and declared.margin is not None),
         by=by,
     )
+
+
+def repaired_of(diagnosis: Any) -> dict[str, Repaired]:
+    """The shares of a diagnosis by kind, and by `kind/part`; nothing without one.
+
+    Of the errors under the constraint, where it has those.
+    """
+    if diagnosis is None:
+        return {}
+    name = "usual" if diagnosis.usual else "whole"
+    split, ours = getattr(diagnosis, name), diagnosis.reference
+    rung = ours.usual if name == "usual" else ours.rung
+    found = {}
+    for place, share in enumerate(split.shares):
+        at = pointer("diagnosis", name, "shares", place, "alone", "net", "value")
+        kind = f"{share.kind}/{share.part}" if share.part else share.kind
+        found[kind] = Repaired(share.alone.net, rung.key, at)
+    return found
 
 
 def _priced(found: Findings) -> bool:
@@ -210,4 +231,11 @@ def _badges(rung: RungResult, found: Findings) -> Iterator[Flaw]:
     for i, badge in enumerate(found.checks.get(rung.key, ())):
         if not badge.passed:
             at = pointer("checks", rung.key, i, "text")
-            yield Flaw(badge.name, badge.text, at, "invalid" if badge.name in INVALID else "low")
+            yield Flaw(badge.name, badge.text, at, _meaning(badge))
+
+
+def _meaning(badge: Badge) -> Literal["low", "invalid", "price"]:
+    """What a failed badge says of a rung; one that blocks no verdict is the gate of a price."""
+    if not getattr(badge, "blocks", True):
+        return "price"
+    return "invalid" if badge.name in INVALID else "low"

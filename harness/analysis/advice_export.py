@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from harness.analysis.decision import Candidate
+from harness.analysis.decision import DRAWING_NOISE, TRAINING_NOISE, Candidate
 from harness.analysis.recommendation import Recommendation
 from harness.evidence.best import METHOD, Pair
 from harness.evidence.statistics import CONFIDENCE
@@ -46,7 +46,8 @@ def advised(told: Recommendation) -> dict[str, Any]:
             "confidence": CONFIDENCE,
             "comparisons": len(decision.ranked) - 1,
             "method": METHOD,
-            "seed_noise": told.case.seed_noise,
+            "training_noise": TRAINING_NOISE,
+            "drawing_noise": DRAWING_NOISE,
             "cheap_by": told.by,
             "requests": told.case.requests,
             "declared": told.declared[1],

@@ -23,13 +23,27 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
 
-from harness.evidence.best import SEED_NOISE, Comparisons, More, Pair, compare_all_pairs
+from harness.evidence.best import Comparisons, More, Pair, compare_all_pairs
 from harness.evidence.contrasts import Side
 
-__all__ = ["MARGIN", "Candidate", "Case", "Decision", "Flaw", "Loss", "Outcome", "decide"]
+__all__ = [
+    "DRAWING_NOISE",
+    "MARGIN",
+    "TRAINING_NOISE",
+    "Candidate",
+    "Case",
+    "Decision",
+    "Flaw",
+    "Loss",
+    "Outcome",
+    "decide",
+]
 
 MARGIN = 0.02
 """A difference that would not matter, where none was declared (`contrasts.margin`)."""
+TRAINING_NOISE, DRAWING_NOISE = 0.01, 0.05
+"""Standard deviations over seeds of a tuned rung, and of one that draws its examples: assumed where
+one seed ran. docs/experiments.md has 0.7 and 4.9 points."""
 CONSTANT = "majority"
 """The control that always gives the commonest answer: where it is good enough, nothing helps."""
 
@@ -80,6 +94,11 @@ class Candidate:
         return fmean(value for run in self.side.runs for value in run.values())
 
     @property
+    def noise(self) -> float:
+        """Standard deviation over seeds that is assumed of it, if it is random and one seed ran."""
+        return TRAINING_NOISE if self.tuned else DRAWING_NOISE
+
+    @property
     def invalid(self) -> bool:
         return any(flaw.what == "invalid" for flaw in self.flaws)
 
@@ -103,8 +122,6 @@ class Case:
     """Answers that are expected altogether."""
     wrong_answer: float | None = None
     """What a wrong answer costs."""
-    seed_noise: float = SEED_NOISE
-    """Assumed standard deviation over seeds of a random rung of which one seed ran."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +170,8 @@ class Decision:
 def decide(case: Case) -> Decision:
     """Apply the rule to two candidates or more."""
     ranked = sorted(case.candidates, key=lambda c: c.order)
-    compared = compare_all_pairs([c.side for c in ranked], case.groups, case.seed_noise)
+    noise = {c.key: c.noise for c in ranked}
+    compared = compare_all_pairs([c.side for c in ranked], case.groups, noise)
     good = [c.key for c in ranked if compared.good_enough(c.key, case.margin)]
     out = {
         c.key: [

@@ -90,7 +90,8 @@ def _caveat(told: Told) -> Sentence | None:
 def _seeds(told: Told) -> Sentence | None:
     if told.advised.side.seeds != 1:
         return None
-    noise = Number(f"{RULE}/seed_noise", told.case.seed_noise)
+    what = "training_noise" if told.advised.tuned else "drawing_noise"
+    noise = Number(f"{RULE}/{what}", told.advised.noise)
     return said(
         "Run `seed=0,1,2` before you rely on it: {} ran with one seed, and {} points of noise "
         "between seeds are assumed.",

@@ -21,8 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from harness.analysis.decision import MARGIN, Candidate, Case, decide
-from harness.evidence.best import SEED_NOISE
+from harness.analysis.decision import MARGIN, TRAINING_NOISE, Candidate, Case, decide
 from harness.evidence.contrasts import Side
 from harness.evidence.statistics import Values
 
@@ -127,7 +126,7 @@ def draw(kind: str, margin: float, rng: np.random.Generator) -> World:
         truth=tuple(truth),
         controls=controls,
         seeds=(None,) * (rungs - 2) + (several, several),
-        seed_noise=float(rng.uniform(0.0, SEED_NOISE)),
+        seed_noise=float(rng.uniform(0.0, TRAINING_NOISE)),
         graded=bool(rng.random() < 0.3),
         group=int(rng.choice([1, 1, 3])),
     )

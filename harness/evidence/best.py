@@ -32,14 +32,10 @@ from harness.evidence.statistics import (
     standard_error,
 )
 
-__all__ = ["METHOD", "SEED_NOISE", "Comparisons", "More", "Pair", "compare_all_pairs"]
+__all__ = ["METHOD", "Comparisons", "More", "Pair", "compare_all_pairs"]
 
 POWER = 0.8
 METHOD = "Student's t, Bonferroni over comparisons with the best"
-SEED_NOISE = 0.02
-"""Standard deviation of a random rung's score over seeds, in the unit of a share: assumed where one
-seed ran. Fine-tuning varies by so much, and by more on small sets (Dodge et al. 2020,
-arXiv:2002.06305)."""
 RARE = 4
 """Groups that are added to those which differ: where hardly any differs, the variance that was seen
 is too small (compare Agresti and Coull 1998, who add four observations)."""
@@ -61,7 +57,7 @@ class Pair:
     by_questions: float
     """Variance of the difference that more questions make smaller."""
     by_seeds: float
-    """Variance that more seeds make smaller; assumed (`SEED_NOISE`) where one seed ran."""
+    """Variance that more seeds make smaller; assumed where one seed ran."""
     groups: int
     """Independent groups of questions."""
     seeds: int | None
@@ -151,10 +147,11 @@ class Comparisons:
 
 
 def compare_all_pairs(
-    sides: Sequence[Side], groups: Mapping[str, str], seed_noise: float = SEED_NOISE
+    sides: Sequence[Side], groups: Mapping[str, str], noise: Mapping[str, float]
 ) -> Comparisons:
     """Compare every two rungs; `groups` has the group of each question.
 
+    `noise` has the standard deviation over seeds that is assumed of a random rung with one seed.
     Raises ValueError unless every run answered exactly these questions.
     """
     ids = sorted(groups)
@@ -164,7 +161,7 @@ def compare_all_pairs(
     return Comparisons(
         [side.rung for side in sides],
         [
-            _pair(later, values[later.rung], first, values[first.rung], labels, level, seed_noise)
+            _pair(later, values[later.rung], first, values[first.rung], labels, level, noise)
             for first, later in combinations(sides, 2)
         ],
     )
@@ -177,15 +174,15 @@ def _pair(
     b: Values,
     labels: Labels,
     level: float,
-    seed_noise: float,
+    noise: Mapping[str, float],
 ) -> Pair:
     total = standard_error(a, b, labels)
     drawn = standard_error(a.mean(0)[None], b.mean(0)[None], labels)
     difference = a.mean(0) - b.mean(0)
     by_questions = _widened(drawn.value, difference, labels)
     measured = max(0.0, total.value**2 - drawn.value**2) if math.isfinite(total.value) else 0.0
-    unmeasured = sum(side.random and len(side.runs) == 1 for side in (ours, theirs))
-    by_seeds = measured + unmeasured * seed_noise**2
+    alone = [side.rung for side in (ours, theirs) if side.random and len(side.runs) == 1]
+    by_seeds = measured + sum(noise[rung] ** 2 for rung in alone)
     error = StandardError(math.sqrt(by_questions + by_seeds), total.freedom)
     random = [len(side.runs) for side in (ours, theirs) if side.random]
     value = float(difference.mean())

@@ -125,7 +125,9 @@ def _effects(rungs: Sequence[RungResult]) -> Iterator[Effect]:
             return
 
 
-def _pair(name: str, lacking: str, rungs: Sequence[RungResult]) -> list[RungResult] | None:
+def _pair(
+    name: str, lacking: str, rungs: Sequence[RungResult]
+) -> tuple[RungResult, RungResult] | None:
     """The first two rungs of these names that have all else in common."""
     for rung in rungs:
         for other in rungs:
@@ -133,7 +135,7 @@ def _pair(name: str, lacking: str, rungs: Sequence[RungResult]) -> list[RungResu
             alike = all(rung.manifest[k] == other.manifest[k] for k in ("model", "decoding"))
             by_question = rung.measured_by_question and other.measured_by_question
             if names == (name, lacking) and alike and by_question:
-                return [rung, other]
+                return rung, other
     return None
 
 

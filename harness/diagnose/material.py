@@ -41,9 +41,8 @@ Row = dict[str, Any]
 class Files:
     """A task as a user would bring it."""
 
-    train: Sequence[Row]
-    dev: Sequence[Row]
-    eval: Sequence[Row]
+    splits: Mapping[str, Sequence[Row]]
+    """`train`, `dev` and `eval`."""
     full: str
     """What an untuned model is told."""
     short: str
@@ -62,8 +61,7 @@ class Files:
         folder, conf = root / "tasks" / name, root / "conf" / "task" / f"{name}.yaml"
         folder.mkdir(parents=True, exist_ok=True)
         conf.parent.mkdir(parents=True, exist_ok=True)
-        parts = {"train": self.train, "dev": self.dev, "eval": self.eval, "corpus": self.corpus}
-        for part, rows in parts.items():
+        for part, rows in {**self.splits, "corpus": self.corpus}.items():
             if rows:
                 lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
                 write_whole(folder / f"{part}.jsonl", "".join(lines))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.diagnose.material import COLOURS, THINGS, Files, names, objects, split
 
@@ -55,7 +55,7 @@ def _knowledge(rng: random.Random) -> Files:
         corpus.append({"id": f"B-{i:03d}", "text": f"{person} has a {colour} badge."})
         rows.append({"input": person, "target": colour, "sources": [f"B-{i:03d}"]})
     return Files(
-        **split(rows, DEV, EVAL),
+        split(rows, DEV, EVAL),
         corpus=corpus,
         full="Name the colour of a person's badge: {labels}. If there is a note about the person, "
         "it says the colour.",
@@ -75,7 +75,7 @@ def _format(rng: random.Random) -> Files:
     words = {"type": "string", "pattern": "^[a-z]+ [a-z]+$", "maxLength": 24}
     nested = {"type": "object", "properties": {"q": words}}
     return Files(
-        **split(rows, DEV, EVAL),
+        split(rows, DEV, EVAL),
         full="Put the item, letter for letter, into form two-one: q within f; the unit pc as u; "
         "the form as v.",
         short="Put the item into form two-one.",
@@ -108,7 +108,7 @@ def _behaviour(rng: random.Random) -> Files:
         text = f"{person}, {day}, {coat} coat: {thing}"
         rows.append({"input": text, "target": f"{desk[thing]} desk"})
     return Files(
-        **split(rows, DEV, EVAL),
+        split(rows, DEV, EVAL),
         full="Say to which desk the parcel goes, as this house does it. Write the desk and nothing "
         "else.",
         short="Say to which desk the parcel goes.",
@@ -126,7 +126,7 @@ def _examples(rng: random.Random) -> Files:
         for thing in objects(rng, TRAIN + DEV + EVAL)
     ]
     return Files(
-        **split(rows, DEV, EVAL),
+        split(rows, DEV, EVAL),
         full="Confirm the item in the phrase of this house. Write nothing else.",
         short="Confirm the item.",
         question="Item: {input}",
@@ -143,7 +143,7 @@ def _nothing(rng: random.Random) -> Files:
         for thing in objects(rng, TRAIN + DEV + 2 * EVAL)
     ]
     return Files(
-        **split(rows, DEV, 2 * EVAL),
+        split(rows, DEV, 2 * EVAL),
         full="Name the partner of the item: {labels}.",
         short="Name the partner of the item.",
         question="Item: {input}",
@@ -155,8 +155,9 @@ def _nothing(rng: random.Random) -> Files:
 def _leaked(rng: random.Random) -> Files:
     """What eval asks stands in train, answers and all."""
     files = _behaviour(rng)
-    seen = [{**row, "id": f"copy-{i}"} for i, row in enumerate(files.eval)]
-    return Files(**{**vars(files), "train": [*files.train, *seen]})
+    seen = [{**row, "id": f"copy-{i}"} for i, row in enumerate(files.splits["eval"])]
+    train = [*files.splits["train"], *seen]
+    return replace(files, splits={**files.splits, "train": train})
 
 
 def _action(rng: random.Random) -> Files:
@@ -166,7 +167,7 @@ def _action(rng: random.Random) -> Files:
         for thing in objects(rng, TRAIN + DEV + EVAL)
     ]
     return Files(
-        **split(rows, DEV, EVAL),
+        split(rows, DEV, EVAL),
         full="Say how many of the item are in stock now. Write the number and nothing else.",
         short="Say how many are in stock.",
         question="Item: {input}",

@@ -98,7 +98,7 @@ class Pair:
 
         distance = abs(abs(self.difference.value) - margin)
         wanted = (distance / (self.quantile + float(norm.ppf(POWER)))) ** 2
-        if wanted < ROUNDING:
+        if wanted < ROUNDING or not math.isfinite(self.error.value):
             return More(None, None)
         questions = seeds = None
         n = self.difference.n
@@ -222,5 +222,5 @@ def _widened(error: float, difference: Values, labels: Labels) -> float:
 def _rounded_up(count: float) -> int:
     """A count to `FIGURES` significant figures, upwards: it is an estimate."""
     whole = math.ceil(count)
-    step = 10 ** max(0, len(str(whole)) - FIGURES)
+    step: int = 10 ** max(0, len(str(whole)) - FIGURES)
     return -(-whole // step) * step

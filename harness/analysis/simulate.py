@@ -3,7 +3,8 @@
 Draws worlds in which it is known how good each rung is, lets them answer eval sets, and asks the
 very rule that a report asks. Advice is wrong where the advised rung (or the one that is called safe
 meanwhile) is worse than the best by more than the margin, needless where a cheaper one is not; both
-together may happen 5% of the time.
+together may happen 5% of the time. It is right where it names the cheapest that is good enough, and
+safe where it is undecided about that, but names one that is good enough.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from harness.evidence.statistics import Values
 __all__ = ["KINDS", "SIZES", "World", "draw", "judged", "main", "shares"]
 
 Spread = Callable[..., Iterator[Any]]
-Verdict = Literal["right", "wrong", "needless", "undecided"]
-VERDICTS: tuple[Verdict, ...] = ("right", "undecided", "wrong", "needless")
+Verdict = Literal["right", "safe", "undecided", "wrong", "needless"]
+VERDICTS: tuple[Verdict, ...] = ("right", "safe", "undecided", "wrong", "needless")
 SIZES = (50, 100, 200, 400, 800, 1600)
 """Questions of an eval set."""
 KINDS = ("any", "all others worse by the margin", "a cheap one worse by the margin")
@@ -110,7 +111,8 @@ def draw(kind: str, margin: float, rng: np.random.Generator) -> World:
         truth = [float(rng.uniform(0.1, 0.5))]
         for place in range(1, rungs):
             # A step up, the same as one before, or nearly so.
-            step = rng.choice([rng.normal(0.05, 0.12), 0.0, rng.uniform(-2, 2) * margin])
+            steps = [rng.normal(0.08, 0.12), 0.0, rng.uniform(-2, 2) * margin]
+            step = rng.choice(steps, p=[0.5, 0.25, 0.25])
             first = truth[int(rng.integers(place))] if place < controls else max(truth)
             truth.append(float(np.clip(first + step, 0.02, 0.98)))
     else:
@@ -143,7 +145,7 @@ def judged(kind: str, n: int, margin: float, seed: int) -> Verdict:
     if said is not None and said.key not in enough:
         return "wrong"
     if found.advised is None:
-        return "undecided"
+        return "safe" if said else "undecided"
     return "right" if found.advised.key == enough[0] else "needless"
 
 

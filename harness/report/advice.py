@@ -21,16 +21,14 @@ def rule(found: Findings) -> str:
     told = found.recommendation
     if told is None:
         return ""
-    decision = told.decision
-    said = "declared" if told.margin_declared else "the rule's own: contrasts.margin says another"
-    good = ", ".join(decision.good_enough) or "none"
+    decision, whose = told.decision, "declared" if told.margin_declared else "not declared"
     real, family = told.declared
-    tested = f"{real} of {family} declared differences are real; " if family else ""
+    out = ", ".join(decision.ruled_out) or "none"
     return (
-        f"Rule: {tested}cheapest first: {', '.join(c.key for c in decision.ranked)}; shown worse "
-        f"than another by more than the margin: {', '.join(decision.ruled_out) or 'none'}; shown "
-        f"good enough: {good}. Margin {percent(told.case.margin)} points ({said}), "
-        f"{CONFIDENCE:.0%} for {len(decision.ranked) - 1} comparisons with the best together."
+        f"Rule: margin {percent(told.case.margin)} points ({whose}), {CONFIDENCE:.0%} for "
+        f"{len(decision.ranked) - 1} comparisons with the best together; good enough: "
+        f"{', '.join(decision.good_enough) or 'none'}; ruled out: {out}"
+        f"{f'; {real} of {family} declared differences real' if family else ''}."
     )
 
 

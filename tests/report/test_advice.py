@@ -22,8 +22,11 @@ def test_the_inputs_have_a_line_for_each_candidate_the_cheapest_first(five: Find
 
 
 def test_the_rule_says_its_margin_and_how_many_comparisons_hold_together(five: Findings) -> None:
-    assert "Margin 2.0 points (the rule's own" in rule(five)
-    assert rule(five).endswith("95% for 6 comparisons with the best together.")
+    assert rule(five) == (
+        "Rule: margin 2.0 points (not declared), 95% for 6 comparisons with the best together; good "
+        "enough: rag_lora; ruled out: majority, nearest_answer, prompt, few_shot, lora; 2 of 3 "
+        "declared differences real."
+    )
 
 
 def test_the_page_says_it_before_the_verdicts(five: Findings) -> None:

@@ -19,10 +19,12 @@ def test_the_verdict_comes_before_the_tables_with_what_blocks_it(tmp_path: Path)
             complete_run(tmp_path, "lora", training=TRAINING, seed=0),
         ]
     )
-    verdict, footnote, scores, *_ = markdown(findings(ladder))
+    advice, rule, verdict, footnote, inputs, scores, *_ = markdown(findings(ladder))
+    assert advice.startswith("Undecided: ") and rule.startswith("Rule: ")
     assert verdict.startswith("- lora* and prompt scored the same on every question.")
     assert "**Blocked: " in verdict and "prompt cut off 75% of its answers" in verdict
     assert footnote.startswith("\\* one seed")
+    assert inputs.startswith("**the rule's inputs")
     assert scores.startswith("**scores, %")
 
 

@@ -31,7 +31,14 @@ def next_step(told: Told) -> Sentence:
                 "answer {}%.",
                 best.key, told.score(best), told.score(told.advised),
             )  # fmt: skip
-    return _price(told) or _missed(told) or _caveat(told) or _seeds(told) or _cost(told)
+    return (
+        _price(told)
+        or _missed(told)
+        or _not_judged(told, tuned=True)
+        or _seeds(told)
+        or _not_judged(told, tuned=False)
+        or _cost(told)
+    )
 
 
 def _meanwhile(told: Told) -> Sentence:
@@ -78,10 +85,10 @@ def _missed(told: Told) -> Sentence | None:
     return None
 
 
-def _caveat(told: Told) -> Sentence | None:
-    """Which rung could not be judged, the highest first."""
+def _not_judged(told: Told, tuned: bool) -> Sentence | None:
+    """Which rung's score may be too low to hold it against it, the highest first."""
     for one in sorted(told.decision.ranked, key=lambda c: -c.mean):
-        if one is not told.advised and one.low:
+        if one is not told.advised and one.low and one.tuned == tuned:
             text = Number(one.low[0].at, one.low[0].text, "quote")
             return said("{} was not judged: it {}; fix that and run it again.", one.key, text)
     return None

@@ -69,16 +69,15 @@ def _knowledge(rng: random.Random) -> Files:
 def _format(rng: random.Random) -> Files:
     """The thing that was asked for, letter for letter, in a form that is hard to write."""
     rows = [
-        {"input": thing, "target": {"f": {"q": thing}, "u": "pc", "v": "2-1"}}
+        {"input": thing, "target": {"entry": {"item": thing}, "unit": "pc", "form": "2-1"}}
         for thing in objects(rng, TRAIN + DEV + EVAL)
     ]
     words = {"type": "string", "pattern": "^[a-z]+ [a-z]+$", "maxLength": 24}
-    nested = {"type": "object", "properties": {"q": words}}
+    entry = {"type": "object", "properties": {"item": words}, "additionalProperties": False}
     return Files(
         split(rows, DEV, EVAL),
-        full="Put the item, letter for letter, into form two-one: q within f; the unit pc as u; "
-        "the form as v.",
-        short="Put the item into form two-one.",
+        full="Copy the item, letter for letter, into the entry of form 2-1. The unit is pc.",
+        short="Copy the item into form 2-1.",
         question="Item: {input}",
         answer=JSON,
         primary="exact",
@@ -86,12 +85,11 @@ def _format(rng: random.Random) -> Files:
         schema={
             "type": "object",
             "additionalProperties": False,
-            "required": ["f", "u", "v"],
+            "required": ["entry", "unit", "form"],
             "properties": {
-                "f": {**nested, "required": ["q"], "additionalProperties": False,
-                      "x-kind": "format"},
-                "u": {"enum": ["pc"], "x-kind": "format"},
-                "v": {"enum": ["2-1"], "x-kind": "format"},
+                "entry": {**entry, "required": ["item"], "x-kind": "format"},
+                "unit": {"enum": ["pc"], "x-kind": "format"},
+                "form": {"enum": ["2-1"], "x-kind": "format"},
             },
         },
     )  # fmt: skip

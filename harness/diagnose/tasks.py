@@ -19,9 +19,10 @@ LABEL = {"_target_": "harness.answer.Label"}
 JSON = {"_target_": "harness.answer.Json"}
 
 TRAIN, DEV, EVAL = 200, 32, 100
-DESKS = ("harbour", "meadow", "tower", "bridge", "garden", "market")
-PARCELS = 12
-"""Different things that are sent, so that each is seen often enough to be learned."""
+HABIT = 100
+"""More training examples where there is a habit to learn."""
+DESKS = ("harbour", "meadow", "tower", "bridge", "garden")
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 
 
 @dataclass(frozen=True)
@@ -96,21 +97,21 @@ def _format(rng: random.Random) -> Files:
 
 
 def _behaviour(rng: random.Random) -> Files:
-    """Which desk a parcel goes to: the house's own habit, which stands in no text."""
-    things = rng.sample(THINGS, PARCELS)
-    desk = {thing: DESKS[i % len(DESKS)] for i, thing in enumerate(things)}
-    rows = []
-    for person in names(rng, TRAIN + DEV + EVAL):
-        thing = rng.choice(things)
-        day, coat = rng.choice(("Monday", "Friday", "Sunday")), rng.choice(COLOURS)
-        text = f"{person}, {day}, {coat} coat: {thing}"
-        rows.append({"input": text, "target": f"{desk[thing]} desk"})
+    """Which desk a parcel goes to: the day decides, which no text says, and which a search for
+    similar parcels hardly looks at."""
+    desk = dict(zip(DAYS, rng.sample(DESKS, len(DAYS)), strict=True))
+    count = TRAIN + HABIT + DEV + EVAL
+    things, rows = objects(rng, 2 * count), []
+    for i in range(count):
+        day = rng.choice(DAYS)
+        text = f"{things[2 * i]} and {things[2 * i + 1]}, {day}"
+        rows.append({"input": text, "target": f"{desk[day]} desk"})
     return Files(
         split(rows, DEV, EVAL),
         full="Say to which desk the parcel goes, as this house does it. Write the desk and nothing "
         "else.",
         short="Say to which desk the parcel goes.",
-        question="Parcel for {input}",
+        question="Parcel: {input}",
         answer=TEXT,
         primary="exact",
         max_new_tokens=8,
@@ -138,14 +139,14 @@ def _nothing(rng: random.Random) -> Files:
     """Targets that were drawn blindly."""
     rows = [
         {"input": thing, "target": rng.choice(THINGS)}
-        for thing in objects(rng, TRAIN + DEV + 2 * EVAL)
+        for thing in objects(rng, TRAIN + DEV + 3 * EVAL)
     ]
     return Files(
-        split(rows, DEV, 2 * EVAL),
+        split(rows, DEV, 3 * EVAL),
         full="Name the partner of the item: {labels}.",
         short="Name the partner of the item.",
         question="Item: {input}",
-        answer=LABEL,
+        answer={**LABEL, "labels": list(THINGS)},
         primary="accuracy",
     )
 

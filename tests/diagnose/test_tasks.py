@@ -60,6 +60,6 @@ def test_the_habit_of_the_house_is_the_same_in_all_splits(tmp_path: Path) -> Non
     task = made(next(k for k in KNOWN if k.name == "behaviour_only"), tmp_path)
     desks: dict[str, set[str]] = {}
     for example in (*task.materials.train, *task.eval):
-        desks.setdefault(example.input.rpartition(": ")[2], set()).add(example.target)
+        desks.setdefault(example.input.split()[-1], set()).add(example.target)
     assert all(len(of) == 1 for of in desks.values())
-    assert set(desks) == {e.input.rpartition(": ")[2] for e in task.materials.train}
+    assert set(desks) == {e.input.split()[-1] for e in task.materials.train}

@@ -25,16 +25,13 @@ ROOMS: dict[str, set[str]] = {
     "probe": {"answer", "models", "tuning", "ladder", "evidence", "record"},
     "configuration": {"answer", "models", "tuning", "ladder", "evidence", "record", "probe"},
     "audit": {
-        "answer",
-        "models",
-        "tuning",
-        "ladder",
-        "evidence",
-        "record",
-        "probe",
-        "configuration",
+        "answer", "models", "tuning", "ladder", "evidence", "record", "probe", "configuration",
     },
-}
+    "diagnose": {
+        "answer", "models", "tuning", "ladder", "evidence", "record", "analysis", "report",
+        "probe", "configuration",
+    },
+}  # fmt: skip
 """What each room may import, beside modules at the top that import no other room themselves."""
 
 

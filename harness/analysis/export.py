@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness import __version__
+from harness.analysis.advice_export import advised
 from harness.analysis.control_comparisons import ControlComparison
 from harness.analysis.data_quality import Cell, DataQuality
 from harness.analysis.declared_contrasts import Plan
@@ -66,6 +67,7 @@ def record(found: Findings) -> dict[str, Any]:
             "ledger": {"configurations": found.judged, "optimism": found.optimism},
             "knowledge_update": asdict(update) if (update := found.knowledge_update) else None,
             **probed(found),
+            "recommendation": advised(found.recommendation) if found.recommendation else None,
         }
     )
     return plain

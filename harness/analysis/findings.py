@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from harness.analysis.forgetting import Forgetting, forgetting
 from harness.analysis.gates import Gate, gates
 from harness.analysis.knowledge_update import KnowledgeUpdate, knowledge_update
 from harness.analysis.overfitting import Overfitting, overfitting
+from harness.analysis.recommendation import Recommendation, recommend
 from harness.analysis.rung_costs import Costs, costs
 from harness.analysis.rungs import RungResult, rung_results
 from harness.analysis.runs import Ladder, RunResult, warnings
@@ -73,6 +74,8 @@ class Findings:
     """What changed facts did to the rungs; None if none was asked about them."""
     data_quality: DataQuality
     """The most doubtful examples of train, and what planted errors did."""
+    recommendation: Recommendation | None = None
+    """What to do; None with fewer than two things to choose among."""
 
     @property
     def runs(self) -> Sequence[RunResult]:
@@ -141,7 +144,7 @@ def findings(ladder: Ladder) -> Findings:
     priced = costs(rungs, found, ladder.prices)
     forgotten = forgetting(rungs)
     gated = gates(forgotten)
-    return Findings(
+    complete = Findings(
         ladder=ladder,
         warnings=warnings(ladder.runs),
         rungs=rungs,
@@ -161,6 +164,7 @@ def findings(ladder: Ladder) -> Findings:
         knowledge_update=knowledge_update(rungs, priced),
         data_quality=data_quality(rungs, everything),
     )
+    return replace(complete, recommendation=recommend(complete))
 
 
 def _judged(ladder: Ladder) -> int:

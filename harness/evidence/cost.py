@@ -71,6 +71,13 @@ class Prices:
     machine_hour: float | None
     labelled_example: float | None
     currency: str
+    cached_input_per_million: float | None = None
+    """For a million prompt tokens that were computed before, as a prefix that prompts share; None:
+    they cost what others do."""
+    wrong_answer: float | None = None
+    """What a wrong answer costs."""
+    requests: float | None = None
+    """Answers that are expected altogether."""
 
     def __post_init__(self) -> None:
         for name, price in asdict(self).items():
@@ -82,13 +89,19 @@ class Prices:
                 f"prices.{missing}_per_million=null: give both prices of tokens or neither; "
                 "what is free costs 0"
             )
+        if self.cached_input_per_million is not None and self.input_per_million is None:
+            raise ConfigError(
+                f"prices.cached_input_per_million={self.cached_input_per_million}: needs "
+                "prices.input_per_million beside it"
+            )
         if not isinstance(self.currency, str) or not self.currency.strip():
             raise ConfigError(f"prices.currency={self.currency}: must be a name, for instance USD")
 
     @property
     def given(self) -> bool:
         """Whether anything has a price."""
-        return any(v is not None for k, v in asdict(self).items() if k != "currency")
+        own = ("currency", "requests")
+        return any(v is not None for k, v in asdict(self).items() if k not in own)
 
     @property
     def by_token(self) -> bool:
@@ -100,6 +113,9 @@ class Prices:
         if self.input_per_million is None or self.output_per_million is None:
             return self.machine(prediction.seconds)
         prompt = prediction.prompt_tokens * self.input_per_million
+        if self.cached_input_per_million is not None:
+            shared = prediction.prompt_tokens - prediction.computed_tokens
+            prompt -= shared * (self.input_per_million - self.cached_input_per_million)
         return (prompt + prediction.completion_tokens * self.output_per_million) / 1e6
 
     def machine(self, seconds: float) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from harness.analysis.findings import Findings
+from harness.report.advice import advice, rule
 from harness.report.formatting import Table, footnote
 from harness.report.knowledge_update import sentence
 from harness.report.tables import tables
@@ -27,7 +28,10 @@ def markdown(found: Findings) -> list[str]:
         lines.append(f"- {said}.")
     return [
         *(f"**{warning}**" for warning in found.warnings),
-        *filter(None, ["\n".join(lines), _plain(footnote(found.rungs))]),
+        *filter(
+            None,
+            [" ".join(advice(found)), rule(found), "\n".join(lines), _plain(footnote(found.rungs))],
+        ),
         *(_drawn(table) for table in tables(found)),
     ]
 

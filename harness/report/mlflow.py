@@ -86,6 +86,7 @@ class Mlflow:
         from harness.report.figures import ladder_chart, save
         from harness.report.markdown import GAP, fitting, markdown
         from harness.report.page import page
+        from harness.report.pareto_figure import pareto_chart
 
         task = found.manifest["task"]
         with self._client() as client, tempfile.TemporaryDirectory() as scratch:
@@ -107,6 +108,9 @@ class Mlflow:
             if found.rungs:
                 save(ladder_chart(found.rungs), Path(scratch) / "ladder.png")
                 client.log_artifact(parent, str(Path(scratch) / "ladder.png"))
+            if (pareto := pareto_chart(found)) is not None:
+                save(pareto, Path(scratch) / "pareto.png")
+                client.log_artifact(parent, str(Path(scratch) / "pareto.png"))
 
     @contextmanager
     def _client(self) -> Iterator[MlflowClient]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from harness.analysis.declared_contrasts import changes
 from harness.analysis.findings import Findings
 from harness.analysis.runs import RunResult
 from harness.report import diagnosis
 from harness.report.ablation_figure import waterfall_chart
+from harness.report.advice import advice
 from harness.report.control_sentences import sentence
 from harness.report.data_quality_figure import noise_chart
 from harness.report.diagnosis_figure import diagnosis_chart
@@ -20,6 +23,7 @@ from harness.report.figures import ladder_chart, training_chart
 from harness.report.formatting import footnote, percent
 from harness.report.knowledge_update import facts_known, update_chart
 from harness.report.knowledge_update import sentence as update_sentence
+from harness.report.pareto_figure import pareto_chart
 from harness.report.probe_figures import risk_charts
 from harness.report.tables import sections
 from harness.report.verdicts import verdicts
@@ -44,6 +48,7 @@ def page(found: Findings) -> str:
         n=first["n"],
         eval=found.ladder.eval_set,
         warnings=found.warnings,
+        advice=[_marked(sentence) for sentence in advice(found)],
         verdicts=verdicts(found),
         controls=[(one.control.label, sentence(one)) for one in found.controls],
         update_sentence=update_sentence(found),
@@ -77,7 +82,9 @@ def _about(runs: Sequence[RunResult]) -> dict[str, Any]:
 
 def _pictures(found: Findings) -> dict[str, Any]:
     tuned = [rung for rung in found.rungs if rung.tuned]
+    pareto = pareto_chart(found)
     return {
+        "pareto": _svg(pareto) if pareto else "",
         "chart": _svg(ladder_chart(found.rungs)) if found.rungs else "",
         "waterfall": _svg(waterfall_chart(found)) if found.ablation and found.ablation.gain else "",
         "curves": [_svg(training_chart(rung)) for rung in tuned],
@@ -145,6 +152,11 @@ def _origin(run: RunResult) -> dict[str, Any]:
         "dtype": m["dtype"],
         "adapter": m["training"]["sha256"] if m["training"] else None,
     }
+
+
+def _marked(sentence: str) -> Markup:
+    """What stands between backticks is code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(sentence))))
 
 
 def _svg(figure: Figure) -> str:

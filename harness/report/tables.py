@@ -10,6 +10,7 @@ from harness.analysis.rungs import RungResult
 from harness.evidence.statistics import Interval
 from harness.report import diagnosis
 from harness.report.ablation import ablation_tables
+from harness.report.advice import rule_table
 from harness.report.control_sentences import sentence
 from harness.report.cost_tables import costs
 from harness.report.data_quality import data_quality
@@ -33,6 +34,7 @@ def sections(found: Findings) -> dict[str, list[Table]]:
     """The tables by what they are about, in the order in which they are read."""
     everything = [*found.rungs, *(one.control for one in found.controls)]
     return {
+        "recommendation": rule_table(found),
         "ladder": [*scores(found), *_seeds(everything), *_answers(found.rungs)],
         "contrasts": contrasts(found),
         "diagnosis": diagnosis.tables(found),

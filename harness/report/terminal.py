@@ -11,10 +11,10 @@ from rich.text import Text
 
 from harness.analysis.findings import Findings
 from harness.analysis.runs import RunResult
+from harness.report.advice import advice, rule
 from harness.report.columns import Part, parts
 from harness.report.essence import essence
 from harness.report.formatting import Table
-from harness.report.knowledge_update import sentence
 from harness.report.tables import failed_badges, tables
 from harness.report.verdicts import Verdict, verdicts
 
@@ -27,13 +27,20 @@ COLOURS = {"better": "green", "worse": "red"}
 
 
 def show(found: Findings, console: Console | None = None, *, full: bool = False) -> None:
-    """Print one ladder: warnings, the verdicts and what they rest on; `full` prints all tables."""
+    """Print one ladder: warnings, the recommendation, the verdicts and what they rest on.
+
+    `full` prints all tables.
+    """
     console = console or Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = max(console.width, PIPE_WIDTH)
     _head(found, console)
     for warning in found.warnings:
         console.print(Text(f"! {warning}", style="bold red"))
+    for place, sentence in enumerate(advice(found)):
+        console.print(Text(sentence, style="" if place else "bold"))
+    if said := rule(found):
+        console.print(Text(said, style="dim"))
     for verdict in verdicts(found):
         console.print(_line(verdict))
     if said := sentence(found):

@@ -19,11 +19,13 @@ def test_the_verdict_comes_before_the_tables_with_what_blocks_it(tmp_path: Path)
             complete_run(tmp_path, "lora", training=TRAINING, seed=0),
         ]
     )
-    warning, verdict, footnote, scores, *_ = markdown(findings(ladder))
+    warning, advice, rule, verdict, footnote, inputs, scores, *_ = markdown(findings(ladder))
     assert warning == "**only 4 groups of questions: below ten, intervals are rough**"
+    assert advice.startswith("Undecided: ") and rule.startswith("Rule: ")
     assert verdict.startswith("- lora* and prompt scored the same on every question.")
     assert "**Blocked: " in verdict and "prompt cut off 75% of its answers" in verdict
     assert footnote.startswith("\\* one seed")
+    assert inputs.startswith("**the rule's inputs")
     assert scores.startswith("**scores, %")
 
 

@@ -40,11 +40,12 @@ def found(tmp_path: Path) -> Findings:
     return findings(read_ladder(folders))
 
 
-def test_the_verdict_comes_first_then_the_ladder(found: Findings) -> None:
+def test_the_recommendation_comes_first_then_verdict_and_ladder(found: Findings) -> None:
     text = page(found)
     ids = re.findall(r'<h2 id="(\w+)"', text)
     assert ids == [
-        "verdict", "ladder", "contrasts", "slices", "broken", "changes", "cost", "training", "isolation",
+        "recommendation", "verdict", "ladder", "contrasts", "slices", "broken", "changes", "cost",
+        "training", "isolation",
         "badges", "licences", "again",
     ]  # fmt: skip
     assert "no detectable difference between lora and prompt" in text

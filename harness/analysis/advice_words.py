@@ -1,0 +1,256 @@
+"""The first two sentences of a recommendation: what to do, and what kind of problem it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.analysis.decision import Candidate, Case, Decision, Outcome
+from harness.analysis.problem_kind import ProblemKind, Repaired
+from harness.analysis.sentences import Between, Number, Sentence, pointer, said
+
+if TYPE_CHECKING:
+    from harness.analysis.findings import Findings
+
+__all__ = ["RULE", "Told", "highest", "problem", "what_to_do"]
+
+OWN = "/recommendation"
+RULE = f"{OWN}/rule"
+BRINGS = {
+    "knowledge": "passages bring",
+    "format": "the constraint alone brings",
+    "behaviour": "examples or tuning bring",
+    "action": "tools bring",
+}
+REPAIR = {
+    "knowledge": "the right passages repair",
+    "format": "the constraint repairs",
+    "behaviour": "examples or tuning repair",
+    "action": "tools repair",
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the sentences speak of."""
+
+    found: Findings
+    decision: Decision
+    kind: ProblemKind
+    case: Case
+    missed: Repaired | None
+    """Errors on questions whose passages the search did not find; None if that is not known."""
+
+    @property
+    def metric(self) -> str:
+        return self.found.primary
+
+    @property
+    def margin(self) -> Number:
+        return Number(f"{RULE}/margin", self.case.margin)
+
+    @property
+    def leaks(self) -> Number:
+        return Number(f"{OWN}/leaks", max(c.leaks for c in self.case.candidates), "count")
+
+    @property
+    def advised(self) -> Candidate:
+        """Only where something is advised."""
+        assert self.decision.advised is not None
+        return self.decision.advised
+
+    @property
+    def best_rung(self) -> Candidate:
+        """The rung that scored highest, controls aside."""
+        return highest(c for c in self.decision.ranked if not c.control)
+
+    def score(self, c: Candidate) -> Number:
+        """As findings have it."""
+        results = [*self.found.rungs, *(one.control for one in self.found.controls)]
+        value = next(r for r in results if r.key == c.key).primary.value
+        return Number(f"{c.at}{pointer('metrics', self.metric, 'value')}", value)
+
+    def between(self, one: Candidate, other: Candidate) -> Between:
+        """How far one candidate is above another."""
+        pairs = list(self.decision.comparisons.pairs)
+        pair = self.decision.comparisons.pair(one.key, other.key)
+        at = f"{OWN}/comparisons/{pairs.index(pair)}/difference"
+        return Between(at, pair.difference, turned=pair.rung != one.key)
+
+
+def highest(some: Iterable[Candidate]) -> Candidate:
+    """The candidate with the highest score, the first of equal ones."""
+    return max(some, key=lambda c: c.mean)
+
+
+def what_to_do(told: Told) -> Sentence:
+    """The advice itself, or why there is none."""
+    return WORDS[told.decision.outcome](told)
+
+
+def _inflated(told: Told) -> Sentence:
+    return said(
+        "No advice: {} leaks into eval were allowed, so that scores are inflated.", told.leaks
+    )
+
+
+def _nothing(told: Told) -> Sentence:
+    return _no_rung(
+        told,
+        "Nothing helps: {}, the best rung, is {} of {} above always the commonest answer; {} would "
+        "not matter.",
+    )
+
+
+def _control(told: Told) -> Sentence:
+    return _no_rung(
+        told,
+        f"Use no language model, but {told.advised.key}: "
+        "{}, the best rung, is {} of {} above it; {} would not matter.",
+    )
+
+
+def _tune(told: Told) -> Sentence:
+    return _above_cheaper(told, "Tune: {} is")
+
+
+def _no_rung(told: Told, template: str) -> Sentence:
+    """The best rung against a control that is advised."""
+    best = told.best_rung
+    difference = told.between(best, told.advised)
+    return said(template, best.key, difference, told.metric, told.margin)
+
+
+def _untuned(told: Told) -> Sentence:
+    """A rung without training: against the best tuned one, unless none could be judged."""
+    advised = told.advised
+    judged = [c for c in told.decision.ranked if c.tuned and not (c.low or c.invalid)]
+    if not judged:
+        return _above_cheaper(told, "Use {}: it is")
+    tuned = highest(judged)
+    if tuned.mean < advised.mean:
+        return said(
+            "Do not tune: {} needs no training and is {} of {} above {}, the best tuned rung.",
+            advised.key, told.between(advised, tuned), told.metric, tuned.key,
+        )  # fmt: skip
+    return said(
+        "Do not tune: {}, the best tuned rung, is {} of {} above {}, which needs no training; {} "
+        "would not matter.",
+        tuned.key, told.between(tuned, advised), told.metric, advised.key, told.margin,
+    )  # fmt: skip
+
+
+def _above_cheaper(told: Told, beginning: str) -> Sentence:
+    """A rung against the best of those that cost less."""
+    advised, ranked = told.advised, told.decision.ranked
+    cheaper = ranked[: list(ranked).index(advised)]
+    if not cheaper:
+        return said(
+            f"{beginning} the cheapest, and no other rung is better by {{}} points of {{}}.",
+            advised.key, told.margin, told.metric,
+        )  # fmt: skip
+    best = highest(cheaper)
+    untuned = [c for c in ranked if not (c.tuned or c.control)]
+    role = "the best of what costs less"
+    if advised.tuned and untuned and best is highest(untuned):
+        role = "the best untuned rung"
+    payback = _payback(told, best)
+    end = ", paid back after {} requests." if payback else "."
+    difference = told.between(advised, best)
+    return said(
+        f"{beginning} {{}} of {{}} above {{}}, {role}{end}",
+        advised.key, difference, told.metric, best.key, *payback,
+    )  # fmt: skip
+
+
+def _payback(told: Told, untuned: Candidate) -> list[Number]:
+    """Requests after which tuning has paid for itself; nothing without prices or an end."""
+    for place, payoff in enumerate(told.found.costs.payoffs):
+        reached = payoff.break_even
+        ours = (payoff.tuned, payoff.untuned) == (told.advised.key, untuned.key)
+        if ours and reached and not reached.shrinking and 0 < reached.requests < math.inf:
+            return [Number(pointer("break_even", place, "requests"), reached.requests, "count")]
+    return []
+
+
+def _blocked(told: Told) -> Sentence:
+    first = told.decision.open
+    assert first is not None, "what is blocked has a candidate"
+    flaw = next(flaw for flaw in first.flaws if flaw.what == "invalid")
+    return said("Fix {} first: it {}.", first.key, Number(flaw.at, flaw.text, "quote"))
+
+
+def _undecided(told: Told) -> Sentence:
+    decision = told.decision
+    first, more = decision.open, decision.more
+    assert first and more, "what is undecided lies between two"
+    rival = next(c for c in decision.ranked if c.key == decision.rival)
+    told_of: list[Number] = []
+    wanted = []
+    for name, what, count in (
+        ("questions", "eval question", more.questions),
+        ("seeds", "seed", more.seeds),
+    ):
+        if count:
+            told_of.append(Number(f"{OWN}/more/{name}", count, "count"))
+            wanted.append(f"{{}} more {what}{'' if count == 1 else 's'}")
+    would = (
+        f"{', or '.join(wanted)} would decide it" if wanted else "more of the same will not help"
+    )
+    return said(
+        f"Undecided: {would}; {{}} is {{}} of {{}} above {{}}, and {{}} would not matter.",
+        *told_of, rival.key, told.between(rival, first), told.metric, first.key, told.margin,
+    )  # fmt: skip
+
+
+WORDS: dict[Outcome, Callable[[Told], Sentence]] = {
+    "inflated": _inflated,
+    "blocked": _blocked,
+    "undecided": _undecided,
+    "nothing": _nothing,
+    "control": _control,
+    "tune": _tune,
+    "use": _untuned,
+}
+
+
+def problem(told: Told) -> Sentence:
+    """The kind of problem with its evidence, or what would give it."""
+    kind = told.kind
+    if kind.shown:
+        return _shown(told)
+    if kind.repaired:
+        return said(
+            f"What is left is mostly {kind.name}: {REPAIR[kind.name]} {{}}% of the errors of {{}}, "
+            "net of chance.",
+            Number(kind.repaired.at, kind.repaired.share.value), kind.repaired.of,
+        )  # fmt: skip
+    measured = Number(f"{OWN}/kind/measured", len(kind.effects), "count")
+    if kind.name == "none":
+        return said(
+            "It is no problem of knowledge, format, behaviour or action: none of {} single changes "
+            "that were measured brings {} points.",
+            measured, told.margin,
+        )  # fmt: skip
+    commands = "; ".join(f"{one.kind}: `{one.command}`" for one in kind.missing)
+    return said(
+        "What kind of problem it is, is not shown: none of {} single changes that were measured "
+        f"surely brings {{}} points{f'. Not measured: {commands}' if commands else ''}.",
+        measured, told.margin,
+    )  # fmt: skip
+
+
+def _shown(told: Told) -> Sentence:
+    """The single change that brings most."""
+    kind, effect = told.kind, told.kind.shown
+    assert effect is not None
+    place = list(kind.effects).index(effect)
+    over = f"{effect.rung} against {effect.baseline}"
+    if effect.rung == effect.baseline:
+        over = f"{effect.rung} with it and without, on dev"
+    return said(
+        f"It is mostly a problem of {kind.name}: {BRINGS[kind.name]} {{}} of {{}} ({over}).",
+        Between(f"{OWN}/kind/effects/{place}/difference", effect.difference), told.metric,
+    )  # fmt: skip

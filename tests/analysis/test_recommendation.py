@@ -1,0 +1,261 @@
+"""Advice on whole ladders: its outcome, its kind, and every number walked back to findings.json."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.analysis.decision import Flaw
+from harness.analysis.export import as_json, record
+from harness.analysis.findings import Findings, findings
+from harness.analysis.problem_kind import Repaired
+from harness.analysis.recommendation import Recommendation, recommend
+from harness.analysis.runs import read_ladder
+from harness.evidence.cost import Prices
+from harness.evidence.statistics import Interval
+from harness.record.prices import write_prices
+from harness.record.results import RunFolder
+from tests.ladders import DECLARED, run
+from tests.record.conftest import MANIFEST, TRAINING
+
+NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+WIDE = DECLARED | {"margin": 0.2}
+LEAKS = [{"kind": "text", "split": "train", "pair": {}}] * 3
+ALLOWED = MANIFEST["isolation"] | {"leaks": LEAKS, "decision": "allowed"}
+FREE = {
+    "n": 16, "value": 0.1, "p": 0.0001,
+    "difference": {"value": 0.6, "low": 0.4, "high": 0.8, "n": 16, "method": "bootstrap (BCa)"},
+}  # fmt: skip
+
+
+def rung(root: Path, name: str, count: int, **changes: Any) -> RunFolder:
+    """`count` of 60 answers are right; a margin of 20 points is declared."""
+    about: dict[str, Any] = {"contrasts": WIDE}
+    if "lora" in name:
+        about |= {"training": TRAINING, "seed": 0}
+    if name in ("majority", "nearest_answer"):
+        about |= {"control": {"kind": name, "of": None}}
+    return run(root, name, count, **(about | changes))
+
+
+def ladder(root: Path, prices: Prices | None = None, **counts: int) -> Findings:
+    return found(root, [rung(root, name, count) for name, count in counts.items()], prices)
+
+
+def found(root: Path, folders: list[RunFolder], prices: Prices | None = None) -> Findings:
+    if prices:
+        write_prices(root / "tickets", prices)
+    return findings(read_ladder(folders))
+
+
+def told(one: Findings) -> Recommendation:
+    assert one.recommendation
+    return one.recommendation
+
+
+def inflated(root: Path) -> Findings:
+    return found(root, [rung(root, "prompt", 10), rung(root, "few_shot", 50, isolation=ALLOWED)])
+
+
+def blocked(root: Path) -> Findings:
+    idle = rung(root, "lora", 55, training=TRAINING | {"effect": 0.0})
+    return found(root, [rung(root, "prompt", 10), idle])
+
+
+def by_constraint(root: Path) -> Findings:
+    return found(root, [rung(root, "prompt", 55, dev_free=FREE), rung(root, "few_shot", 56)])
+
+
+def misses(root: Path) -> Findings:
+    recall = Interval(0.4, 0.3, 0.5, 60, "wilson")
+    folders = [rung(root, "prompt", 5), rung(root, "few_shot", 6)]
+    path = rung(root, "rag", 40).path / "metrics.json"
+    numbers = json.loads(path.read_text())
+    numbers["all"]["recall_at_1"] = vars(recall)
+    path.write_text(json.dumps(numbers))
+    return found(root, [*folders, RunFolder(path.parent)])
+
+
+VOLUME = Prices(0.15, 0.6, 1.2, 0.05, "EUR", None, 0.5, 20_000.0)
+MADE: dict[str, Any] = {
+    "tune": lambda root: ladder(root, prompt=5, few_shot=20, lora=55),
+    "tune, priced": lambda root: ladder(root, Prices(15.0, 60.0, 1.2, 0.05, "EUR"), prompt=5, lora=55),
+    "do not tune": lambda root: ladder(root, prompt=10, few_shot=55, lora=56),
+    "do not tune, it is worse": lambda root: ladder(root, prompt=10, few_shot=55, lora=20),
+    "use": lambda root: ladder(root, prompt=10, few_shot=55),
+    "use the cheapest": lambda root: ladder(root, prompt=55, few_shot=55),
+    "use, with a volume": lambda root: ladder(root, VOLUME, prompt=10, few_shot=55, lora=56),
+    "control": lambda root: ladder(root, nearest_answer=55, prompt=56, lora=55),
+    "nothing": lambda root: ladder(root, majority=30, prompt=30, few_shot=31),
+    "undecided": lambda root: ladder(root, prompt=30, few_shot=38),
+    "undecided, seeds": lambda root: ladder(root, prompt=30, few_shot=35, lora=45),
+    "inflated": inflated,
+    "blocked": blocked,
+    "format": by_constraint,
+    "retrieval misses": misses,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "advised"),
+    [
+        ("tune", "tune", "lora"),
+        ("do not tune", "use", "few_shot"),
+        ("use the cheapest", "use", "prompt"),
+        ("control", "control", "nearest_answer"),
+        ("nothing", "nothing", "majority"),
+        ("undecided", "undecided", None),
+        ("inflated", "inflated", None),
+        ("blocked", "blocked", None),
+    ],
+)
+def test_each_outcome(name: str, outcome: str, advised: str | None, tmp_path: Path) -> None:
+    one = told(MADE[name](tmp_path))
+    assert (one.outcome, one.rung) == (outcome, advised)
+
+
+@pytest.mark.parametrize("name", list(MADE))
+def test_every_number_of_every_sentence_stands_in_the_json(name: str, tmp_path: Path) -> None:
+    walk(MADE[name](tmp_path))
+
+
+def walk(one: Findings) -> None:
+    """Every number in the text is one that is told with its place, and stands there."""
+    data = json.loads(as_json(record(one)))
+    sentences = told(one).sentences
+    assert len(sentences) == 3
+    assert [s["text"] for s in data["recommendation"]["sentences"]] == [s.text for s in sentences]
+    for sentence in sentences:
+        assert sentence.numbers, f"no number: {sentence.text}"
+        left = re.sub(r"`[^`]*`", "", sentence.text)
+        for number in sentence.numbers:
+            assert resolved(data, number.at) == number.value, number
+            assert number.text in left
+            left = left.replace(number.text, "", 1)
+        for label in sorted((rung.key for rung in one.rungs), key=len, reverse=True):
+            left = left.replace(label, "")
+        assert not NUMBER.findall(left), sentence.text
+
+
+def resolved(data: Any, at: str) -> Any:
+    """What a JSON pointer points at."""
+    for step in at.split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        data = data[int(name)] if isinstance(data, list) else data[name]
+    return data
+
+
+def test_the_sentences_say_what_is_advised_and_by_how_much(tmp_path: Path) -> None:
+    first, second, third = (
+        s.text for s in told(ladder(tmp_path, prompt=5, few_shot=20, lora=55)).sentences
+    )
+    assert re.fullmatch(
+        r"Tune: lora is 58\.3 points \(\S+ to \S+\) of accuracy above few_shot, the best untuned rung\.",
+        first,
+    )
+    assert second.startswith(
+        "It is mostly a problem of behaviour: examples or tuning bring 83.3 points"
+    )
+    assert third.startswith(
+        "Run `seed=0,1,2` before you rely on it: lora ran with one seed, and 1.0 points"
+    )
+
+
+def test_tuning_that_is_no_better_is_advised_against(tmp_path: Path) -> None:
+    text = told(MADE["do not tune"](tmp_path)).sentences[0].text
+    assert text.startswith("Do not tune: lora, the best tuned rung, is 1.7 points")
+    assert text.endswith("above few_shot, which needs no training; 20.0 would not matter.")
+
+
+def test_undecided_says_what_would_decide(tmp_path: Path) -> None:
+    text = told(MADE["undecided, seeds"](tmp_path)).sentences[0].text
+    assert re.match(r"Undecided: [\d,]+ more eval questions", text)
+
+
+def test_a_price_of_tuning_is_the_next_sentence(tmp_path: Path) -> None:
+    one = MADE["tune"](tmp_path)
+    text = one.checks["lora"][0].text
+    gate = Flaw("forgetting", text, "/checks/lora/0/text", "price")
+    advice = recommend(one, gates={"lora": [gate]})
+    assert advice
+    assert advice.sentences[2].text == f"It has a price: lora {text}."
+
+
+def test_errors_whose_passages_were_not_found_come_first(tmp_path: Path) -> None:
+    one = MADE["tune"](tmp_path)
+    share = Interval(0.61, 0.5, 0.7, 60, "bootstrap")
+    advice = recommend(
+        one, repaired={"knowledge/missed": Repaired(share, "few_shot", "/somewhere")}
+    )
+    assert advice
+    assert advice.sentences[2].text == (
+        "Fix retrieval before you tune: 61.0% of the errors of few_shot are passages that were not found."
+    )
+
+
+def test_a_diagnosis_names_the_kind_where_no_rung_does(tmp_path: Path) -> None:
+    one = ladder(tmp_path, prompt=30, few_shot=30)
+    assert told(one).kind.name == "unknown"
+    share = Interval(0.4, 0.3, 0.5, 60, "bootstrap")
+    advice = recommend(one, repaired={"knowledge": Repaired(share, "few_shot", "/somewhere")})
+    assert advice
+    assert advice.kind.name == "knowledge"
+    assert advice.sentences[1].text.startswith(
+        "What is left is mostly knowledge: the right passages repair 40.0%"
+    )
+
+
+def test_what_was_not_measured_is_said_with_its_command(tmp_path: Path) -> None:
+    text = told(ladder(tmp_path, prompt=30, few_shot=30)).sentences[1].text
+    assert "knowledge: `python -m harness +task=tickets rung=few_shot,rag`" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("format", "format"),
+        ("retrieval misses", "knowledge"),
+        ("use", "behaviour"),
+        ("nothing", "none"),
+    ],
+)
+def test_the_kind_is_that_of_the_change_that_brings_most(
+    name: str, kind: str, tmp_path: Path
+) -> None:
+    assert told(MADE[name](tmp_path)).kind.name == kind
+
+
+def test_one_rung_alone_is_no_choice(tmp_path: Path) -> None:
+    one = ladder(tmp_path, prompt=30)
+    assert one.recommendation is None
+    assert record(one)["recommendation"] is None
+
+
+def test_of_a_curve_over_training_sizes_only_the_largest_is_a_candidate(tmp_path: Path) -> None:
+    small = rung(tmp_path, "lora", 30, train="few", labelled=50)
+    large = rung(tmp_path, "lora", 50, train="all", labelled=400)
+    one = told(found(tmp_path, [rung(tmp_path, "prompt", 10), small, large]))
+    assert [c.mean for c in one.decision.ranked] == [10 / 60, 50 / 60]
+
+
+def test_with_a_volume_the_cheapest_is_what_costs_least_money(tmp_path: Path) -> None:
+    one = told(MADE["use, with a volume"](tmp_path))
+    totals = [c.total for c in one.decision.ranked]
+    assert one.by == "money"
+    assert totals == sorted(totals)
+
+
+def test_the_margin_is_the_declared_one_or_the_rules_own(tmp_path: Path) -> None:
+    assert told(ladder(tmp_path, prompt=10, few_shot=50)).case.margin == 0.2
+    folders = [run(tmp_path / "own", name, 30) for name in ("prompt", "few_shot")]
+    own = told(found(tmp_path / "own", folders))
+    assert (own.case.margin, own.margin_declared) == (0.02, False)
+
+
+def test_whole_ladders_walk_back_too(five: Findings, sixteen: Findings) -> None:
+    walk(five)
+    walk(sixteen)

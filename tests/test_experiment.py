@@ -28,6 +28,16 @@ instructions: short
 """
 
 
+FIXED = """
+defaults:
+  - few_shot
+  - _self_
+name: fixed
+shots:
+  choice: fixed
+"""
+
+
 @pytest.fixture
 def here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_folder: Path, task_folder: Path
@@ -119,6 +129,36 @@ def test_what_was_finished_before_a_failure_is_reported_and_a_second_call_goes_o
     assert not HydraConfig.initialized()
     harness.compare("mine", rungs=["prompt", "short"], **here)
     assert rungs(tmp_path) == ["prompt", "short"]
+
+
+def test_a_sweep_over_sizes_of_train_runs_again_only_what_reads_train(
+    here: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "conf" / "rung" / "fixed.yaml").write_text(FIXED)
+    here |= {"task.max_new_tokens": 96, "limit": 4, "dev_questions": 2, "training.epochs": 1}
+    shares = "train_share=1,0.5"
+    words = ["+task=mine", "rung=prompt,fixed,lora", "seed=0,1", shares, *as_words(here)]
+    (found,) = harness.compare_all(words, config_dirs=["conf"])
+    runs = [(m["rung"], m["train_size"], m["seed"]) for m in manifests(tmp_path / "results")]
+    assert sorted(runs, key=str) == sorted(
+        [("prompt", None, None),
+         *((rung, n, seed) for rung in ("fixed", "lora") for n in (8, 16) for seed in (0, 1))],
+        key=str,
+    )  # fmt: skip
+    assert [rung.key for rung in found.rungs] == ["prompt", "fixed", "lora"]
+    assert found.curve is not None and found.curve.sizes == [8, 16]
+    assert [len(one.points) for one in found.curve.curves] == [2, 2]
+    foretold = (
+        "mine: 8, 16 train examples: 9 of 9 runs to do; 4 trainings over 48 examples an epoch"
+    )
+    assert f"{foretold}; no finished run tells how long prompt, fixed, lora takes\n" in (
+        capsys.readouterr().err
+    )
+    harness.compare_all([*words[:3], "train_share=1,0.5,0.75", *words[4:]], config_dirs=["conf"])
+    again = capsys.readouterr().err
+    assert "mine: 8, 12, 16 train examples: 4 of 13 runs to do; 2 trainings over 24" in again
+    assert "min as finished runs took\n" in again
+    assert len(manifests(tmp_path / "results")) == 13
 
 
 def test_a_task_is_certified_once_in_a_sweep(

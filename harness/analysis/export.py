@@ -12,6 +12,7 @@ from harness import __version__
 from harness.analysis.control_comparisons import ControlComparison
 from harness.analysis.declared_contrasts import Plan
 from harness.analysis.findings import Findings
+from harness.analysis.learning_curve import Crossing, Curve, LearningCurve
 from harness.analysis.rung_costs import Costs, Payoff
 from harness.analysis.rungs import RungResult
 from harness.analysis.runs import RunResult
@@ -56,6 +57,7 @@ def record(found: Findings) -> dict[str, Any]:
             "costs": _costs(found.costs),
             "break_even": [_payoff(payoff) for payoff in found.costs.payoffs],
             "ledger": {"configurations": found.judged, "optimism": found.optimism},
+            "learning_curve": _learning_curve(found.curve) if found.curve else None,
         }
     )
     return plain
@@ -183,6 +185,36 @@ def _payoff(payoff: Payoff) -> dict[str, Any]:
         "requests": reached.requests if reached else None,
         "low": reached.low if reached else None,
         "high": reached.high if reached else None,
+    }
+
+
+def _learning_curve(curve: LearningCurve) -> dict[str, Any]:
+    return {
+        "sizes": curve.sizes,
+        "levels": list(curve.levels),
+        "curves": [_curve(one) for one in curve.curves],
+        "crossings": [_crossing(one) for one in curve.crossings],
+    }
+
+
+def _curve(one: Curve) -> dict[str, Any]:
+    held_out = one.held_out
+    return {
+        "rung": one.key,
+        "tuned": one.tuned,
+        "points": [asdict(point) for point in one.points],
+        "law": asdict(one.law) if one.law else None,
+        "held_out": asdict(held_out) | {"miss": held_out.miss, "in_errors": held_out.in_errors}
+        if held_out
+        else None,
+        "fitted": [{"size": size} | asdict(interval) for size, interval in one.drawn],
+    }
+
+
+def _crossing(one: Crossing) -> dict[str, Any]:
+    parts = one.parts
+    return asdict(one) | {
+        "parts": asdict(parts) | {"error": parts.error, "binds": parts.binds} if parts else None
     }
 
 

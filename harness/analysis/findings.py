@@ -10,9 +10,11 @@ from typing import Any
 from harness.analysis.checks import checks
 from harness.analysis.control_comparisons import ControlComparison, compare_controls
 from harness.analysis.declared_contrasts import Plan, contrasts, plan
+from harness.analysis.learning_curve import LearningCurve, learning_curve
 from harness.analysis.rung_costs import Costs, costs
 from harness.analysis.rungs import RungResult, rung_results
 from harness.analysis.runs import Ladder, RunResult, warnings
+from harness.analysis.train_sizes import of_largest_train
 from harness.evidence import sanity
 from harness.evidence.contrasts import Contrast
 from harness.evidence.sanity import Badge
@@ -34,7 +36,7 @@ class Findings:
     warnings: Sequence[str]
     """What must be said loudly about the runs."""
     rungs: Sequence[RungResult]
-    """The rungs over their seeds, in ladder order."""
+    """The rungs over their seeds, in ladder order; of a sweep over sizes of train the largest."""
     controls: Sequence[ControlComparison]
     plan: Plan
     """What was declared before the run."""
@@ -45,6 +47,8 @@ class Findings:
     costs: Costs
     judged: int
     """How many configurations this eval set has judged; 0 if no ledger was kept."""
+    curve: LearningCurve | None
+    """What smaller train sets gave; None without any."""
 
     @property
     def runs(self) -> Sequence[RunResult]:
@@ -95,7 +99,7 @@ class Findings:
 
 def findings(ladder: Ladder) -> Findings:
     """Compare the rungs of one ladder, hold its controls against them, check and price them."""
-    everything = rung_results(ladder)
+    everything, smaller = of_largest_train(rung_results(ladder))
     rungs = [rung for rung in everything if rung.control is None]
     controls = compare_controls([one for one in everything if one.control is not None], rungs)
     planned = plan(rungs, ladder.declarations)
@@ -110,6 +114,7 @@ def findings(ladder: Ladder) -> Findings:
         checks=checks(rungs, controls),
         costs=costs(rungs, found, ladder.prices),
         judged=_judged(ladder),
+        curve=learning_curve([*rungs, *(one for one in smaller if one.control is None)]),
     )
 
 

@@ -50,6 +50,7 @@ def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
     rung = manifest["rung"]
     place = 10 * (LADDER.index(rung) + 1) if rung in LADDER else LAST
     told = {**OLDER, "place": place, "measures": list(MEASURES), **manifest}
+    told.setdefault("train_size", _train_size(manifest))
     # Before there were a choice on dev and pairs, neither was declared.
     told["contrasts"] = UNDECLARED | told.get("contrasts", {})
     if told["control"] is not None:
@@ -57,3 +58,12 @@ def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
         said = {"judges": kind in JUDGES, "shows": SHOWS.get(kind, kind)}
         told["control"] = {**said, **told["control"]}
     return told
+
+
+def _train_size(manifest: Mapping[str, Any]) -> int | None:
+    """How many train examples the run learned from: those that eval was compared with, if the run
+    read train."""
+    if "train" not in manifest.get("identity", {}).get("task", {}):
+        return None
+    size: int | None = manifest["isolation"]["compared"].get("train")
+    return size

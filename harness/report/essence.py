@@ -6,6 +6,7 @@ from harness.analysis.findings import Findings
 from harness.analysis.rung_costs import RungCosts
 from harness.report.cost_tables import amount, without_blanks
 from harness.report.formatting import Table, footnote, percent, short
+from harness.report.learning_curve import hidden, line
 from harness.report.tables import contrasts, scores
 from harness.report.verdicts import chosen, reading
 
@@ -27,7 +28,7 @@ def _scores(table: Table, found: Findings) -> Table:
     beside = [f"{one.control.label} {percent(one.control.primary.value)}" for one in found.controls]
     controls = f"controls: {', '.join(beside)}" if beside else ""
     luck = "" if found.contrasts else chosen(found)
-    notes = [*filter(None, [footnote(found.rungs), controls, luck])]
+    notes = [*filter(None, [footnote(found.rungs), controls, hidden(found), line(found), luck])]
     return _without(table, "" if several else "seeds", notes)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from harness.analysis.findings import Findings
 from harness.report.formatting import Table, footnote
+from harness.report.learning_curve import sentences
 from harness.report.tables import tables
 from harness.report.verdicts import verdicts
 
@@ -22,6 +23,7 @@ def markdown(found: Findings) -> list[str]:
     for v in verdicts(found):
         blocked = f" **Blocked: {v.blocked}.**" if v.blocked else ""
         lines.append(f"- {'; '.join(filter(None, [v.text, v.detail]))}.{blocked}")
+    lines += [f"- {said}" for said in sentences(found)]
     return [
         *(f"**{warning}**" for warning in found.warnings),
         *filter(None, ["\n".join(lines), _plain(footnote(found.rungs))]),

@@ -14,6 +14,8 @@ from harness.analysis.runs import RunResult
 from harness.report.control_sentences import sentence
 from harness.report.figures import ladder_chart, training_chart
 from harness.report.formatting import footnote, percent
+from harness.report.learning_curve import sentences
+from harness.report.learning_curve_figure import learning_curve_chart
 from harness.report.tables import sections
 from harness.report.verdicts import verdicts
 
@@ -69,6 +71,8 @@ def _pictures(found: Findings) -> dict[str, Any]:
     return {
         "chart": _svg(ladder_chart(found.rungs)) if found.rungs else "",
         "curves": [_svg(training_chart(rung)) for rung in tuned],
+        "data_chart": _svg(learning_curve_chart(found)) if found.curve else "",
+        "data_said": sentences(found),
     }
 
 

@@ -11,6 +11,7 @@ from harness.evidence.statistics import Interval
 from harness.report.control_sentences import sentence
 from harness.report.cost_tables import costs
 from harness.report.formatting import Table, footnote, percent, seeds, with_interval
+from harness.report.learning_curve import hidden, learning_curves
 from harness.report.slice_tables import slices
 from harness.report.verdicts import chosen, notes, verdicts
 
@@ -30,6 +31,7 @@ def sections(found: Findings) -> dict[str, list[Table]]:
     return {
         "ladder": [*scores(found), *_seeds(everything), *_answers(found.rungs)],
         "contrasts": contrasts(found),
+        "data": learning_curves(found),
         "slices": slices(found),
         "controls": [*_controls(found), *_decodings(found.rungs)],
         "effort": _trials(found.rungs),
@@ -68,7 +70,14 @@ def scores(found: Findings) -> list[Table]:
             ],
             # The contrasts say it among their notes, if there are any.
             notes=[
-                *filter(None, [footnote(found.rungs), "" if found.contrasts else chosen(found)])
+                *filter(
+                    None,
+                    [
+                        footnote(found.rungs),
+                        hidden(found),
+                        "" if found.contrasts else chosen(found),
+                    ],
+                )
             ],
         )
     ]

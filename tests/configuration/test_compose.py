@@ -59,6 +59,21 @@ def test_all_combinations_come_in_hydras_order() -> None:
     ]
 
 
+def test_a_learning_curve_begins_with_the_ordinary_ladder() -> None:
+    specs = compose([TASK, "+experiment=learning_curve"])
+    shares = [1, 0.5, 0.25, 0.125, 0.0625, 0.03125]
+    assert list(dict.fromkeys(spec.config.train_share for spec in specs)) == shares
+    jobs = {(s.config.train_share, s.config.seed, str(s.config.rung.name)) for s in specs}
+    assert len(jobs) == len(specs) == 6 * 3 * 5
+    assert [spec.title for spec in specs[:2]] == [
+        "support_json / prompt",
+        "support_json / few_shot",
+    ]
+    assert specs[-1].title == "support_json / rag_lora  train_share=0.03125"
+    fewer = compose([TASK, "+experiment=learning_curve", "train_share=0.5,1", "rung=lora"])
+    assert len(fewer) == 2 * 3
+
+
 def test_without_a_sweep_the_words_are_one_job() -> None:
     (spec,) = compose([TASK], sweep=False)
     assert (spec.title, spec.words) == ("support_json / prompt", [TASK])

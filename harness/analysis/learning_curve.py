@@ -6,7 +6,7 @@ All of it is exploratory: no contrast between sizes is declared, and nothing her
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
@@ -26,7 +26,7 @@ ENOUGH = 4
 """Sizes that a power law is fitted to; one of them is held out first."""
 REACH = 3.0
 """Times the largest size: nothing is said beyond."""
-DRAWS = 500
+DRAWS = 2000
 GRID = 200
 """Sizes at which two curves are compared, evenly spaced in their logarithm."""
 SHOWN = 10
@@ -150,7 +150,6 @@ class _Resampled:
     labels: Labels
     """The group of each question."""
     draws: dict[str, Values]
-    _laws: dict[tuple[str, ...], tuple[PowerLaw, list[PowerLaw]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, results: Sequence[RungResult]) -> _Resampled:
@@ -165,15 +164,9 @@ class _Resampled:
         means = power_law.resampled_means(list(values.values()), labels, DRAWS)
         return cls(values, labels, dict(zip(values, 1.0 - means.T, strict=True)))
 
-    def laws(self, results: Sequence[RungResult]) -> tuple[PowerLaw, list[PowerLaw]]:
-        """The law of a curve as measured, and in each draw."""
-        keys = tuple(result.key for result in results)
-        if keys not in self._laws:
-            sizes = np.array([result.manifest["train_size"] for result in results], dtype=float)
-            law = power_law.fit(sizes, np.array([1.0 - self.values[k].mean() for k in keys]))
-            drawn = np.stack([self.draws[key] for key in keys], axis=1)
-            self._laws[keys] = law, [power_law.fit(sizes, one, start=law) for one in drawn]
-        return self._laws[keys]
+    def law(self, results: Sequence[RungResult]) -> PowerLaw:
+        """The law of a curve as measured."""
+        return power_law.fit(_sizes(results), self._errors(results))
 
     def along(self, results: Sequence[RungResult], sizes: Values) -> tuple[Values, Values]:
         """Errors at other sizes, as fitted and in each draw: [sizes] and [draws, sizes].
@@ -184,8 +177,16 @@ class _Resampled:
             (level,) = results
             drawn = np.repeat(self.draws[level.key][:, None], len(sizes), axis=1)
             return np.full(len(sizes), 1.0 - self.values[level.key].mean()), drawn
-        law, laws = self.laws(results)
-        return law.error(sizes), np.stack([one.error(sizes) for one in laws])
+        drawn = np.stack([self.draws[result.key] for result in results], axis=1)
+        known = _sizes(results)
+        return self.law(results).error(sizes), power_law.drawn_errors(known, drawn, sizes)
+
+    def _errors(self, results: Sequence[RungResult]) -> Values:
+        return np.array([1.0 - self.values[result.key].mean() for result in results])
+
+
+def _sizes(results: Sequence[RungResult]) -> Values:
+    return np.array([result.manifest["train_size"] for result in results], dtype=float)
 
 
 def _curve(results: Sequence[RungResult], seen: _Resampled) -> Curve:
@@ -195,7 +196,7 @@ def _curve(results: Sequence[RungResult], seen: _Resampled) -> Curve:
         label=results[-1].label,
         tuned=results[-1].tuned,
         points=[_point(result) for result in results],
-        law=seen.laws(results)[0] if fitted else None,
+        law=seen.law(results) if fitted else None,
         held_out=_held_out(results, seen) if fitted else None,
         drawn=_drawn(results, seen) if fitted else (),
     )

@@ -17,13 +17,20 @@ import numpy as np
 
 from harness.evidence.statistics import CONFIDENCE, Labels, Values, group_sums
 
-__all__ = ["Crossing", "PowerLaw", "crossing", "fit", "lead_from", "resampled_means"]
+__all__ = [
+    "Crossing",
+    "PowerLaw",
+    "crossing",
+    "drawn_errors",
+    "fit",
+    "lead_from",
+    "resampled_means",
+]
 
 STEEPEST = 3.0
 """Bound of c; measured learning curves have exponents up to about 2."""
-STARTS = (0.2, 0.6, 1.5)
-"""Values of c from which the first fit sets out: least squares may end in a local minimum."""
-TOLERANCE = 1e-6
+EXPONENTS = np.geomspace(0.01, STEEPEST, 150)
+"""Values of c that are looked through first: least squares could end in a local minimum."""
 
 
 @dataclass(frozen=True)
@@ -54,22 +61,30 @@ class Crossing:
     """From which n on the lower bound of the lead (95%, each n on its own) is above zero."""
 
 
-def fit(sizes: Values, errors: Values, start: PowerLaw | None = None) -> PowerLaw:
-    """Least squares over at least three sizes; `start` is a law near the answer, if one is known.
+def fit(sizes: Values, errors: Values) -> PowerLaw:
+    """Least squares over at least three sizes. Raises ValueError for fewer."""
+    from scipy.optimize import least_squares
 
-    Raises ValueError for fewer.
-    """
-    if len(sizes) < 3:
-        raise ValueError(f"three parameters need three sizes and more, not {len(sizes)}")
     largest = float(sizes.max())
-    if start is not None:
-        starts = [(start.a, start.b * largest**-start.c, start.c)]
-    else:
-        half = float(errors.min()) / 2
-        starts = [(half, max(half, 1e-3), c) for c in STARTS]
-    found = [_least_squares(sizes / largest, errors, one) for one in starts]
-    a, b, c = min(found, key=lambda one: float(((_law(sizes / largest, *one) - errors) ** 2).sum()))
+    scaled = sizes / largest
+    found = least_squares(
+        lambda abc: _law(scaled, *abc) - errors,
+        _scanned(scaled, errors[None])[0],
+        jac=lambda abc: _slopes(scaled, *abc),
+        bounds=([0.0, 0.0, 0.0], [1.0, np.inf, STEEPEST]),
+    ).x
+    a, b, c = map(float, found)
     return PowerLaw(a, b * largest**c, c)
+
+
+def drawn_errors(sizes: Values, errors: Values, at: Values) -> Values:
+    """The errors [draws, at] of the laws that fit errors [draws, sizes]; c is found on a grid.
+
+    Raises ValueError for fewer than three sizes.
+    """
+    largest = float(sizes.max())
+    a, b, c = (part[:, None] for part in _scanned(sizes / largest, errors).T)
+    return np.asarray(a + b * (at / largest) ** -c, dtype=float)
 
 
 def lead_from(sizes: Values, lead: Values) -> float:
@@ -132,19 +147,24 @@ def _over_seeds(each: Values, rng: np.random.Generator) -> Values:
     return widened
 
 
-def _least_squares(
-    scaled: Values, errors: Values, start: tuple[float, float, float]
-) -> tuple[float, float, float]:
-    """a, b and c over sizes that are shares of the largest, where b is of the size of an error."""
-    from scipy.optimize import curve_fit
+def _scanned(x: Values, errors: Values) -> Values:
+    """a, b and c that are best for errors [draws, sizes] among EXPONENTS: [draws, 3].
 
-    bounds = ([0.0, 0.0, 0.0], [1.0, np.inf, STEEPEST])
-    within = np.clip(start, *bounds)
-    found, _ = curve_fit(
-        _law, scaled, errors, p0=within, jac=_slopes, bounds=bounds, ftol=TOLERANCE, xtol=TOLERANCE
-    )
-    a, b, c = map(float, found)
-    return a, b, c
+    Given c the law is linear: where the best a or b would be below zero it is zero.
+    """
+    if len(x) < 3:
+        raise ValueError(f"three parameters need three sizes and more, not {len(x)}")
+    powers = x ** -EXPONENTS[:, None]
+    middle = powers.mean(1)
+    around = powers - middle[:, None]
+    b = np.maximum(0.0, errors @ around.T / (around**2).sum(1))
+    a = errors.mean(1)[:, None] - b * middle
+    without = np.maximum(0.0, errors @ powers.T / (powers**2).sum(1))
+    b, a = np.where(a < 0.0, without, b), np.maximum(0.0, a)
+    misses = a[..., None] + b[..., None] * powers - errors[:, None, :]
+    best = (misses**2).sum(-1).argmin(1)
+    rows = np.arange(len(errors))
+    return np.stack([a[rows, best], b[rows, best], EXPONENTS[best]], axis=1)
 
 
 def _law(x: Values, a: float, b: float, c: float) -> Values:

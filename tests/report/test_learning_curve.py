@@ -42,7 +42,7 @@ def test_the_points_stand_in_a_table_by_size(found: Findings) -> None:
 
 def test_the_sentences_have_the_numbers_of_the_findings(found: Findings) -> None:
     assert found.curve is not None
-    (one,), (few_shot, lora) = found.curve.crossings, found.curve.curves
+    (one,), (_, lora) = found.curve.crossings, found.curve.curves
     assert one.at is not None and one.parts is not None and lora.held_out is not None
     passes, binds, *held = sentences(found)
     assert passes == (

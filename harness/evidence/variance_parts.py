@@ -74,4 +74,4 @@ def _answers(side: Values, labels: Labels) -> float:
     rest = side - side.mean(0) - side.mean(1, keepdims=True) + side.mean()
     seeds, n = side.shape
     squares = sum(float((group_sums(row, labels) ** 2).sum()) for row in rest)
-    return squares / (n * seeds) ** 2 * seeds / (seeds - 1)
+    return float(squares / (n * seeds) ** 2 * seeds / (seeds - 1))

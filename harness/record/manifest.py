@@ -50,7 +50,8 @@ def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
     rung = manifest["rung"]
     place = 10 * (LADDER.index(rung) + 1) if rung in LADDER else LAST
     told = {**OLDER, "place": place, "measures": list(MEASURES), **manifest}
-    told.setdefault("train_size", _train_size(manifest))
+    if "train_size" not in told:
+        told["train_size"] = _train_size(told)
     # Before there were a choice on dev and pairs, neither was declared.
     told["contrasts"] = UNDECLARED | told.get("contrasts", {})
     if told["control"] is not None:

@@ -111,6 +111,7 @@ class Sweep:
         found: list[Findings] = []
         try:
             with hidden(not self.progress):
+                self._foretell(specs)
                 for number, spec in enumerate(specs):
                     self._run(number, spec)
         finally:
@@ -125,6 +126,16 @@ class Sweep:
         if spec.task_settings not in self._tasks:
             self._tasks[spec.task_settings] = spec.task()
         return self._tasks[spec.task_settings]
+
+    def _foretell(self, specs: Sequence[JobSpec]) -> None:
+        """Say what a sweep over several sizes of train will take, before it starts."""
+        if len({spec.config.train_share for spec in specs}) < 2:
+            return
+        from harness.forecast import forecast
+
+        jobs = [spec.job(self.task(spec)) for spec in specs]
+        for one in forecast(jobs, self._sharing()):
+            self._say(str(one))
 
     def _run(self, number: int, spec: JobSpec) -> None:
         """One job and its controls."""

@@ -277,6 +277,7 @@ def _manifest(
         "gated": job.model.gated,
         "template": None if baseline else engine["template"],
         "parameters": 0 if baseline else engine["parameters"],
+        "train_size": len(task.materials.train) if "train" in job.reads else None,
         "labelled": predictor.rung.labelled(task.materials),
         "lowered": list(predictor.lowered),
         "training": training.record() if training else None,

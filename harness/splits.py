@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 
-from harness.errors import TaskError
-from harness.task import Example
+from harness.errors import ConfigError, TaskError
+from harness.task import Example, Task
 
-__all__ = ["sample", "split_by_size", "split_dev"]
+__all__ = ["nested", "sample", "split_by_size", "split_dev", "with_train_share"]
 
 DEV_SHARE = 0.1
 """How much of train becomes dev when a source has no dev split of its own."""
+
+FEWEST = 8
+"""Examples that any share of train has, if there are so many: fewer fill no training step."""
 
 Examples = tuple[Example, ...]
 
@@ -53,6 +57,33 @@ def sample(examples: Examples, size: int | None) -> Examples:
         return examples
     chosen = {e.id for e in sorted(examples, key=lambda e: _hash_order(e.id))[:size]}
     return tuple(e for e in examples if e.id in chosen)
+
+
+def nested(examples: Examples, share: float) -> Examples:
+    """A share of the examples in whole groups, in their old order; a larger share holds a smaller.
+
+    At least FEWEST examples, and what the last group has beyond the share.
+    """
+    return _take(examples, max(FEWEST, round(share * len(examples))))[0]
+
+
+def with_train_share(task: Task, share: object) -> Task:
+    """The task with a nested share of train, and room in answers for the targets left out.
+
+    Raises ConfigError for what is no share above 0.
+    """
+    number = isinstance(share, int | float) and not isinstance(share, bool)
+    if not (number and 0 < share <= 1):  # type: ignore[operator]  # NaN is in no range
+        raise ConfigError(
+            f"train_share={share}: must be a share of train, above 0 and at most 1; 1 is all of it"
+        )
+    whole = task.materials.train
+    kept = nested(whole, float(share))  # type: ignore[arg-type]
+    if len(kept) == len(whole):
+        return task
+    ids = {e.id for e in kept}
+    left_out = tuple(e.target for e in whole if e.id not in ids)
+    return replace(task, materials=replace(task.materials, train=kept, left_out=left_out))
 
 
 def _take(examples: Examples, wanted: int) -> tuple[Examples, Examples]:

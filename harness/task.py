@@ -95,6 +95,9 @@ class Materials:
     """How an input is put to the model, with {input} in its place."""
     answer: Answer
     max_new_tokens: int
+    left_out: tuple[str, ...] = ()
+    """Targets of the train examples that `train_share` left out. No rung reads them; the token
+    budget has room for them, so that it is the same at every share."""
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,26 @@ def test_what_was_finished_before_a_failure_is_reported_and_a_second_call_goes_o
     assert rungs(tmp_path) == ["prompt", "short"]
 
 
+def test_a_sweep_over_sizes_of_train_runs_again_only_what_reads_train(
+    here: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here |= {"task.max_new_tokens": 96, "training.epochs": 1}
+    words = ["+task=mine", "rung=prompt,lora", "seed=0,1", *as_words(here)]
+    (found,) = harness.compare_all([*words, "train_share=1,0.5"], config_dirs=["conf"])
+    runs = {(m["rung"], m["train_size"], m["seed"]) for m in manifests(tmp_path / "results")}
+    tuned = {("lora", size, seed) for size in (8, 16) for seed in (0, 1)}
+    assert runs == {("prompt", None, None)} | tuned
+    assert [rung.key for rung in found.rungs] == ["prompt", "lora"]
+    assert found.curve is not None and found.curve.sizes == [8, 16]
+    assert [[p.key for p in one.points] for one in found.curve.curves] == [["lora train=8", "lora"]]
+    assert (
+        "mine: 8, 16 train examples: 5 of 5 runs to do; 4 trainings over 48 examples an epoch; "
+        "no finished run tells how long prompt, lora takes\n"
+    ) in capsys.readouterr().err
+    harness.compare_all([*words, "train_share=0.5,1"], config_dirs=["conf"])
+    assert "8, 16 train examples: 0 of 5 runs to do" in capsys.readouterr().err
+
+
 def test_a_task_is_certified_once_in_a_sweep(
     here: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from itertools import pairwise
 
-from harness.errors import TaskError
-from harness.splits import sample, split_by_size, split_dev
-from harness.task import Example
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import ConfigError, TaskError
+from harness.splits import FEWEST, nested, sample, split_by_size, split_dev, with_train_share
+from harness.task import Example, Task
 
 
 def pool(count: int, per_group: int = 2) -> tuple[Example, ...]:
@@ -70,3 +74,42 @@ def test_a_draw_is_always_the_same_and_keeps_the_order() -> None:
     assert drawn == sample(tuple(reversed(examples)), 10)[::-1]
     assert len(drawn) == 10
     assert sample(examples, None) == sample(examples, 99) == examples
+
+
+@given(
+    groups=st.lists(st.integers(1, 40), min_size=1, max_size=120),
+    shares=st.lists(st.floats(0.001, 1.0), min_size=2, max_size=6),
+)
+def test_a_larger_share_holds_a_smaller_one_in_whole_groups_and_the_old_order(
+    groups: list[int], shares: list[float]
+) -> None:
+    examples = tuple(
+        Example(f"e{i}", "", "", f"group {group}", (), {}, "") for i, group in enumerate(groups)
+    )
+    drawn = [nested(examples, share) for share in sorted(shares)]
+    for less, more in pairwise(drawn):
+        assert {e.id for e in less} <= {e.id for e in more}
+    for share, some in zip(sorted(shares), drawn, strict=True):
+        chosen = {e.group for e in some}
+        assert some == tuple(e for e in examples if e.group in chosen)
+        assert len(some) >= min(len(examples), max(FEWEST, round(share * len(examples))))
+        most = max(groups.count(group) for group in groups)
+        assert len(some) < max(FEWEST, round(share * len(examples))) + most
+    assert nested(examples, 1.0) == examples
+
+
+def test_a_share_of_train_changes_nothing_else_and_answers_keep_their_room(task: Task) -> None:
+    less = with_train_share(task, 0.5)
+    assert len(less.materials.train) == 8
+    ours, theirs = task.fingerprints(), less.fingerprints()
+    assert {part for part in ours if ours[part] != theirs[part]} == {"train"}
+    kept = {e.id for e in less.materials.train}
+    left_out = [e.target for e in task.materials.train if e.id not in kept]
+    assert less.materials.left_out == tuple(left_out)
+    assert with_train_share(task, 1) is task
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 1.5, float("nan"), True, "half", None])
+def test_a_share_that_is_none_is_refused(task: Task, share: object) -> None:
+    with pytest.raises(ConfigError, match=r"train_share=.*: must be a share of train, above 0"):
+        with_train_share(task, share)

@@ -15,6 +15,7 @@ from harness.analysis.data_quality import Cell, DataQuality
 from harness.analysis.declared_contrasts import Plan
 from harness.analysis.diagnosis import Diagnosis
 from harness.analysis.findings import Findings
+from harness.analysis.learning_curve import Crossing, Curve, LearningCurve
 from harness.analysis.probe_export import probed
 from harness.analysis.rung_costs import Costs, Payoff
 from harness.analysis.rungs import RungResult
@@ -68,6 +69,7 @@ def record(found: Findings) -> dict[str, Any]:
             "knowledge_update": asdict(update) if (update := found.knowledge_update) else None,
             **probed(found),
             "recommendation": advised(found.recommendation) if found.recommendation else None,
+            "learning_curve": _learning_curve(found.curve) if found.curve else None,
         }
     )
     return plain
@@ -256,6 +258,36 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "seeds": cell.result.seeds,
         "value": _interval(cell.result.primary),
         "dev": _interval(cell.result.dev),
+    }
+
+
+def _learning_curve(curve: LearningCurve) -> dict[str, Any]:
+    return {
+        "sizes": curve.sizes,
+        "levels": list(curve.levels),
+        "curves": [_curve(one) for one in curve.curves],
+        "crossings": [_crossing(one) for one in curve.crossings],
+    }
+
+
+def _curve(one: Curve) -> dict[str, Any]:
+    held_out = one.held_out
+    return {
+        "rung": one.key,
+        "tuned": one.tuned,
+        "points": [asdict(point) for point in one.points],
+        "law": asdict(one.law) if one.law else None,
+        "held_out": asdict(held_out) | {"miss": held_out.miss, "in_errors": held_out.in_errors}
+        if held_out
+        else None,
+        "fitted": [{"size": size} | asdict(interval) for size, interval in one.drawn],
+    }
+
+
+def _crossing(one: Crossing) -> dict[str, Any]:
+    parts = one.parts
+    return asdict(one) | {
+        "parts": asdict(parts) | {"error": parts.error, "binds": parts.binds} if parts else None
     }
 
 

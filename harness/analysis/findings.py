@@ -18,11 +18,13 @@ from harness.analysis.diagnosis import Diagnosis, diagnose
 from harness.analysis.forgetting import Forgetting, forgetting
 from harness.analysis.gates import Gate, gates
 from harness.analysis.knowledge_update import KnowledgeUpdate, knowledge_update
+from harness.analysis.learning_curve import LearningCurve, learning_curve
 from harness.analysis.overfitting import Overfitting, overfitting
 from harness.analysis.recommendation import Recommendation, recommend
 from harness.analysis.rung_costs import Costs, costs
 from harness.analysis.rungs import RungResult, rung_results
 from harness.analysis.runs import Ladder, RunResult, warnings
+from harness.analysis.train_sizes import of_largest_train
 from harness.evidence import sanity
 from harness.evidence.contrasts import Contrast
 from harness.evidence.sanity import Badge
@@ -45,7 +47,7 @@ class Findings:
     warnings: Sequence[str]
     """What must be said loudly about the runs."""
     rungs: Sequence[RungResult]
-    """The rungs over their seeds, in ladder order."""
+    """The rungs over their seeds, in ladder order; of a sweep over sizes of train the largest."""
     controls: Sequence[ControlComparison]
     plan: Plan
     """What was declared before the run."""
@@ -76,6 +78,8 @@ class Findings:
     """The most doubtful examples of train, and what planted errors did."""
     recommendation: Recommendation | None = None
     """What to do; None with fewer than two things to choose among."""
+    curve: LearningCurve | None
+    """What smaller train sets gave; None without any."""
 
     @property
     def runs(self) -> Sequence[RunResult]:
@@ -136,8 +140,8 @@ class Findings:
 
 def findings(ladder: Ladder) -> Findings:
     """Compare the rungs of one ladder, hold its controls against them, check and price them."""
-    everything = rung_results(ladder)
-    rungs = [r for r in everything if r.control is None and not altered(r.manifest)]
+    everything, smaller = of_largest_train(rung_results(ladder))
+    rungs = [rung for rung in everything if _of_the_ladder(rung)]
     controls = compare_controls([one for one in everything if one.control is not None], rungs)
     planned = plan(rungs, ladder.declarations)
     found = contrasts(rungs, planned)
@@ -163,8 +167,14 @@ def findings(ladder: Ladder) -> Findings:
         judged=_judged(ladder),
         knowledge_update=knowledge_update(rungs, priced),
         data_quality=data_quality(rungs, everything),
+        curve=learning_curve([*rungs, *filter(_of_the_ladder, smaller)]),
     )
     return replace(complete, recommendation=recommend(complete))
+
+
+def _of_the_ladder(rung: RungResult) -> bool:
+    """Neither a control nor a rung whose train was altered on purpose."""
+    return rung.control is None and not altered(rung.manifest)
 
 
 def _judged(ladder: Ladder) -> int:

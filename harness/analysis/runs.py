@@ -173,8 +173,8 @@ def _questions(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _labels(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """The rung's name, with the model, seed, overrides or hash where they differ between runs;
-    and the same without the seed."""
+    """The rung's name, with the model, seed, overrides, size of train or hash where they differ
+    between runs; and the same without the seed."""
     models = {m["model"] for m in manifests if m["model"]}
     variants = {m["variant"] for m in manifests if not altered(m)}
     seeds = {m["seed"] for m in manifests if m["seed"] is not None}
@@ -186,15 +186,28 @@ def _labels(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
         if len(models) > 1:
             parts.append(m["model"])
         typed.append(" ".join(filter(None, parts)))
+    sized = _sized(typed, [m["train_size"] for m in manifests])
     marks = [_seedless(m) for m in manifests]
     labels: list[tuple[str, str]] = []
-    for m, key, mark in zip(manifests, typed, marks, strict=True):
+    for m, key, mark in zip(manifests, sized, marks, strict=True):
         # Nothing that was typed differs, so data, settings or weights do: a hash is left.
-        twins = {other for name, other in zip(typed, marks, strict=True) if name == key}
+        twins = {other for name, other in zip(sized, marks, strict=True) if name == key}
         full = f"{key} {mark[:6]}" if len(twins) > 1 else key
         seed = f" seed={m['seed']}" if len(seeds) > 1 and m["seed"] is not None else ""
         labels.append((full + seed, full))
     return labels
+
+
+def _sized(names: Sequence[str], sizes: Sequence[int | None]) -> list[str]:
+    """Names with the size of train behind those that learned from less than another of the name:
+    a rung on all of train is called what it is called without a learning curve."""
+    largest: dict[str, int] = {}
+    for name, size in zip(names, sizes, strict=True):
+        largest[name] = max(largest.get(name, 0), size or 0)
+    return [
+        f"{name} train={size}" if size is not None and size < largest[name] else name
+        for name, size in zip(names, sizes, strict=True)
+    ]
 
 
 def _seedless(manifest: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from harness.configuration.mistakes import one_line
 from harness.errors import ConfigError, HarnessError
 from harness.home import located
+from harness.splits import with_train_share
 
 if TYPE_CHECKING:
     from harness.job import Job
@@ -44,6 +45,7 @@ UNTOLD = {
     "controls",
     "dev_questions",
     "trials",
+    "train_share",
 }
 """Overrides that a result tells by itself, or that do not change it."""
 
@@ -69,7 +71,8 @@ class JobSpec:
                 if config.limit is None
                 else f"  LIMIT: only the first {config.limit} eval examples"
             )
-            return f"{config.task.name} / {config.rung.name}{loud}"
+            share = "" if config.train_share == 1 else f"  train_share={config.train_share}"
+            return f"{config.task.name} / {config.rung.name}{share}{loud}"
 
     @property
     def words(self) -> list[str]:
@@ -104,20 +107,22 @@ class JobSpec:
         """Whatever determines the task: jobs that have it in common have the same task."""
         with self._resolving():
             settings = OmegaConf.to_container(self._parts.task, resolve=True)
-            return json.dumps([settings, self.config.limit], default=str)
+            less = [self.config.limit, self.config.train_share]
+            return json.dumps([settings, *less], default=str)
 
     def build(self, part: str) -> Any:
         """The object that one part of the configuration describes: task, rung, model, …
 
-        The task is all of it, whatever `limit` says. Raises HarnessError for a user's mistake.
+        The task is all of it, whatever `limit` and `train_share` say. Raises HarnessError for a
+        user's mistake.
         """
         return self._built(self._parts[part])
 
     def task(self) -> Task:
-        """The task, with only the first `limit` eval examples."""
+        """The task, with only the first `limit` eval examples and the `train_share` of train."""
         task: Task = self.build("task")
         with self._resolving():
-            return task.limited(self.config.limit)
+            return with_train_share(task.limited(self.config.limit), self.config.train_share)
 
     def job(self, task: Task | None = None) -> Job:
         """All of it; `task` is taken if it was built already. Raises HarnessError."""

@@ -25,7 +25,7 @@ def budget(
     Where it has none, there is room for twice the longest target: the constraint lets a model that
     has not been tuned write more than it should, and what is cut off cannot be read at all.
     """
-    longest_target = _tokens(engine, [e.target for e in materials.train + materials.dev])
+    longest_target = _tokens(engine, _targets(materials))
     reasons = [(longest_target, "a target of train or dev is so long")]
     match constraint:
         case None:
@@ -53,8 +53,12 @@ def longest_target(materials: Materials, constraint: Constraint | None) -> int |
         return None
     if constraint is not None and _bound(materials) is not None:
         return None
-    targets = (e.target for e in materials.train + materials.dev)
-    return max((len(target.encode()) for target in targets), default=0)
+    return max((len(target.encode()) for target in _targets(materials)), default=0)
+
+
+def _targets(materials: Materials) -> list[str]:
+    """Of dev and of all of train, whatever share of it is read."""
+    return [*(e.target for e in materials.train + materials.dev), *materials.left_out]
 
 
 def _bound(materials: Materials) -> int | None:

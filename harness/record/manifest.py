@@ -50,6 +50,8 @@ def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
     rung = manifest["rung"]
     place = 10 * (LADDER.index(rung) + 1) if rung in LADDER else LAST
     told = {**OLDER, "place": place, "measures": list(MEASURES), **manifest}
+    if "train_size" not in told:
+        told["train_size"] = _train_size(told)
     # Before there were a choice on dev and pairs, neither was declared.
     told["contrasts"] = UNDECLARED | told.get("contrasts", {})
     if told["control"] is not None:
@@ -73,3 +75,12 @@ def spoiled(manifest: Mapping[str, Any]) -> bool:
     """Whether a run learned from errors that were planted: nobody would choose one."""
     changed = altered(manifest)
     return changed is not None and changed["planted"] > 0
+
+
+def _train_size(manifest: Mapping[str, Any]) -> int | None:
+    """How many train examples the run learned from: those that eval was compared with, if the run
+    read train."""
+    if "train" not in manifest.get("identity", {}).get("task", {}):
+        return None
+    size: int | None = manifest["isolation"]["compared"].get("train")
+    return size

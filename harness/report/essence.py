@@ -7,6 +7,7 @@ from harness.analysis.rung_costs import RungCosts
 from harness.report import diagnosis
 from harness.report.cost_tables import amount, without_blanks
 from harness.report.formatting import Table, footnote, percent, short
+from harness.report.learning_curve import hidden, line
 from harness.report.tables import contrasts, scores
 from harness.report.verdicts import chosen, reading
 
@@ -30,6 +31,7 @@ def _scores(table: Table, found: Findings) -> Table:
     controls = f"controls: {', '.join(beside)}" if beside else ""
     luck = "" if found.contrasts else chosen(found)
     notes = [*filter(None, [footnote(found.rungs), controls, luck, diagnosis.hint(found)])]
+    notes = [*filter(None, [footnote(found.rungs), controls, hidden(found), line(found), luck])]
     return _without(table, "" if several else "seeds", notes)
 
 

@@ -10,6 +10,7 @@ from harness.analysis.findings import Findings
 from harness.report.advice import advice, rule
 from harness.report.formatting import Table, footnote
 from harness.report.knowledge_update import sentence
+from harness.report.learning_curve import sentences
 from harness.report.tables import tables
 from harness.report.verdicts import verdicts
 
@@ -26,6 +27,7 @@ def markdown(found: Findings) -> list[str]:
         lines.append(f"- {'; '.join(filter(None, [v.text, v.detail]))}.{blocked}")
     if said := sentence(found):
         lines.append(f"- {said}.")
+    lines += [f"- {said}" for said in sentences(found)]
     return [
         *(f"**{warning}**" for warning in found.warnings),
         *filter(

@@ -23,6 +23,8 @@ from harness.report.figures import ladder_chart, training_chart
 from harness.report.formatting import footnote, percent
 from harness.report.knowledge_update import facts_known, update_chart
 from harness.report.knowledge_update import sentence as update_sentence
+from harness.report.learning_curve import sentences
+from harness.report.learning_curve_figure import learning_curve_chart
 from harness.report.pareto_figure import pareto_chart
 from harness.report.probe_figures import risk_charts
 from harness.report.tables import sections
@@ -104,6 +106,8 @@ def _diagnosed(found: Findings) -> dict[str, Any]:
         "cases_file": found.path("diagnosis", "jsonl").name,
         "hint": diagnosis.hint(found),
         "noise": _svg(noise_chart(quality, found.primary)) if quality.cells else "",
+        "amount_chart": _svg(learning_curve_chart(found)) if found.curve else "",
+        "amount_said": sentences(found),
     }
 
 

@@ -16,6 +16,7 @@ from harness.report.cost_tables import costs
 from harness.report.data_quality import data_quality
 from harness.report.formatting import Table, footnote, percent, seeds, with_interval
 from harness.report.knowledge_update import tables as update_tables
+from harness.report.learning_curve import hidden, learning_curves
 from harness.report.probe_tables import broken, calibrated, consistent
 from harness.report.slice_tables import slices
 from harness.report.verdicts import chosen, notes, verdicts
@@ -38,6 +39,7 @@ def sections(found: Findings) -> dict[str, list[Table]]:
         "ladder": [*scores(found), *_seeds(everything), *_answers(found.rungs)],
         "contrasts": contrasts(found),
         "diagnosis": diagnosis.tables(found),
+        "amount": learning_curves(found),
         "slices": slices(found),
         "ablation": ablation_tables(found),
         "controls": [*_controls(found), *_decodings(found.rungs)],
@@ -82,7 +84,14 @@ def scores(found: Findings) -> list[Table]:
             ],
             # The contrasts say it among their notes, if there are any.
             notes=[
-                *filter(None, [footnote(found.rungs), "" if found.contrasts else chosen(found)])
+                *filter(
+                    None,
+                    [
+                        footnote(found.rungs),
+                        hidden(found),
+                        "" if found.contrasts else chosen(found),
+                    ],
+                )
             ],
         )
     ]

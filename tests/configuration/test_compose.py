@@ -70,6 +70,24 @@ def test_all_combinations_come_in_hydras_order() -> None:
     ]
 
 
+def test_a_learning_curve_takes_every_rung_to_every_size_with_every_seed() -> None:
+    jobs = [
+        (str(s.config.rung.name), s.config.train_share, s.config.seed)
+        for s in compose([TASK, "+experiment=learning_curve"])
+    ]
+    shares = [1, 0.5, 0.25, 0.125, 0.0625, 0.03125]
+    ladder = ["prompt", "few_shot", "rag", "lora", "rag_lora"]
+    assert jobs == [(r, share, seed) for r in ladder for share in shares for seed in (0, 1, 2)]
+
+
+def test_other_sizes_and_rungs_are_typed_as_usual() -> None:
+    specs = compose(
+        [TASK, "+experiment=learning_curve", "train_share=1,0.3", "rung=lora", "seed=0"]
+    )
+    titles = [spec.title for spec in specs]
+    assert titles == ["support_json / lora", "support_json / lora  train_share=0.3"]
+
+
 def test_without_a_sweep_the_words_are_one_job() -> None:
     (spec,) = compose([TASK], sweep=False)
     assert (spec.title, spec.words) == ("support_json / prompt", [TASK])

@@ -89,6 +89,16 @@ def test_jobs_that_differ_in_nothing_of_the_task_share_it() -> None:
     assert one.task_settings == two.task_settings
     assert one.task_settings != spec("limit=3").task_settings
     assert one.task_settings != spec("task.max_new_tokens=9").task_settings
+    assert one.task_settings != spec("train_share=0.5").task_settings
+
+
+def test_a_job_learns_from_its_share_of_train_which_is_told_by_its_size() -> None:
+    less = spec("rung=lora", "train_share=0.125").job()
+    assert (len(less.task.materials.train), less.variant) == (52, "")
+    whole = spec("rung=lora")
+    assert whole.task().fingerprints() == whole.build("task").fingerprints()
+    with pytest.raises(ConfigError, match="train_share=2: must be a share of train"):
+        spec("train_share=2").task()
 
 
 def test_what_a_rungs_yaml_says_is_tried_first_of_all_is_what_was_chosen_for_the_task() -> None:

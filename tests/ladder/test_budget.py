@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.answer import Json, Label
-from harness.ladder.budget import budget
+from harness.ladder.budget import budget, longest_target
 from harness.models.local.engine import LocalEngine
+from harness.splits import with_train_share
 from harness.task import Task
 
 
@@ -65,3 +66,15 @@ def test_labels_are_counted_in_tokens(task: Task, tiny: LocalEngine) -> None:
     needed = len(tiny.encode_answer([{"role": "user", "content": "?"}], label))
     assert budget(materials, tiny, materials.answer.constraint)[0] == needed
     assert budget(materials, tiny, None) == (4, None)
+
+
+def test_the_budget_is_the_same_at_every_share_of_train(task: Task, tiny: LocalEngine) -> None:
+    """Else the bare prompt would answer under other conditions at every size, and be run again."""
+    m = replace(task.materials, max_new_tokens=5)
+    longest = max(m.train, key=lambda e: len(e.target))
+    m = replace(m, train=tuple(replace(e, target="{}") if e is not longest else e for e in m.train))
+    whole = replace(task, materials=m)
+    shares = [with_train_share(whole, share).materials for share in (0.5, 1.0)]
+    assert len({len(one.train) for one in shares}) == 2
+    assert len({budget(one, tiny, None) for one in shares}) == 1
+    assert len({longest_target(one, None) for one in shares}) == 1

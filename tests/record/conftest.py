@@ -78,6 +78,7 @@ MANIFEST: dict[str, Any] = {
     "licences": {"task": "CC0-1.0", "model": "CC0-1.0"},
     "gated": False,
     "parameters": 100_000,
+    "train_size": None,
     "training": None,
     "trained": None,
     "index": None,

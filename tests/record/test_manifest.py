@@ -22,6 +22,13 @@ def test_what_an_older_manifest_does_not_say_is_filled_in() -> None:
     assert OLD.keys() == {"task", "rung", "contrasts"}, "it was changed in place"
 
 
+def test_an_older_run_that_read_train_learned_from_what_eval_was_compared_with() -> None:
+    compared = {"isolation": {"compared": {"train": 50}}}
+    read = {"identity": {"task": {"train": "abc", "eval": "def"}}}
+    assert upgraded(OLD | compared | read)["train_size"] == 50
+    assert upgraded(OLD | compared | {"identity": {"task": {"eval": "def"}}})["train_size"] is None
+
+
 def test_what_a_manifest_says_stays() -> None:
     said = MANIFEST | {"rung": "prompt", "place": 7, "measures": ["exact"]}
     assert upgraded(said) == said

@@ -95,7 +95,8 @@ def _differences(answer: Answer, primary: str, before: str, after: str) -> dict[
     the target's place, so that what is not scored (the words of a summary, say) may differ."""
     old = answer.parse(before).value
     try:
-        agreement = answer.scorer().each(after, answer.write(old)).get(primary) if old else None
+        known = old is not None
+        agreement = answer.scorer().each(after, answer.write(old)).get(primary) if known else None
     except ValueError:  # no answer that could be a target
         agreement = None
     if agreement is None:  # what cannot be read is compared as it stands

@@ -39,8 +39,9 @@ class Perturbed:
     seeds: int
     changed: Interval
     """Share of the questions whose answer says something else."""
-    fields: Interval | None
-    """Share of the fields of JSON answers that do; None for other formats."""
+    extent: Interval
+    """How much of an answer changes: 1 minus the primary metric of the answer to the changed
+    question, held against the one to the question itself."""
     difference: Interval | None
     """Primary metric with the change minus without it, paired by question."""
 
@@ -98,18 +99,18 @@ def _one(
     asked = [{str(q["id"]): q for q in each} for each in seeds]
     ids = list(asked[0])
 
-    def over(names: Sequence[str], share: bool) -> Interval | None:
-        """Of the questions that have these numbers in every seed."""
-        kept = [i for i in ids if all(each[i][n] is not None for each in asked for n in names)]
-        if not kept:
-            return None
-        groups = [rung.runs[0].groups[i] for i in kept]
-        if share:
-            return mean_over_seeds([[float(e[i][names[0]]) for i in kept] for e in asked], groups)
-        before, after = names
-        return mean([[e[i][after] - e[i][before] for i in kept] for e in asked], groups)
+    def shares(name: str) -> Interval:
+        groups = [rung.runs[0].groups[i] for i in ids]
+        return mean_over_seeds([[float(each[i][name]) for i in ids] for each in asked], groups)
 
-    changed = over(["changed"], share=True)
-    assert changed is not None, "every question that was asked has changed or not"
-    fields, difference = over(["fields"], share=True), over(["before", "after"], share=False)
-    return Perturbed(rung.key, perturbation, len(seeds), changed, fields, difference)
+    scored = [i for i in ids if all(each[i]["before"] is not None for each in asked)]
+    groups = [rung.runs[0].groups[i] for i in scored]
+    difference = [[each[i]["after"] - each[i]["before"] for i in scored] for each in asked]
+    return Perturbed(
+        rung=rung.key,
+        perturbation=perturbation,
+        seeds=len(seeds),
+        changed=shares("changed"),
+        extent=shares("extent"),
+        difference=mean(difference, groups) if scored else None,
+    )

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.analysis.rungs import RungResult
 from harness.analysis.runs import RunResult
-from harness.evidence.statistics import Interval, group_labels, mean_interval, standard_error
+from harness.evidence.statistics import Interval, group_labels, standard_error
 from harness.record.measurements import Measurement
 
 __all__ = ["mean", "measured"]
@@ -24,9 +24,7 @@ def mean(values: Sequence[Sequence[float]], groups: Sequence[str]) -> Interval:
     """The mean of any numbers over seeds and questions, aligned with `groups`; for shares there
     is `mean_over_seeds`. No interval where there is nothing to estimate an error from."""
     data = np.asarray(values, dtype=float)
-    if len(data) == 1:
-        return mean_interval(data[0].tolist(), groups=groups)
     value = float(data.mean())
     low, high = standard_error(data, None, group_labels(groups)).around(value)
-    method = "none" if low is None else "Student's t over seeds"
+    method = "none" if low is None else "Student's t"
     return Interval(value, low, high, data.shape[1], method)

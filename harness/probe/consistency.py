@@ -44,8 +44,8 @@ class Consistency(Probe):
 
     def measure(self, run: FittedRun) -> dict[str, Any]:
         """`perturbations`: for each that the rung can have, of each question that it changes `id`,
-        whether the answer `changed`, of a JSON answer the share of `fields` that did, and the
-        primary metric `before` and `after` (null where a single question has none)."""
+        whether the answer `changed` and by how much (`extent`, from 0 to 1), and the primary metric
+        `before` and `after` (null where a single question has none)."""
         rung = run.predictor.rung
         asked = drawn(run.conditions.task.questions, self.questions)
         return {
@@ -70,11 +70,11 @@ class Consistency(Probe):
             _values(run.conditions.task, [answers[q.id] for q in questions])
             for answers in (run.answered, new)
         )
-        answer = run.conditions.task.materials.answer
+        answer, primary = run.conditions.task.materials.answer, run.conditions.task.primary
         return [
             {
                 "id": q.id,
-                **_differences(answer, run.answered[q.id].text, new[q.id].text),
+                **_differences(answer, primary, run.answered[q.id].text, new[q.id].text),
                 "before": before.get(q.id),
                 "after": after.get(q.id),
             }
@@ -90,13 +90,15 @@ def _values(task: Task, predictions: Sequence[Prediction]) -> dict[str, float]:
     return {s.id: s.values[task.primary] for s in scores if task.primary in s.values}
 
 
-def _differences(answer: Answer, before: str, after: str) -> dict[str, Any]:
-    """Whether two answers say something else, and how many of their fields do."""
-    old, new = (answer.parse(text).value for text in (before, after))
-    if old is None or new is None:  # what cannot be read is compared as it stands
-        return {"changed": before.strip() != after.strip(), "fields": None}
-    if not isinstance(old, dict) or not isinstance(new, dict):
-        return {"changed": old != new, "fields": None}
-    names = old.keys() | new.keys()
-    differ = sum(name not in old or name not in new or old[name] != new[name] for name in names)
-    return {"changed": differ > 0, "fields": differ / max(1, len(names))}
+def _differences(answer: Answer, primary: str, before: str, after: str) -> dict[str, Any]:
+    """How far the new answer is from the old one, by the task's own measure: the old one stands in
+    the target's place, so that what is not scored (the words of a summary, say) may differ."""
+    old = answer.parse(before).value
+    try:
+        known = old is not None
+        agreement = answer.scorer().each(after, answer.write(old)).get(primary) if known else None
+    except ValueError:  # no answer that could be a target
+        agreement = None
+    if agreement is None:  # what cannot be read is compared as it stands
+        agreement = float(before.strip() == after.strip())
+    return {"changed": agreement < 1.0, "extent": 1.0 - agreement}

@@ -139,25 +139,26 @@ def _perturbed(found: Findings) -> list[Table]:
     perturbed = found.consistency.perturbed
     if not perturbed:
         return []
-    fields = any(one.fields for one in perturbed)
+    graded = any(one.extent.value != one.changed.value for one in perturbed)
     lines = [
         [
             found.labels[one.rung],
             one.perturbation.replace("_", " "),
             str(one.changed.n),
             with_interval(one.changed),
-            *([with_interval(one.fields) if one.fields else ""] if fields else []),
+            *([with_interval(one.extent)] if graded else []),
             with_interval(one.difference) if one.difference else "",
         ]
         for one in perturbed
     ]
     headings = [
-        "rung", "change", "n", "answers that change", *(["fields that change"] if fields else []),
+        "rung", "change", "n", "answers that change", *(["how much of them"] if graded else []),
         f"{found.primary}: with – without",
     ]  # fmt: skip
     note = (
         "Changes that leave every target alone. n: questions that the change makes any difference "
-        "to. Exploratory: nothing here is corrected."
+        "to. An answer changes if the task's own measure, with the first answer in the target's "
+        "place, is below 100%. Exploratory: nothing here is corrected."
     )
     title = "consistency under changes of the question, % (95% interval)"
     return [Table(title, headings, lines, notes=[note])]

@@ -38,15 +38,15 @@ def test_one_seed_has_nobody_to_agree_with(five: Findings) -> None:
 def test_the_share_of_answers_that_change_and_what_it_costs(tmp_path: Path) -> None:
     folder = complete_run(tmp_path, "prompt")
     lines = [
-        {"id": "eval-0", "changed": True, "fields": 0.5, "before": 1.0, "after": 0.5},
-        {"id": "eval-1", "changed": False, "fields": 0.0, "before": 1.0, "after": 1.0},
-        {"id": "eval-2", "changed": True, "fields": None, "before": 1.0, "after": 0.0},
-        {"id": "eval-3", "changed": False, "fields": 0.0, "before": 0.5, "after": 0.5},
+        {"id": "eval-0", "changed": True, "extent": 0.5, "before": 1.0, "after": 0.5},
+        {"id": "eval-1", "changed": False, "extent": 0.0, "before": 1.0, "after": 1.0},
+        {"id": "eval-2", "changed": True, "extent": 1.0, "before": 1.0, "after": 0.0},
+        {"id": "eval-3", "changed": False, "extent": 0.0, "before": 0.5, "after": 0.5},
     ]
     found = {"perturbations": {"typos": lines, "case": []}}
     keep(folder, Measurement("consistency", {}, [], found, "2026-01-01", 1.0))
     (one,) = findings(read_ladder([folder])).consistency.perturbed
     assert (one.perturbation, one.changed.value, one.changed.n) == ("typos", 0.5, 4)
-    assert one.fields is not None and (one.fields.n, one.fields.value) == (3, pytest.approx(1 / 6))
+    assert one.extent.value == pytest.approx(0.375)
     assert one.difference is not None and one.difference.value == pytest.approx(-0.375)
     assert one.changed.low is not None and one.changed.low < 0.5

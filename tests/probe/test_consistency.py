@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from harness.answer import Label
 from harness.evidence import scoring
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
 from harness.models.local.engine import LocalEngine
-from harness.probe.consistency import Consistency
+from harness.probe.consistency import Consistency, _differences
 from harness.probe.perturb import applicable, perturbed, reordered
 from harness.record.measurements import measured
 from harness.run import run
@@ -128,8 +129,34 @@ def test_answers_to_changed_questions_stand_beside_those_to_the_questions(
     scored = {s.id: s.values["fields"] for s in scoring.score(upper, list(mine.values()))}
     for line in told["case"]:
         old, other = (p[line["id"]].text for p in (mine, new))
-        assert line["changed"] == (old != other)
+        assert line["changed"] == (line["extent"] > 0)
+        assert not line["changed"] or old != other
         assert line["before"] == scored[line["id"]]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changed", "extent"),
+    [
+        ('{"colour":"red","code":"C1","note":"a"}', '{"colour":"red","code":"C1","note":"b c"}', False, 0),
+        ('{"colour":"red","code":"C1","note":"a"}', '{"colour":"blue","code":"C1","note":"a"}', True, 1 / 3),
+        ('{"colour":"red","code":"C1","note":"a"}', "nothing to read", True, 1),
+        ("nothing to read", "nothing to read ", False, 0),
+        ('{"colour":"green"}', '{"colour":"red","code":"C1","note":"a"}', True, 1),
+    ],
+)  # fmt: skip
+def test_an_answer_changes_if_it_would_be_wrong_were_the_old_one_the_target(
+    task: Task, before: str, after: str, changed: bool, extent: float
+) -> None:
+    """The words of a note are not scored."""
+    found = _differences(task.materials.answer, "fields", before, after)
+    assert found == {"changed": changed, "extent": pytest.approx(extent)}
+
+
+def test_a_label_is_the_same_or_not_and_a_measure_of_whole_sets_says_nothing() -> None:
+    label = Label(["red", "blue"])
+    assert _differences(label, "accuracy", "red.", "red") == {"changed": False, "extent": 0.0}
+    assert _differences(label, "accuracy", "red", "blue") == {"changed": True, "extent": 1.0}
+    assert _differences(label, "macro_f1", "red", "blue") == {"changed": True, "extent": 1.0}
 
 
 def test_an_interrupted_probe_goes_on_with_the_answers_that_are_left(

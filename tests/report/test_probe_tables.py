@@ -34,8 +34,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Findings:
         {"id": i, "given": n % 2, "log_probabilities": [math.log(0.6), math.log(0.4)]}
         for n, i in enumerate(IDS)
     ]
-    line = {"changed": True, "fields": None, "before": 1.0, "after": 0.0}
-    lines = [line | {"id": i, "changed": n % 4 == 0} for n, i in enumerate(IDS)]
+    lines = [
+        {"id": i, "changed": n % 4 == 0, "extent": float(n % 4 == 0), "before": 1.0, "after": 0.0}
+        for n, i in enumerate(IDS)
+    ]
     for folder in (prompt, *seeds):
         choices = {"label": {"candidates": ["red", "blue"], "questions": asked}}
         keep(folder, Measurement("calibration", {}, [], {"choices": choices}, "", 1.0))
@@ -67,7 +69,7 @@ def test_changes_and_seeds_stand_beside_each_other(found: Findings) -> None:
     ]
     assert changes.lines[0][3].startswith("25.0 (")
     assert changes.headings[-1] == "accuracy: with – without"
-    assert "fields that change" not in changes.headings
+    assert "how much of them" not in changes.headings, "labels are the same or not"
 
 
 def test_calibration_says_of_how_many_questions(found: Findings) -> None:

@@ -67,7 +67,7 @@ def test_help_says_what_one_can_do(harness: Shell) -> None:
     assert "python -m harness +task=support_json" in done.stdout
     for group in (
         "task: banking77, halueval_qa, mine, support_json",
-        "rung: few_shot, lora, prompt, rag, rag_lora",
+        "rung: few_shot, few_shot_lora, lora, prompt, rag, rag_few_shot_lora, rag_lora, rag_no_shots",
     ):
         assert group in done.stdout
 

@@ -68,17 +68,17 @@ def label_suspects(materials: Materials, embedder: Embedder) -> Suspects | None:
         judged[name] = _judged(ids, [column[i] for i in ids], vectors[rows], groups)
     strange = strangers(materials, train)
     doubt: dict[str, float] = {}
-    flagged, why = [], {}
+    wrong, why = 0, {}
     for i in (example.id for example in train):
         seen = {name: one for name, one in judged.items() if i in one.doubt}
         foreign = {name: column[i] for name, column in strange.items() if i in column}
         if seen:
             doubt[i] = fmean(one.doubt[i] for one in seen.values()) + STRANGE * len(foreign)
             why[i] = "; ".join([*_strange(foreign), *_unlikely(i, seen, columns)])
-            wrong = sum(i in one.flagged for one in seen.values())
-            if foreign or wrong >= AGREED * len(seen):
-                flagged.append(i)
-    return Suspects(doubt, flagged, why)
+            against = sum(i in one.flagged for one in seen.values())
+            wrong += bool(foreign) or against >= AGREED * len(seen)
+    # How many, cleanlab knows; which, the ranking knows better.
+    return Suspects(doubt, sorted(doubt, key=lambda i: -doubt[i])[:wrong], why)
 
 
 def out_of_fold(

@@ -124,7 +124,7 @@ def test_of_a_json_answer_each_field_whose_values_repeat_is_judged(tmp_path: Pat
     }  # fmt: skip
     assert wrong < planted
     assert set(suspects.worst(len(wrong) / 200, 200)) == wrong
-    assert wrong <= set(suspects.flagged)
+    assert len(wrong & set(suspects.flagged)) >= 0.8 * len(wrong)
 
 
 def by_id(materials: Materials) -> dict[str, str]:

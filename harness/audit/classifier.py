@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.audit.columns import classes, shown
+from harness.audit.copied import strangers
 from harness.ladder.baselines import linear_model
 from harness.ladder.transform import Suspects
 from harness.models.embedder import Embedder, Vectors
@@ -29,6 +30,10 @@ __all__ = ["label_suspects", "out_of_fold"]
 FOLDS = 5
 AGREED = 0.5
 """Share of the fields that could be judged in which an example must be flagged."""
+STRANGE = 5.0
+"""Nats for a value that should stand in the input and does not: odds of 150 to 1."""
+LEAST = 1e-6
+"""A label score is at least this."""
 
 Probabilities = npt.NDArray[np.float64]
 
@@ -38,14 +43,15 @@ class _Judged:
     """What Datalab says of one column, by id."""
 
     doubt: Mapping[str, float]
-    """One minus the quality of the label, from 0 to 1."""
+    """Surprisal in nats: minus the logarithm of cleanlab's label score, from 0 up."""
     flagged: frozenset[str]
     likely: Mapping[str, str]
     """The value that the classifier holds most probable."""
 
 
 def label_suspects(materials: Materials, embedder: Embedder) -> Suspects | None:
-    """Doubt about each example of train, from 0 to 1: of a JSON answer the mean over its fields.
+    """Doubt about each example of train in nats, from 0 up: of a JSON answer the mean over its
+    fields, and more for a value that others copy from the input and that is not in this one.
 
     None if no column of the targets can be classified, or there are too few groups.
     """
@@ -60,17 +66,19 @@ def label_suspects(materials: Materials, embedder: Embedder) -> Suspects | None:
         ids = [train[i].id for i in rows]
         groups = [train[i].group for i in rows]
         judged[name] = _judged(ids, [column[i] for i in ids], vectors[rows], groups)
+    strange = strangers(materials, train)
     doubt: dict[str, float] = {}
-    flagged, why = [], {}
-    for example in train:
-        i = example.id
+    wrong, why = 0, {}
+    for i in (example.id for example in train):
         seen = {name: one for name, one in judged.items() if i in one.doubt}
+        foreign = {name: column[i] for name, column in strange.items() if i in column}
         if seen:
-            doubt[i] = fmean(one.doubt[i] for one in seen.values())
-            why[i] = _why(i, seen, columns)
-            if sum(i in one.flagged for one in seen.values()) >= AGREED * len(seen):
-                flagged.append(i)
-    return Suspects(doubt, flagged, why)
+            doubt[i] = fmean(one.doubt[i] for one in seen.values()) + STRANGE * len(foreign)
+            why[i] = "; ".join([*_strange(foreign), *_unlikely(i, seen, columns)])
+            against = sum(i in one.flagged for one in seen.values())
+            wrong += bool(foreign) or against >= AGREED * len(seen)
+    # How many, cleanlab knows; which, the ranking knows better.
+    return Suspects(doubt, sorted(doubt, key=lambda i: -doubt[i])[:wrong], why)
 
 
 def out_of_fold(
@@ -98,14 +106,19 @@ def out_of_fold(
     return probabilities, known.tolist()
 
 
-def _why(i: str, judged: Mapping[str, _Judged], columns: Mapping[str, Mapping[str, str]]) -> str:
+def _strange(foreign: Mapping[str, str]) -> list[str]:
+    return [f"{name} {shown(value)} is not in the input" for name, value in foreign.items()]
+
+
+def _unlikely(
+    i: str, judged: Mapping[str, _Judged], columns: Mapping[str, Mapping[str, str]]
+) -> list[str]:
     """Where the classifiers hold another value more probable than the target's."""
-    others = [
+    return [
         f"{name} {shown(columns[name][i])}, not {shown(one.likely[i])}?"
         for name, one in judged.items()
         if one.likely[i] != columns[name][i]
     ]
-    return " ".join(others)
 
 
 def _judged(
@@ -124,7 +137,8 @@ def _judged(
     found = _issues(codes, kept / kept.sum(1, keepdims=True))
     named = [ids[i] for i in rows.tolist()]
     wrong = {i for i, flag in zip(named, found["is_label_issue"], strict=True) if flag}
-    doubt = dict(zip(named, (1.0 - found["label_score"]).tolist(), strict=True))
+    surprisal = -np.log(np.maximum(found["label_score"].to_numpy(), LEAST))
+    doubt = dict(zip(named, surprisal.tolist(), strict=True))
     likely = dict(zip(named, [known[i] for i in there[kept.argmax(1)]], strict=True))
     return _Judged(doubt, frozenset(wrong), likely)
 

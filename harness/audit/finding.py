@@ -16,6 +16,7 @@ CHECKS = {
     "leak": "inputs of dev that stand in train, word for word or nearly",
     "drift": "what differs between train and dev",
     "imbalance": "values that train hardly shows, or shows all the time",
+    "not in input": "values that others copy from their inputs, and that do not stand in this one",
     "cut off": "targets that seem to end early",
     "length": "inputs and targets of unusual length",
 }

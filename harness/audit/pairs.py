@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from harness.answer import Json
 from harness.audit.columns import shown
+from harness.audit.copied import inside
 from harness.audit.finding import Finding, quote
 from harness.evidence.isolation import normalize, similar_pairs
 from harness.task import Example, Materials
@@ -89,14 +90,9 @@ def _differing(materials: Materials, one: Example, other: Example, same: bool) -
 def _copied(values: Sequence[object], examples: Sequence[Example]) -> bool:
     """Whether each value stands in its own input, or says that nothing of its kind does."""
     return all(
-        value is None or (isinstance(value, str) and _inside(value, example.input))
+        value is None or (isinstance(value, str) and inside(value, example.input))
         for value, example in zip(values, examples, strict=True)
     )
-
-
-def _inside(value: str, text: str) -> bool:
-    digits = "".join(filter(str.isdigit, value))
-    return normalize(value) in normalize(text) or (len(digits) > 2 and digits in text)
 
 
 def _finding(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.audit.copied import not_in_input
 from harness.audit.endings import cut_off, length_outliers
 from harness.audit.finding import CHECKS, Finding
 from harness.audit.losses import loss_suspects, trained_runs
@@ -67,6 +68,7 @@ def inspect(materials: Materials, near_duplicate: float) -> list[Finding]:
         *shared_groups(materials),
         *drift(materials),
         *imbalance(materials),
+        *not_in_input(materials),
         *cut_off(materials),
         *length_outliers(materials),
     ]

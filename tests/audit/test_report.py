@@ -21,7 +21,10 @@ def test_every_finding_stands_under_its_check_with_file_and_line() -> None:
     assert "train.jsonl:25, train.jsonl:42: " in said.partition("copy: ")[2]
     assert "train.jsonl:43, dev.jsonl:1: " in said.partition("leak: ")[2]
     assert "train.jsonl:43: label: rare has 1 example" in said.partition("imbalance: ")[2]
-    assert "nothing found: near contradiction, near copy, shared group, drift, cut off" in said
+    assert (
+        "nothing found: near contradiction, near copy, shared group, drift, not in input, cut off"
+        in said
+    )
     assert "no example was judged by its target" in said
 
 

@@ -76,10 +76,10 @@ class Findings:
     """What changed facts did to the rungs; None if none was asked about them."""
     data_quality: DataQuality
     """The most doubtful examples of train, and what planted errors did."""
-    recommendation: Recommendation | None = None
-    """What to do; None with fewer than two things to choose among."""
     curve: LearningCurve | None
     """What smaller train sets gave; None without any."""
+    recommendation: Recommendation | None = None
+    """What to do; None with fewer than two things to choose among."""
 
     @property
     def runs(self) -> Sequence[RunResult]:

@@ -29,8 +29,11 @@ from harness.evidence.splits import splits
 
 __all__ = [
     "CONFIDENCE",
+    "ROUNDING",
     "Interval",
+    "Labels",
     "StandardError",
+    "Values",
     "bootstrapped",
     "effective_groups",
     "expected_maximum",

@@ -37,8 +37,8 @@ def show(found: Findings, console: Console | None = None, *, full: bool = False)
     _head(found, console)
     for warning in found.warnings:
         console.print(Text(f"! {warning}", style="bold red"))
-    for place, sentence in enumerate(advice(found)):
-        console.print(Text(sentence, style="" if place else "bold"))
+    for place, advised in enumerate(advice(found)):
+        console.print(Text(advised, style="" if place else "bold"))
     if said := rule(found):
         console.print(Text(said, style="dim"))
     for verdict in verdicts(found):

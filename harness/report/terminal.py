@@ -11,6 +11,7 @@ from rich.text import Text
 
 from harness.analysis.findings import Findings
 from harness.analysis.runs import RunResult
+from harness.report import knowledge_update
 from harness.report.advice import advice, rule
 from harness.report.columns import Part, parts
 from harness.report.essence import essence
@@ -43,7 +44,7 @@ def show(found: Findings, console: Console | None = None, *, full: bool = False)
         console.print(Text(said, style="dim"))
     for verdict in verdicts(found):
         console.print(_line(verdict))
-    if said := sentence(found):
+    if said := knowledge_update.sentence(found):
         console.print(Text(f"• {said}"))
     for table in tables(found) if full else essence(found):
         print_table(console, table, found.primary)

@@ -36,7 +36,7 @@ class Curve:
     seconds: float
     tokens: int
     """Tokens of all examples seen, each with its whole prompt."""
-    losses: list[list[float]] = field(default_factory=list)
+    losses: list[list[float]] = field(default_factory=list, compare=False, repr=False)
     """Of each example its loss in each epoch, per completion token; kept in a file of their own
     (`tuning/example_losses.py`), and empty where training was finished earlier."""
 

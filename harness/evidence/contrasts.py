@@ -251,16 +251,12 @@ def adjusted(contrasts: Sequence[Contrast]) -> list[Contrast]:
     The n-th smallest of k p is tested at 5% / (k - n + 1); from the first on that is not below it,
     all are tested at that one's level. Each interval holds on its own with 95% or more.
     """
-    if not contrasts:
-        return []
-    from statsmodels.stats.multitest import multipletests
-
     level, k = 1 - CONFIDENCE, len(contrasts)
-    order = sorted(range(k), key=lambda i: contrasts[i].p)
-    failed = next((n for n, i in enumerate(order) if contrasts[i].p >= level / (k - n)), k)
-    steps = {i: level / (k - min(n, failed)) for n, i in enumerate(order)}
-    corrected = multipletests([c.p for c in contrasts], method="holm")[1]
-    return [
-        replace(c, p_adjusted=float(p), family=k).at(steps[i])
-        for i, (c, p) in enumerate(zip(contrasts, corrected, strict=True))
-    ]
+    found = dict(enumerate(contrasts))
+    corrected, step = 0.0, level / k if k else level
+    for n, i in enumerate(sorted(found, key=lambda i: found[i].p)):
+        if corrected < level:
+            step = level / (k - n)
+        corrected = max(corrected, min(1.0, (k - n) * found[i].p))
+        found[i] = replace(found[i], p_adjusted=corrected, family=k).at(step)
+    return list(found.values())

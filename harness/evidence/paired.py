@@ -27,10 +27,9 @@ STUDENT = "Student's t (Satterthwaite)"
 class Student:
     """Student's t of a difference whose standard error has the noise of seeds in it.
 
-    Satterthwaite's degrees of freedom are an approximation. With three seeds on both sides a test
-    at 5% rejects at most 5.1% of the time. Against a baseline without noise it is up to 6% with
-    five seeds, 8% with three and 13% with two: where the noise of seeds outweighs that of the
-    questions several times.
+    Its degrees of freedom are an approximation. A test at 5% rejects 3.5 to 6.5% of the time with
+    three seeds or more, whatever their noise. With two against a baseline without noise it is up to
+    11%, where the noise of seeds outweighs that of the questions several times.
     """
 
     value: float

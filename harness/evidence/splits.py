@@ -49,8 +49,9 @@ class Splits:
     @property
     def _alike(self) -> bool:
         """Whether all groups have the same mean, but for rounding."""
-        low, high = self.lows[0], self.highs[-1]
-        return bool(high - low <= ROUNDING * max(1.0, abs(low)))
+        found = np.concatenate([self.lows, self.highs])
+        found = found[np.isfinite(found)]
+        return bool(np.ptp(found) <= ROUNDING * max(1.0, np.abs(found).max()))
 
     def bounds(self, level: float) -> Bounds:
         """All true means that the test does not reject at `level`; None if that is all there are.

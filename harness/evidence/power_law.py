@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.evidence.statistics import CONFIDENCE, Labels, Values, group_sums
+from harness.evidence.variance_parts import answers_variance
 
 __all__ = [
     "Crossing",
@@ -118,8 +119,10 @@ def resampled_means(cells: Sequence[Values], labels: Labels, draws: int, seed: i
     """Means of cells [seeds, questions] when questions and seeds are drawn anew: [draws, cells].
 
     Whole groups of questions are drawn, the same ones for all cells, so that differences between
-    cells are paired; seeds are drawn for each cell. k things drawn out of themselves vary less than
-    k new ones: deviations are widened by √(k / (k - 1)). A cell of one seed has no noise of seeds.
+    cells are paired; seeds are drawn for each cell, and a cell of one seed has no noise of seeds.
+    k groups drawn out of themselves vary less than k new ones: deviations are widened by
+    √(k / (k - 1)). Those of seeds are scaled to what seeds vary by without the noise of single
+    answers, which the draw of questions has already.
     """
     rng = np.random.default_rng(seed)
     sizes = np.bincount(labels).astype(float)
@@ -132,19 +135,28 @@ def resampled_means(cells: Sequence[Values], labels: Labels, draws: int, seed: i
         observed = cell.mean(1)
         sums = np.stack([group_sums(row, labels) for row in cell], axis=1)
         each = observed + widened * (counts @ sums / total[:, None] - observed)
-        means.append(_over_seeds(each, rng))
+        means.append(_over_seeds(each, _noise_of_seeds(cell, labels), rng))
     return np.stack(means, axis=1)
 
 
-def _over_seeds(each: Values, rng: np.random.Generator) -> Values:
+def _noise_of_seeds(cell: Values, labels: Labels) -> float:
+    """What to multiply deviations of seeds drawn anew by, for a cell [seeds, questions]."""
+    seeds = len(cell)
+    means = cell.mean(1)
+    drawn = float(means.var()) / seeds
+    if seeds == 1 or drawn == 0.0:
+        return 0.0
+    own = max(0.0, float(means.var(ddof=1)) / seeds - answers_variance(cell, labels))
+    return float((own / drawn) ** 0.5)
+
+
+def _over_seeds(each: Values, scale: float, rng: np.random.Generator) -> Values:
     """The mean of as many seeds, drawn anew: [draws, seeds] → [draws]."""
     draws, seeds = each.shape
     middle: Values = each.mean(1)
-    if seeds == 1:
-        return middle
-    drawn = np.take_along_axis(each, rng.integers(0, seeds, (draws, seeds)), axis=1).mean(1)
-    widened: Values = middle + (drawn - middle) * (seeds / (seeds - 1)) ** 0.5
-    return widened
+    chosen = rng.integers(0, seeds, (draws, seeds))
+    drawn: Values = np.take_along_axis(each, chosen, axis=1).mean(1)
+    return middle + scale * (drawn - middle)
 
 
 def _scanned(x: Values, errors: Values) -> Values:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from harness.evidence.statistics import Labels, Values, group_sums
 
-__all__ = ["VarianceParts", "variance_parts"]
+__all__ = ["VarianceParts", "answers_variance", "variance_parts"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def variance_parts(
     difference = ours.mean(0) - theirs.mean(0)
     questions = few * float((group_sums(difference - difference.mean(), labels) ** 2).sum()) / n**2
     several = [side for side in (ours, theirs) if len(side) > 1]
-    answers = few * sum(_answers(side, labels) for side in several)
+    answers = sum(answers_variance(side, labels) for side in several)
     seeds = sum(float(side.mean(1).var(ddof=1)) / len(side) for side in several)
     unknown = any(r and len(side) == 1 for r, side in zip(random, (ours, theirs), strict=True))
     return VarianceParts(
@@ -69,9 +69,14 @@ def variance_parts(
     )
 
 
-def _answers(side: Values, labels: Labels) -> float:
-    """Variance that single answers give to the mean of a side [seeds, questions]."""
+def answers_variance(side: Values, labels: Labels) -> float:
+    """What the noise of single answers gives to the variance of the mean of a side of several
+    seeds, [seeds, questions]; 0 for one group."""
+    groups = int(labels.max()) + 1
+    if groups < 2:
+        return 0.0
     rest = side - side.mean(0) - side.mean(1, keepdims=True) + side.mean()
     seeds, n = side.shape
     squares = sum(float((group_sums(row, labels) ** 2).sum()) for row in rest)
-    return float(squares / (n * seeds) ** 2 * seeds / (seeds - 1))
+    few = groups / (groups - 1)
+    return float(few * squares / (n * seeds) ** 2 * seeds / (seeds - 1))

@@ -199,9 +199,10 @@ def _undecided(told: Told) -> Sentence:
     would = (
         f"{', or '.join(wanted)} would decide it" if wanted else "more of the same will not help"
     )
+    high, low = (rival, first) if rival.mean >= first.mean else (first, rival)
     return said(
         f"Undecided: {would}; {{}} is {{}} of {{}} above {{}}, and {{}} would not matter.",
-        *told_of, rival.key, told.between(rival, first), told.metric, first.key, told.margin,
+        *told_of, high.key, told.between(high, low), told.metric, low.key, told.margin,
     )  # fmt: skip
 
 
@@ -235,9 +236,10 @@ def problem(told: Told) -> Sentence:
             measured, told.margin,
         )  # fmt: skip
     commands = "; ".join(f"{one.kind}: `{one.command}`" for one in kind.missing)
+    end = f". Not measured: {commands}" if commands else ""
     return said(
-        "What kind of problem it is, is not shown: none of {} single changes that were measured "
-        f"surely brings {{}} points{f'. Not measured: {commands}' if commands else ''}.",
+        "The kind of problem is not shown: {} single changes were measured, and none surely brings "
+        f"{{}} points{end}.",
         measured, told.margin,
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Literal
 
 from harness.analysis.declared_contrasts import against
@@ -29,6 +30,8 @@ ADDED: dict[Kind, tuple[tuple[str, str], ...]] = {
 """Rungs by name, each with the one that lacks the thing alone. What the constraint adds to the bare
 prompt (format) is measured on dev, by the run of the prompt itself."""
 BARE = "prompt"
+NOTHING = sha256().hexdigest()
+"""Fingerprint of an empty corpus."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def problem_kind(
     """
     effects = _adjusted(list(_effects(rungs)))
     known = {effect.kind for effect in effects}
-    missing = [Missing(kind, _command(kind, task)) for kind in KINDS if kind not in known]
+    missing = [Missing(kind, _command(kind, task)) for kind in _asked(rungs) if kind not in known]
     found = ProblemKind("unknown", effects, None, None, missing)
     if nothing:
         return replace(found, name="none")
@@ -146,6 +149,16 @@ def _adjusted(effects: Sequence[Effect]) -> list[Effect]:
 
     corrected = multipletests([e.p for e in effects], method="holm")[1]
     return [replace(e, p_adjusted=float(p)) for e, p in zip(effects, corrected, strict=True)]
+
+
+def _asked(rungs: Sequence[RungResult]) -> Iterator[Kind]:
+    """Kinds that can be measured on this task: passages need a corpus, the constraint a grammar."""
+    manifests = [rung.manifest for rung in rungs]
+    if any(m["fingerprints"].get("corpus", NOTHING) != NOTHING for m in manifests):
+        yield "knowledge"
+    if any(m["decoding"] == "constrained" for m in manifests):
+        yield "format"
+    yield "behaviour"
 
 
 def _command(kind: Kind, task: str) -> str:

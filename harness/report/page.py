@@ -67,12 +67,11 @@ def _about(runs: Sequence[RunResult]) -> dict[str, Any]:
 
 def _pictures(found: Findings) -> dict[str, Any]:
     tuned = [rung for rung in found.rungs if rung.tuned]
+    quality = found.data_quality
     return {
         "chart": _svg(ladder_chart(found.rungs)) if found.rungs else "",
         "curves": [_svg(training_chart(rung)) for rung in tuned],
-        "noise": _svg(noise_chart(told, found.primary))
-        if (told := found.data_quality).cells
-        else "",
+        "noise": _svg(noise_chart(quality, found.primary)) if quality.cells else "",
     }
 
 

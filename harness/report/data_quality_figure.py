@@ -20,14 +20,14 @@ def noise_chart(told: DataQuality, primary: str) -> Figure:
     rung, broken where suspects were left out."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     axes = figure.add_subplot()
     rungs = list(dict.fromkeys(cell.rung for cell in told.cells))
     lines = dict.fromkeys((cell.rung, cell.without) for cell in told.cells)
     for place, (rung, without) in enumerate(lines):
         cells = [cell for cell in told.cells if (cell.rung, cell.without) == (rung, without)]
         # A little apart, so that intervals at the same share do not cover each other.
-        shift = 0.25 * (place - (len(lines) - 1) / 2)
+        shift = 0.4 * (place - (len(lines) - 1) / 2)
         shares = [100 * cell.planted + shift for cell in cells]
         colour = TUNED if cells[0].result.tuned else UNTUNED
         axes.plot(
@@ -45,7 +45,7 @@ def noise_chart(told: DataQuality, primary: str) -> Figure:
     axes.set_ylabel(f"{primary}, %")
     axes.set_xticks(sorted({100 * cell.planted for cell in told.cells}))
     axes.set_ylim(0, 100)
-    axes.legend(frameon=False, fontsize=9)
+    figure.legend(frameon=False, fontsize=9, loc="outside upper left", ncols=1)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -85,6 +85,7 @@ def _about(runs: Sequence[RunResult]) -> dict[str, Any]:
 def _pictures(found: Findings) -> dict[str, Any]:
     tuned = [rung for rung in found.rungs if rung.tuned]
     pareto = pareto_chart(found)
+    quality = found.data_quality
     return {
         "pareto": _svg(pareto) if pareto else "",
         "chart": _svg(ladder_chart(found.rungs)) if found.rungs else "",
@@ -108,6 +109,7 @@ def _diagnosed(found: Findings) -> dict[str, Any]:
         "noise": _svg(noise_chart(quality, found.primary)) if quality.cells else "",
         "amount_chart": _svg(learning_curve_chart(found)) if found.curve else "",
         "amount_said": sentences(found),
+        "noise": _svg(noise_chart(quality, found.primary)) if quality.cells else "",
     }
 
 

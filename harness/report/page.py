@@ -92,6 +92,9 @@ def _pictures(found: Findings) -> dict[str, Any]:
         "waterfall": _svg(waterfall_chart(found)) if found.ablation and found.ablation.gain else "",
         "curves": [_svg(training_chart(rung)) for rung in tuned],
         "update_chart": _svg(update_chart(found)) if facts_known(found) else "",
+        "amount_chart": _svg(learning_curve_chart(found)) if found.curve else "",
+        "amount_said": sentences(found),
+        "noise": _svg(noise_chart(quality, found.primary)) if quality.cells else "",
         "risks": [_svg(chart) for chart in risk_charts(found.calibration, found.labels)],
     }
 
@@ -99,17 +102,12 @@ def _pictures(found: Findings) -> dict[str, Any]:
 def _diagnosed(found: Findings) -> dict[str, Any]:
     """What would fix what fails, if there is enough to tell."""
     told = found.diagnosis if diagnosis.telling(found.diagnosis) else None
-    quality = found.data_quality
     return {
         "repairs": _svg(diagnosis_chart(told)) if told else "",
         "repaired": diagnosis.sentences(told) if told else [],
         "cases": diagnosis.examples(found),
         "cases_file": found.path("diagnosis", "jsonl").name,
         "hint": diagnosis.hint(found),
-        "noise": _svg(noise_chart(quality, found.primary)) if quality.cells else "",
-        "amount_chart": _svg(learning_curve_chart(found)) if found.curve else "",
-        "amount_said": sentences(found),
-        "noise": _svg(noise_chart(quality, found.primary)) if quality.cells else "",
     }
 
 

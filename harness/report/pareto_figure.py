@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis.findings import Findings
 from harness.report.figures import INK, TUNED, UNTUNED, WIDTH
-from harness.report.formatting import percent
+from harness.report.formatting import percent, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Point", "front", "pareto_chart", "points"]
+__all__ = ["Point", "apart", "front", "pareto_chart", "points"]
 
 FAINT = "#9aa7b4"
+LINE = 0.24
+"""Inches that a label takes."""
 LEAST = 2
 """Rungs; a single one is no choice."""
 
@@ -69,13 +72,18 @@ def pareto_chart(found: Findings) -> Figure | None:
     if len(drawn) < LEAST:
         return None
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator
 
-    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, max(3.6, 1.2 + LINE * len(drawn))), layout="constrained")
     axes = figure.add_subplot()
     best = front(drawn)
     axes.step([p.cost for p in best], [100 * p.value for p in best], where="post", color=FAINT,
               zorder=1)  # fmt: skip
-    for place, point in enumerate(sorted(drawn, key=lambda p: p.value)):
+    low = min(100 * (p.value if p.low is None else p.low) for p in drawn)
+    high = max(100 * (p.value if p.high is None else p.high) for p in drawn)
+    gap = (high - low) * LINE / (figure.get_figheight() - 1.0)
+    ordered = sorted(drawn, key=lambda p: p.value)
+    for point, place in zip(ordered, apart([100 * p.value for p in ordered], gap), strict=True):
         colour = TUNED if point.tuned else UNTUNED
         if point.low is not None and point.high is not None:
             middle, half = 50 * (point.high + point.low), 50 * (point.high - point.low)
@@ -85,15 +93,33 @@ def pareto_chart(found: Findings) -> Figure | None:
         axes.annotate(
             f"{point.label} {percent(point.value)}",
             (point.cost, 100 * point.value),
-            (7, 5 if place % 2 else -12),
-            textcoords="offset points",
+            (1.02, place),
+            textcoords=axes.get_yaxis_transform(),
+            va="center",
             fontsize=9,
+            arrowprops={"arrowstyle": "-", "color": FAINT, "lw": 0.6},
         )
-    if all(p.cost > 0 for p in drawn):
+    if all(p.cost > 0 for p in drawn) and drawn:
         axes.set_xscale("log")
-    axes.margins(x=0.25, y=0.15)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(lambda cost, _: short(cost))
+        axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(low - gap, high + gap)
+    axes.margins(x=0.1)
     axes.set_xlabel(f"{unit} (training is not in it)")
     axes.set_ylabel(f"{found.primary}, %")
-    axes.set_title("cost against quality; filled: on the Pareto front", loc="left", fontsize=10)
+    axes.set_title(
+        "cost against quality; filled: on the Pareto front; red: tuned", loc="left", fontsize=10
+    )
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def apart(values: Sequence[float], gap: float) -> list[float]:
+    """Ascending values moved until each is `gap` above the one before, the highest where it was
+    if there is room."""
+    places: list[float] = []
+    for value in values:
+        places.append(max(value, places[-1] + gap) if places else value)
+    down = max(0.0, places[-1] - values[-1]) if places else 0.0
+    return [place - down for place in places] if down else places

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from harness.analysis.findings import Findings
-from harness.report.pareto_figure import Point, front, pareto_chart, points
+from harness.report.pareto_figure import Point, apart, front, pareto_chart, points
 
 
 def point(label: str, cost: float, value: float) -> Point:
@@ -28,3 +30,9 @@ def test_every_rung_is_named_in_the_picture(five: Findings) -> None:
     assert figure is not None
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert all(any(rung.label in text for text in texts) for rung in five.rungs)
+
+
+def test_labels_that_would_cover_each_other_are_moved_apart() -> None:
+    assert apart([1.0, 5.0, 9.0], 1.0) == [1.0, 5.0, 9.0]
+    moved = apart([5.0, 5.0, 5.2], 1.0)
+    assert [round(b - a, 6) for a, b in pairwise(moved)] == [1.0, 1.0]

@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-look: $(READY) ## a first look in two minutes: 40 tickets, three rungs, no training
+look: $(READY) ## a first look in minutes: 40 tickets, three rungs, no training
 	$(PY) -m harness +task=support_json +experiment=look
 
 ladder: $(READY) ## the five rungs on support_json: the table, results/, MLflow

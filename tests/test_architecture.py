@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "diagnose": {
         "answer", "models", "tuning", "ladder", "evidence", "record", "analysis", "report",
-        "probe", "configuration",
+        "probe", "audit", "configuration",
     },
 }  # fmt: skip
 """What each room may import, beside modules at the top that import no other room themselves."""

@@ -41,6 +41,23 @@ class Scorer(Protocol):
         """Measures that only make sense over a whole set, such as macro-F1."""
 
 
+@dataclass(frozen=True)
+class Field:
+    """One property of a JSON answer.
+
+    >>> Field("order_id", "knowledge", "exact").kind
+    'knowledge'
+    """
+
+    name: str
+    kind: str
+    """What kind of problem it is: format, behaviour, knowledge or action (`x-kind`)."""
+    check: str
+    """`exact`: equal to the target's value. `style`: any value that the schema admits."""
+    required: bool = True
+    """Whether every answer has it."""
+
+
 class Answer(Protocol):
     """One answer format.
 
@@ -58,6 +75,10 @@ class Answer(Protocol):
     @property
     def labels(self) -> tuple[str, ...] | None:
         """The labels of which an answer is one, for classifiers; None if it is not a label."""
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The properties of an answer that is a JSON object; none of another."""
 
     @property
     def constraint(self) -> Constraint | None:

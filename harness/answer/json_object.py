@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import jsonschema
 
 from harness.answer import canonical, length
-from harness.answer.format import Answer, Parsed, Scorer, commonest
+from harness.answer.format import Answer, Field, Parsed, Scorer, commonest
 from harness.constraint import JsonSchema
 from harness.errors import TaskError
 
@@ -19,21 +19,6 @@ __all__ = ["Field", "Json", "first_object"]
 
 KINDS = ("format", "behaviour", "knowledge", "action")
 CHECKS = ("exact", "style")
-
-
-@dataclass(frozen=True)
-class Field:
-    """One property of a JSON answer.
-
-    >>> Field("order_id", "knowledge", "exact").kind
-    'knowledge'
-    """
-
-    name: str
-    kind: str
-    """What kind of problem it is: format, behaviour, knowledge or action (`x-kind`)."""
-    check: str
-    """`exact`: equal to the target's value. `style`: any value that the schema admits."""
 
 
 class Json:
@@ -71,8 +56,10 @@ class Json:
         except jsonschema.SchemaError as error:
             raise TaskError(f"{path}: not a JSON Schema ({error.message})") from error
         self.validator = jsonschema.Draft202012Validator(self.schema)
+        required = self.schema.get("required", ())
         self.fields = tuple(
-            _field(name, rules, path) for name, rules in self.schema.get("properties", {}).items()
+            replace(_field(name, rules, path), required=name in required)
+            for name, rules in self.schema.get("properties", {}).items()
         )
         if not self.fields:
             raise TaskError(f"{path}: has no properties; list the fields of the answer")

@@ -25,6 +25,8 @@ class Label:
 
     measures: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1")
 
+    fields: ClassVar[tuple[()]] = ()
+
     def __init__(self, labels: Sequence[Any] | str | None = None) -> None:
         """`labels` lists them, or is the path of a text file with one on each line.
 

@@ -22,6 +22,7 @@ class Text:
 
     rules: ClassVar[None] = None
     labels: ClassVar[None] = None
+    fields: ClassVar[tuple[()]] = ()
     constraint: ClassVar[None] = None
     longest: ClassVar[None] = None
     measures: ClassVar[tuple[str, ...]] = ("token_f1", "exact", "contains", "rouge_l")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from harness.answer import Json
+from harness.answer.format import Answer
 from harness.task import Example, Materials
 
 __all__ = ["classes", "parsed", "shown", "texts"]
@@ -18,14 +17,14 @@ COVERED = 0.5
 """Share of the examples whose values are that frequent, from which a field is a class."""
 
 
-def parsed(answer: Any, examples: Sequence[Example]) -> dict[str, dict[str, str]]:
+def parsed(answer: Answer, examples: Sequence[Example]) -> dict[str, dict[str, str]]:
     """By field, the value of each example that has it, by id; values as JSON text.
 
     A label is one field called `label`; free text has no field.
     """
     if answer.labels is not None:
         return {"label": {example.id: example.target for example in examples}}
-    if not isinstance(answer, Json):
+    if not answer.fields:
         return {}
     columns: dict[str, dict[str, str]] = {field.name: {} for field in answer.fields}
     for example in examples:
@@ -38,7 +37,7 @@ def parsed(answer: Any, examples: Sequence[Example]) -> dict[str, dict[str, str]
 def classes(materials: Materials) -> dict[str, dict[str, str]]:
     """The columns of train whose values are classes: they repeat, and there are several."""
     columns = parsed(materials.answer, materials.train)
-    if isinstance(materials.answer, Json):
+    if materials.answer.fields:
         free = {field.name for field in materials.answer.fields if field.check == "style"}
         columns = {name: column for name, column in columns.items() if name not in free}
     return {name: column for name, column in columns.items() if _repeats(column)}
@@ -49,7 +48,7 @@ def texts(materials: Materials, examples: Sequence[Example]) -> dict[str, dict[s
     values are no classes. Labels have none."""
     if materials.answer.labels is not None:
         return {}
-    if not isinstance(materials.answer, Json):
+    if not materials.answer.fields:
         return {"target": {example.id: example.target for example in examples}}
     known = classes(materials)
     columns = parsed(materials.answer, examples)

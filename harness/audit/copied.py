@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 
-from harness.answer import Json
+from harness.answer.format import Answer
 from harness.audit.columns import parsed, shown
 from harness.audit.finding import Finding, quote
 from harness.evidence.isolation import normalize
@@ -23,7 +23,7 @@ DIGITS = 3
 
 def strangers(materials: Materials, examples: Sequence[Example]) -> dict[str, dict[str, str]]:
     """By field that is copied from the input in train, the values that are not in theirs, by id."""
-    if not isinstance(materials.answer, Json):
+    if not materials.answer.fields:
         return {}
     fields = _copied(materials.answer, materials.train)
     columns = parsed(materials.answer, examples)
@@ -49,7 +49,7 @@ def inside(value: str, text: str) -> bool:
     return normalize(value) in normalize(text) or (len(digits) >= DIGITS and digits in text)
 
 
-def _copied(answer: Json, train: Sequence[Example]) -> Collection[str]:
+def _copied(answer: Answer, train: Sequence[Example]) -> Collection[str]:
     """Names of the fields that are copied from the input."""
     inputs = {example.id: example.input for example in train}
     found = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from harness.answer import Json
 from harness.audit.columns import shown
 from harness.audit.copied import inside
 from harness.audit.finding import Finding, quote
@@ -70,7 +69,7 @@ def _same(one: Example, other: Example, similarity: float) -> bool:
 def _differing(materials: Materials, one: Example, other: Example, same: bool) -> list[str]:
     """What two similar inputs are answered differently, in words: all but what is free in style,
     and of inputs that are not the `same` what is copied from them."""
-    if not isinstance(materials.answer, Json):
+    if not materials.answer.fields:
         values = (one.target, other.target)
         if values[0] == values[1] or (not same and _copied(values, (one, other))):
             return []

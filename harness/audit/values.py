@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from harness.answer import Json
 from harness.audit.columns import classes, parsed, shown
 from harness.audit.finding import Finding
 from harness.task import Example, Materials
@@ -110,10 +109,7 @@ def _unseen(
 
 def _optional(materials: Materials) -> list[str]:
     """Fields of a JSON answer that it may leave out."""
-    if not isinstance(materials.answer, Json):
-        return []
-    required = set(materials.answer.schema.get("required", ()))
-    return [field.name for field in materials.answer.fields if field.name not in required]
+    return [field.name for field in materials.answer.fields if not field.required]
 
 
 Counts = Mapping[str, tuple[int, int]]

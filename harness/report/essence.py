@@ -30,8 +30,8 @@ def _scores(table: Table, found: Findings) -> Table:
     beside = [f"{one.control.label} {percent(one.control.primary.value)}" for one in found.controls]
     controls = f"controls: {', '.join(beside)}" if beside else ""
     luck = "" if found.contrasts else chosen(found)
-    notes = [*filter(None, [footnote(found.rungs), controls, luck, diagnosis.hint(found)])]
-    notes = [*filter(None, [footnote(found.rungs), controls, hidden(found), line(found), luck])]
+    said = [hidden(found), line(found), luck, diagnosis.hint(found)]
+    notes = [*filter(None, [footnote(found.rungs), controls, *said])]
     return _without(table, "" if several else "seeds", notes)
 
 

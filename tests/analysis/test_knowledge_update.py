@@ -120,13 +120,13 @@ def test_groups_are_what_is_drawn_by_chance(tmp_path: Path) -> None:
 
 def test_questions_whose_facts_stay_show_what_the_new_index_breaks(tmp_path: Path) -> None:
     worse = [question(i, {"code": FOLLOWS}) for i in CHANGED]
-    worse += [question(i, {}, after=0.0 if place < 5 else 1.0) for place, i in enumerate(IDS[40:])]
+    worse += [question(i, {}, after=0.0 if place < 8 else 1.0) for place, i in enumerate(IDS[40:])]
     folder = tell(run(tmp_path, "rag", 40, index=INDEX), some(40, 0, 0), questions=worse, **READ)
     found = of(findings(read_ladder([folder])), "rag")
     assert found.unchanged and found.kept
-    assert (found.unchanged.value, found.kept.value) == (1.0, -0.25)
+    assert (found.unchanged.value, found.kept.value) == (1.0, -0.4)
     assert found.kept.high is not None and found.kept.high < 0
-    assert found.score_after.value == pytest.approx(55 / 60)
+    assert found.score_after.value == pytest.approx(52 / 60)
 
 
 def test_seeds_of_a_rung_are_averaged_and_their_noise_is_in_the_interval(tmp_path: Path) -> None:

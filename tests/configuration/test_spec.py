@@ -71,7 +71,10 @@ def test_a_folder_in_the_current_directory_comes_first(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tasks").mkdir()
     task_folder.rename(tmp_path / "tasks" / "support_json")
-    assert spec("rung=prompt").task().eval[0].where == "tasks/support_json/eval.jsonl:1"
+    assert (
+        spec("rung=prompt", "~task.update").task().eval[0].where
+        == "tasks/support_json/eval.jsonl:1"
+    )
 
 
 def test_a_folder_that_is_nowhere_is_told_with_the_places(
@@ -117,7 +120,7 @@ def test_probes_are_built_with_the_job_and_change_nothing_of_what_it_is_called()
     made = spec("rung=lora", "probes.consistency.enabled=true", "probes.calibration=null")
     job = made.job()
     assert {probe.name: probe.enabled for probe in job.probes} == {
-        "forgetting": None, "consistency": True,
+        "forgetting": None, "consistency": True, "knowledge_update": None,
     }  # fmt: skip
     assert job.variant == ""
 

@@ -151,7 +151,7 @@ def test_where_it_is_told_no_command_is(found: Findings) -> None:
 
 def test_the_page_has_it_right_below_the_verdict(found: Findings) -> None:
     text = page(found)
-    assert re.findall(r'<h2 id="(\w+)"', text)[:3] == ["verdict", "diagnosis", "ladder"]
+    assert re.findall(r'<h2 id="(\w+)"', text)[:3] == ["recommendation", "verdict", "diagnosis"]
     section = text[text.index('id="diagnosis"') : text.index('id="ladder"')]
     assert "<svg" in section and "passages that were not found" in section
     assert "ticket 4?" in section

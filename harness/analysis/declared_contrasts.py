@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.analysis.rungs import RungResult
-from harness.evidence.contrasts import Contrast, Contrasts, Side, adjusted, compare
+from harness.evidence.contrasts import Contrast, Contrasts, adjusted, compare
 from harness.evidence.statistics import Interval
 from harness.record.declaration import Declaration
 
@@ -97,8 +97,8 @@ def contrasts(ladder: Sequence[RungResult], planned: Plan) -> list[Contrast]:
 def against(rung: RungResult, baseline: RungResult, margin: float | None = None) -> Contrast:
     """One rung compared with another, over all seeds of both."""
     return compare(
-        _side(rung),
-        _side(baseline),
+        rung.side,
+        baseline.side,
         rung.manifest["primary"],
         rung.runs[0].groups,
         margin=margin,
@@ -130,10 +130,6 @@ def changes(rungs: Sequence[RungResult], found: Sequence[Contrast]) -> list[dict
         for change, ids in (("improved", c.improved), ("worsened", c.worsened))
         for i in ids
     ]
-
-
-def _side(rung: RungResult) -> Side:
-    return Side(rung.key, [run.values for run in rung.runs], random=rung.seeds is not None)
 
 
 def _untuned(rung: RungResult, ladder: Sequence[RungResult]) -> list[RungResult]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import Literal
 
 from harness.analysis.declared_contrasts import against
 from harness.analysis.rungs import RungResult
 from harness.evidence.statistics import CONFIDENCE, Interval
+from harness.record.manifest import has_corpus
 
 __all__ = ["Effect", "Kind", "Missing", "ProblemKind", "Repaired", "problem_kind"]
 
@@ -30,8 +30,6 @@ ADDED: dict[Kind, tuple[tuple[str, str], ...]] = {
 """Rungs by name, each with the one that lacks the thing alone. What the constraint adds to the bare
 prompt (format) is measured on dev, by the run of the prompt itself."""
 BARE = "prompt"
-NOTHING = sha256().hexdigest()
-"""Fingerprint of an empty corpus."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +152,7 @@ def _adjusted(effects: Sequence[Effect]) -> list[Effect]:
 def _asked(rungs: Sequence[RungResult]) -> Iterator[Kind]:
     """Kinds that can be measured on this task: passages need a corpus, the constraint a grammar."""
     manifests = [rung.manifest for rung in rungs]
-    if any(m["fingerprints"].get("corpus", NOTHING) != NOTHING for m in manifests):
+    if any(has_corpus(m) for m in manifests):
         yield "knowledge"
     if any(m["decoding"] == "constrained" for m in manifests):
         yield "format"

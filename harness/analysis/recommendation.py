@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.advice_words import Told, problem, what_to_do
 from harness.analysis.decision import (
@@ -18,11 +18,11 @@ from harness.analysis.decision import (
     Outcome,
     decide,
 )
+from harness.analysis.diagnosis import Diagnosis
 from harness.analysis.next_words import next_step
 from harness.analysis.problem_kind import ProblemKind, Repaired, problem_kind
 from harness.analysis.rungs import RungResult
 from harness.analysis.sentences import Sentence, pointer
-from harness.evidence.contrasts import Side
 from harness.evidence.sanity import Badge
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def recommend(
     (`knowledge/missed`); `gates` what each rung does not pass beside its badges, by key.
     """
     if repaired is None:
-        repaired = repaired_of(getattr(found, "diagnosis", None))
+        repaired = repaired_of(found.diagnosis)
     by = "money" if _priced(found) else "tokens"
     candidates = [
         *_controls(found),
@@ -128,16 +128,17 @@ def recommend(
     )
 
 
-def repaired_of(diagnosis: Any) -> dict[str, Repaired]:
+def repaired_of(diagnosis: Diagnosis | None) -> dict[str, Repaired]:
     """The shares of a diagnosis by kind, and by `kind/part`; nothing without one.
 
     Of the errors under the constraint, where it has those.
     """
     if diagnosis is None:
         return {}
-    name = "usual" if diagnosis.usual else "whole"
-    split, ours = getattr(diagnosis, name), diagnosis.reference
-    rung = ours.usual if name == "usual" else ours.rung
+    ours = diagnosis.reference
+    name, split, rung = "whole", diagnosis.whole, ours.rung
+    if diagnosis.usual:
+        name, split, rung = "usual", diagnosis.usual, ours.usual
     found = {}
     for place, share in enumerate(split.shares):
         at = pointer("diagnosis", name, "shares", place, "alone", "net", "value")
@@ -189,7 +190,7 @@ def _rung(place: int, found: Findings, by: str, gates: Sequence[Flaw]) -> Candid
     return Candidate(
         key=rung.key,
         at=pointer("rungs", place),
-        side=_side(rung),
+        side=rung.side,
         order=(*order, place),
         tuned=rung.tuned,
         leaks=max(_leaks(rung)),
@@ -208,16 +209,12 @@ def _controls(found: Findings) -> Iterator[Candidate]:
         yield Candidate(
             key=one.control.key,
             at=pointer("controls", place, "result"),
-            side=_side(one.control),
+            side=one.control.side,
             order=(1.0, MODEL_FREE.index(one.kind)),
             control=one.kind,
             leaks=max(_leaks(one.control)),
             total=0.0,
         )
-
-
-def _side(rung: RungResult) -> Side:
-    return Side(rung.key, [run.values for run in rung.runs], random=rung.seeds is not None)
 
 
 def _leaks(rung: RungResult) -> Iterator[int]:
@@ -236,6 +233,6 @@ def _badges(rung: RungResult, found: Findings) -> Iterator[Flaw]:
 
 def _meaning(badge: Badge) -> Literal["low", "invalid", "price"]:
     """What a failed badge says of a rung; one that blocks no verdict is the gate of a price."""
-    if not getattr(badge, "blocks", True):
+    if not badge.blocks:
         return "price"
     return "invalid" if badge.name in INVALID else "low"

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from harness.analysis.runs import Ladder, RunResult
+from harness.evidence.contrasts import Side
 from harness.evidence.statistics import Interval, mean_over_seeds
 
 __all__ = ["MARK", "RungResult", "rung_results"]
@@ -52,6 +53,11 @@ class RungResult:
     @property
     def tuned(self) -> bool:
         return self.manifest["training"] is not None
+
+    @property
+    def side(self) -> Side:
+        """What a contrast takes of it."""
+        return Side(self.key, [run.values for run in self.runs], random=self.seeds is not None)
 
     @property
     def measured_by_question(self) -> bool:

@@ -6,11 +6,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from harness.analysis.declared_contrasts import Plan, learned_alike
 from harness.analysis.rungs import RungResult
+from harness.record.manifest import has_corpus
 
 __all__ = ["KINDS", "Change", "Missing", "Reference", "changes", "missing", "reference", "typed"]
 
@@ -30,8 +30,6 @@ SETTINGS = ("instructions", "role")
 """What a rung says beside its slots and may say otherwise when one of them changes."""
 OLDER = {"adapter": "tuning"}
 """Slots that were called something else."""
-NOTHING = sha256().hexdigest()
-"""Fingerprint of an empty corpus."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ def missing(
     if "retrieval" in filled and sources:
         kinds = (f"{usual['rung']}_{kind}" for kind in (ORACLE, PLACEBO["retrieval"]))
         wanted["retrieval"] = {"controls": f"[{','.join(kinds)}]"}
-    elif "retrieval" not in filled and usual["fingerprints"].get("corpus", NOTHING) != NOTHING:
+    elif "retrieval" not in filled and has_corpus(usual):
         shots = {} if "shots" in filled else {"rung.shots": "null"}
         wanted["retrieval"] = {"rung": "rag", **shots}
     if not filled.keys() & {"retrieval", "shots"}:

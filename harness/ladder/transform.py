@@ -40,8 +40,19 @@ class Transform(Slot, ABC):
         return {}
 
 
+class TrainTransform(Transform):
+    """A transform that reads the examples of train, all of them, and changes nothing else."""
+
+    @property
+    def reads(self) -> Collection[str]:
+        return ("train",)
+
+    def labelled(self, materials: Materials) -> int:
+        return len(materials.train)
+
+
 @dataclass(frozen=True)
-class ShuffledTargets(Transform):
+class ShuffledTargets(TrainTransform):
     """A control: the same train inputs, each with another's target.
 
     Whatever a tuned rung gains by these is not learned from the pairing of input and target.
@@ -51,15 +62,8 @@ class ShuffledTargets(Transform):
     """
 
     @property
-    def reads(self) -> Collection[str]:
-        return ("train",)
-
-    @property
     def random(self) -> bool:
         return True
-
-    def labelled(self, materials: Materials) -> int:
-        return len(materials.train)
 
     def apply(self, materials: Materials, seed: int) -> Materials:
         order = list(range(len(materials.train)))
@@ -74,7 +78,7 @@ class ShuffledTargets(Transform):
 
 
 @settings("rung.transform")
-class PlantedErrors(Transform):
+class PlantedErrors(TrainTransform):
     """Wrong targets on purpose: a share of train gets targets of other examples, which are valid.
 
     What is planted at a small share is planted at every larger one too, by the same seed.
@@ -87,15 +91,8 @@ class PlantedErrors(Transform):
     """Of the examples of train."""
 
     @property
-    def reads(self) -> Collection[str]:
-        return ("train",)
-
-    @property
     def random(self) -> bool:
         return True
-
-    def labelled(self, materials: Materials) -> int:
-        return len(materials.train)
 
     def check(self, materials: Materials) -> None:
         if len({example.target for example in materials.train}) < 2:
@@ -150,7 +147,7 @@ class Suspects:
 
 
 @settings("rung.transform")
-class WithoutSuspects(Transform):
+class WithoutSuspects(TrainTransform):
     """Train without what an audit of this very train doubts; what was planted it does not know."""
 
     without: Judge
@@ -169,19 +166,12 @@ class WithoutSuspects(Transform):
             )
 
     @property
-    def reads(self) -> Collection[str]:
-        return ("train",)
-
-    @property
     def random(self) -> bool:
         return self.planted is not None or self.without == "losses"
 
     @property
     def embeds(self) -> bool:
         return self.without == "classifier"
-
-    def labelled(self, materials: Materials) -> int:
-        return len(materials.train)
 
     def check(self, materials: Materials) -> None:
         if self.planted:

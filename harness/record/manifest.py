@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
-__all__ = ["altered", "spoiled", "upgraded"]
+__all__ = ["altered", "has_corpus", "spoiled", "upgraded"]
 
 OLDER: dict[str, Any] = {
     "control": None, "dev": None, "dev_free": None, "template": None, "decoding": "free",
@@ -59,6 +60,12 @@ def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
         said = {"judges": kind in JUDGES, "shows": SHOWS.get(kind, kind)}
         told["control"] = {**said, **told["control"]}
     return told
+
+
+def has_corpus(manifest: Mapping[str, Any]) -> bool:
+    """Whether the task had passages to retrieve."""
+    nothing = sha256().hexdigest()  # the fingerprint of an empty corpus
+    return bool(manifest["fingerprints"].get("corpus", nothing) != nothing)
 
 
 def altered(manifest: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Intervals around what was measured, and how sure a mean is over questions and seeds.
+"""Intervals around what was measured.
 
 Questions of one group share a scenario, so whole groups are drawn and counted (Miller 2024, "Adding
 Error Bars to Evals", arXiv:2411.00640). Seeds are the second thing that is drawn by chance. The

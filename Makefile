@@ -16,8 +16,9 @@ look: $(READY) ## a first look in minutes: 40 tickets, three rungs, no training
 ladder: $(READY) ## the five rungs on support_json: the table, results/, MLflow
 	$(PY) -m harness +task=support_json
 
+# One thread for each of the two processes: more would wait for each other on two cores.
 test: $(READY) ## the tests, on real weights too
-	$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## formatting, lint and types
 	$(VENV)/bin/ruff format --check .

@@ -29,7 +29,9 @@ from harness.task import Task
 from tests.conftest import BANKING77, ROOT
 
 RUNGS = ("prompt", "few_shot", "rag", "lora")
-LIMIT = 6
+LIMIT = 4
+TWO_SHOTS = {"few_shot": ["rung.shots.k=2"], "rag": ["rung.shots.k=2"]}
+"""Prompts that are no longer than they need to be here."""
 
 
 def configured(*words: str) -> JobSpec:
@@ -55,7 +57,7 @@ def model(in_root: None) -> LocalEngine:
 def support(in_root: None) -> Task:
     """support_json with few enough examples to train on in seconds."""
     task: Task = configured().build("task")
-    fewer = replace(task.materials, train=task.materials.train[:24], dev=task.materials.dev[:6])
+    fewer = replace(task.materials, train=task.materials.train[:24], dev=task.materials.dev[:4])
     return replace(task, materials=fewer).limited(LIMIT)
 
 
@@ -64,7 +66,8 @@ def job(support: Task, model: LocalEngine, tmp_path_factory: pytest.TempPathFact
     root = tmp_path_factory.mktemp("ladder") / "results"
 
     def make(name: str, task: Task = support, decoding: str = "constrained", **changes: Any) -> Job:
-        made = configured(f"rung={name}", "training.epochs=2", f"decoding={decoding}").job(task)
+        words = [f"rung={name}", "training.epochs=2", f"decoding={decoding}"]
+        made = configured(*words, *TWO_SHOTS.get(name, [])).job(task)
         here = replace(made, model=model.spec, root=root, controls=False, dev_questions=0)
         return replace(here, **changes)
 
@@ -85,12 +88,12 @@ def prompts_of(job: Job, model: LocalEngine) -> list[list[int]]:
 def test_few_shot_answers_are_letter_for_letter_those_of_plain_generate(
     job: Callable[..., Job], model: LocalEngine
 ) -> None:
-    prompts = prompts_of(job("few_shot"), model)[:3]
-    ours = {c.index: (c.tokens, c.finish) for c in model.generate(prompts, 40)}
+    prompts = prompts_of(job("few_shot"), model)[:2]
+    ours = {c.index: (c.tokens, c.finish) for c in model.generate(prompts, 24)}
     reference = model.fresh(model.model.dtype)
     theirs = {
         c.index: (c.tokens, c.finish)
-        for c in padded.generate(reference, prompts, model.stop, 40, 1, 2)
+        for c in padded.generate(reference, prompts, model.stop, 24, 1, 2)
     }
     assert ours == theirs
 
@@ -99,9 +102,9 @@ def test_an_answer_does_not_depend_on_the_batch_it_sits_in(
     job: Callable[..., Job], model: LocalEngine
 ) -> None:
     prompts = prompts_of(job("rag"), model)
-    together = {c.index: c.tokens for c in model.generate(prompts, 24)}
-    for size in (1, 4):
-        assert {c.index: c.tokens for c in model.generate(prompts, 24, size)} == together
+    together = {c.index: c.tokens for c in model.generate(prompts, 16)}
+    for size in (1, 3):
+        assert {c.index: c.tokens for c in model.generate(prompts, 16, size)} == together
 
 
 def test_every_rung_answers_the_same_sealed_questions(ladder: dict[str, RunFolder]) -> None:
@@ -113,9 +116,10 @@ def test_every_rung_answers_the_same_sealed_questions(ladder: dict[str, RunFolde
     assert {m["licences"]["model"] for m in manifests} == {"Apache-2.0"}
 
 
-def test_worked_examples_bring_the_format(job: Callable[..., Job]) -> None:
+def test_worked_examples_bring_the_format(job: Callable[..., Job], support: Task) -> None:
     """Without the constraint: under it every answer has the format."""
-    free = {rung: run(job(rung, decoding="free")) for rung in ("prompt", "few_shot")}
+    two = support.limited(2)
+    free = {rung: run(job(rung, two, decoding="free")) for rung in ("prompt", "few_shot")}
     valid = {rung: f.read("metrics.json")["all"]["readable"]["value"] for rung, f in free.items()}
     assert valid["few_shot"] > valid["prompt"]
 
@@ -132,10 +136,10 @@ def test_under_a_constraint_every_answer_is_valid(
     materials = support.materials
     constraint = materials.answer.constraint
     predictor = made.rung.fit(materials, model, made.embedder, 0, Path("unused"), constraint)
-    texts = [p.text for p in predictor(support.questions[:4])]
+    texts = [p.text for p in predictor(support.questions[:2])]
     answer = materials.answer
     assert isinstance(answer, Json)
-    assert [answer.violation(answer.parse(text).value) for text in texts] == [None] * 4
+    assert [answer.violation(answer.parse(text).value) for text in texts] == [None] * 2
     assert [answer.write(answer.parse(text).value) for text in texts] == texts
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from harness.analysis.control_comparisons import ControlComparison
 from harness.analysis.declared_contrasts import Plan
@@ -31,9 +30,6 @@ __all__ = ["Case", "Diagnosis", "diagnose"]
 GRADED = 0.5
 """An answer of a graded measure, such as token F1, is wrong below this."""
 
-Suspicion = Mapping[str, str | float]
-"""By the id of a question, why or how much its target is doubted."""
-
 
 @dataclass(frozen=True)
 class Case:
@@ -53,8 +49,8 @@ class Case:
     """Key of the first run that repairs it."""
     answers: tuple[str, str | None]
     """The wrong one and, of that run, the right one."""
-    suspicion: str | float | None
-    """Why or how much its target is doubted; None if nothing is known against it."""
+    suspicion: str | None
+    """What an audit said against its target; None if nothing is known against it."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,6 @@ def diagnose(
     rungs: Sequence[RungResult],
     controls: Sequence[ControlComparison],
     plan: Plan,
-    suspicion: Suspicion = MappingProxyType({}),
 ) -> Diagnosis | None:
     """None where no run changes one thing about the strongest untuned rung, nothing of it is wrong,
     or single questions have no value."""
@@ -130,12 +125,12 @@ def diagnose(
         whole=whole,
         usual=usual,
         others=others,
-        cases=_cases(errors, ours.rung, found, suspicion),
+        cases=_cases(errors, ours.rung, found, ladder.doubted),
     )
 
 
 def _cases(
-    errors: Errors, run: RungResult, found: Sequence[Change], suspicion: Suspicion
+    errors: Errors, run: RungResult, found: Sequence[Change], doubted: Mapping[str, str]
 ) -> list[Case]:
     """Every error, by kind of what repairs it."""
     by_slot = {change.slot: change for change in found}
@@ -156,7 +151,7 @@ def _cases(
                 by_placebo=[slot for slot, (_, chance) in errors.repaired.items() if chance[place]],
                 run=first,
                 answers=(texts[run.key][question], texts[first][question] if first else None),
-                suspicion=suspicion.get(question),
+                suspicion=doubted.get(question),
             )
         )
     return sorted(cases, key=lambda case: (*KINDS, SEVERAL, NONE).index(case.kind))

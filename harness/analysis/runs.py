@@ -14,6 +14,7 @@ from harness.evidence.cost import Prices
 from harness.evidence.statistics import Interval, effective_groups, group_labels
 from harness.record import ledger
 from harness.record.declaration import Declaration, declaration_path, declarations
+from harness.record.doubted import doubted
 from harness.record.manifest import altered
 from harness.record.measurements import Measurement, measurements
 from harness.record.prices import read_prices
@@ -93,6 +94,8 @@ class Ladder:
     """Configurations that the eval set has judged; None if no ledger was kept."""
     declarations: Sequence[Declaration]
     """What was declared to compare, the oldest first; none if only the manifests tell."""
+    doubted: Mapping[str, str]
+    """By question, what an audit said against its target; empty if none judged this eval set."""
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -141,6 +144,7 @@ def read_ladder(folders: Sequence[RunFolder]) -> Ladder:
         prices=read_prices(task),
         ledger={one.configuration for one in ledger.read(judged)} if judged.exists() else None,
         declarations=declarations(declaration_path(task, eval_set)),
+        doubted=doubted(task, eval_set),
     )
 
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 
+from harness.audit.finding import quote
 from harness.audit.report import audit
+from harness.audit.sealed import doubtful_targets
 from harness.audit.words import lines
 from harness.configuration.compose import compose
 from harness.errors import HarnessError
+from harness.models.embedder import Embedder
+from harness.record.doubted import keep_doubted
+from harness.task import Task
 
 __all__ = ["main"]
 
@@ -19,12 +25,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m harness.audit",
         description="Look for contradictions, copies, drift, imbalance, cut off targets and "
-        "doubtful labels in train and dev. The targets of eval are never looked at.",
+        "doubtful labels in train and dev. The targets of eval are looked at with --eval alone.",
     )
     parser.add_argument("words", nargs="+", help="as for harness: +task=NAME, task.source=FOLDER")
     parser.add_argument("--config-dir", help="a folder of YAML of your own")
     parser.add_argument(
         "--quick", action="store_true", help="ask no classifier: nothing is embedded"
+    )
+    parser.add_argument(
+        "--eval",
+        action="store_true",
+        help="judge the targets of eval instead, once the ladder ran, and keep the doubtful ones "
+        "for the list of its errors; no rung learns of it",
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--full", action="store_true", help="print everything that was found")
@@ -34,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         folders = [options.config_dir] if options.config_dir else []
         (spec,) = compose(options.words, config_dirs=folders, sweep=False)
         task = spec.build("task")
+        if options.eval:
+            return _judge_eval(task, spec.build("embedder"), spec.results / task.name)
         found = audit(
             task.materials,
             spec.build("isolation").near_duplicate,
@@ -47,6 +61,20 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps({"task": task.name} | found.record(), indent=1, ensure_ascii=False))
     else:
         print("\n".join(lines(task.name, found, everything=options.full)))
+    return 0
+
+
+def _judge_eval(task: Task, embedder: Embedder, folder: Path) -> int:
+    """Print and keep what speaks against targets of eval."""
+    found = doubtful_targets(task, embedder)
+    if found is None:
+        print(f"{task.name}: no column of its targets can be classified", file=sys.stderr)
+        return 2
+    path = keep_doubted(folder, task.fingerprints()["eval"], found)
+    for example in task.eval:
+        if example.id in found:
+            print(f"{example.where}: {quote(example.input)} → {found[example.id]}")
+    print(f"{len(found)} of {len(task.eval)} targets of eval are doubtful; kept in {path}")
     return 0
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis.diagnosis import Diagnosis, diagnose
+from harness.analysis.diagnosis import Diagnosis
 from harness.analysis.export import record
 from harness.evidence.statistics import Interval
+from harness.record.doubted import keep_doubted
 from harness.report.conclude import write_reports
 from tests.analysis.test_export import paths
 from tests.conftest import ROOT
@@ -68,11 +69,10 @@ def test_an_error_that_nothing_repairs_is_joined_with_what_is_known_against_its_
     world: World,
 ) -> None:
     found = world.findings()
-    doubted = diagnose(
-        found.ladder, found.rungs, found.controls, found.plan, {"q019": "two labels"}
-    )
-    assert doubted is not None
-    assert [c.suspicion for c in doubted.cases if c.id == "q019"] == ["two labels"]
+    keep_doubted(found.ladder.folder, found.ladder.eval_set, {"q019": "red, not blue?"})
+    suspicions = {case.id: case.suspicion for case in told(world).cases}
+    assert suspicions["q019"] == "red, not blue?"
+    assert [i for i, said in suspicions.items() if said] == ["q019"]
 
 
 def test_each_slice_has_its_own_split(world: World) -> None:

@@ -75,3 +75,17 @@ def test_what_needs_no_model_loads_neither_torch_nor_cleanlab(conf: Path) -> Non
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
     )  # fmt: skip
     assert done.stderr.strip() == "[]"
+
+
+def test_doubtful_targets_of_eval_are_looked_for_only_when_asked(
+    conf: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(conf.parent)
+    monkeypatch.setattr(
+        "harness.audit.__main__.doubtful_targets", lambda task, _: {task.eval[0].id: "red?"}
+    )
+    assert main(["--config-dir", str(conf), "+task=mine", "--eval"]) == 0
+    said = capsys.readouterr().out
+    assert "eval.jsonl:1: " in said and "→ red?" in said
+    (kept,) = (conf.parent / "results" / "mine").glob("doubted-*.json")
+    assert list(json.loads(kept.read_text()).values()) == ["red?"]

@@ -11,6 +11,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from harness.command import command
 from harness.configuration.mistakes import one_line
 from harness.errors import ConfigError, HarnessError
 from harness.experiment import Sweep, compose
@@ -53,4 +54,4 @@ def _run(given: Any) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

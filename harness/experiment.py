@@ -105,21 +105,21 @@ class Sweep:
     def run(self, specs: Sequence[JobSpec], said: Said = "nothing") -> list[Findings]:
         """Run all jobs, then report every task and eval set that they added to.
 
-        What was finished before a mistake or Ctrl-C is reported too, before the exception goes on.
-        Raises HarnessError.
+        What was finished before a mistake is reported too, before the exception goes on. Raises
+        HarnessError.
         """
-        found: list[Findings] = []
         try:
             with hidden(not self.progress):
                 self._foretell(specs)
                 for number, spec in enumerate(specs):
                     self._run(number, spec)
-        finally:
+        except Exception:
             if self.finished:
-                found = self._report(said)
+                self._report(said)
+            raise
         if not self.finished:
             raise ConfigError("nothing was run: every rung was left out, see above")
-        return found
+        return self._report(said)
 
     def task(self, spec: JobSpec) -> Task:
         """The task of a job; jobs with the same settings of it share one."""

@@ -1,11 +1,24 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and folders that one process at a time writes."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["DEV_SCORES", "EXAMPLE_LOSSES", "PART", "TRANSFORM", "write_whole"]
+from filelock import FileLock, Timeout
+
+__all__ = [
+    "DEV_SCORES",
+    "EXAMPLE_LOSSES",
+    "PART",
+    "TRANSFORM",
+    "alone",
+    "make_durable",
+    "write_whole",
+]
 
 PART = ".part"
 """Ending of a file that is still being written; a killed process may leave one."""
@@ -23,10 +36,43 @@ def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
 
     If `durable`, it survives a loss of power from then on.
     """
-    scratch = path.with_name(path.name + PART)
+    # With the process in its name: two that write the same file do not take each other's away.
+    scratch = path.with_name(f"{path.name}.{os.getpid()}{PART}")
     with scratch.open("w", encoding="utf-8") as file:
         file.write(text)
         if durable:
             file.flush()
             os.fsync(file.fileno())
     scratch.replace(path)
+    if durable:
+        make_durable(path.parent)  # the new name too
+
+
+def make_durable(path: Path) -> None:
+    """A file's content, or a folder's names, survive a loss of power from then on."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folder, and writes names through
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def alone(folder: Path, does: str) -> Iterator[None]:
+    """The right to write in a folder, whose parent is made; a process that is killed loses it.
+
+    While another process has it, this one waits and says what the other does, such as `trains`.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{folder}: another process {does} the same; waiting for it", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -15,7 +15,7 @@ from harness.evidence import scoring
 from harness.evidence.contrasts import Side, compare
 from harness.evidence.cost import Monitor
 from harness.evidence.isolation import Certificate, Isolation
-from harness.files import DEV_SCORES
+from harness.files import DEV_SCORES, alone
 from harness.job import Job, identity
 from harness.ladder.budget import budget
 from harness.ladder.room import within_data
@@ -84,19 +84,20 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
     determining = identity(job, fingerprints)
     folder = RunFolder.of(job.root, task.name, job.rung.name, determining)
     force = shared.make_again(job, folder.path)
-    probes = wanted(job.probes, job.rung, task)
-    probes = available(probes if force else unmeasured(probes, folder), task)
-    if job.control is None:
-        _declare(job, folder.path.parents[1], fingerprints["eval"])
-    fitted = None
-    if force or not folder.complete:
-        silence_libraries()
-        job = with_suspects(job, task, fingerprints)
-        folder.start(job.config, force=force)
-        folder.keep_eval(fingerprints["eval"], task.eval)
-        fitted = _finish(job, shared, task, certificate, determining, folder)
-    if probes:
-        measure(probes, fitted or _fitted_again(job, shared, task, folder))
+    with folder.alone():
+        probes = wanted(job.probes, job.rung, task)
+        probes = available(probes if force else unmeasured(probes, folder), task)
+        if job.control is None:
+            _declare(job, folder.path.parents[1], fingerprints["eval"])
+        fitted = None
+        if force or not folder.complete:
+            silence_libraries()
+            job = with_suspects(job, task, fingerprints)
+            folder.start(job.config, force=force)
+            folder.keep_eval(fingerprints["eval"], task.eval)
+            fitted = _finish(job, shared, task, certificate, determining, folder)
+        if probes:
+            measure(probes, fitted or _fitted_again(job, shared, task, folder))
     return folder
 
 
@@ -205,9 +206,10 @@ def _choose(
         return 0, []
     root = folder.path.parents[1]
     tried = RunFolder.of(root, TRIALS, job.rung.name, determining | {"seed": None}).path
-    if shared.make_again(job, tried):
-        shutil.rmtree(tried, ignore_errors=True)
-    trials = try_all(job.candidates, conditions, tried)
+    with alone(tried, "tries"):
+        if shared.make_again(job, tried):
+            shutil.rmtree(tried, ignore_errors=True)
+        trials = try_all(job.candidates, conditions, tried)
     chosen = best(trials)
     if determining["seed"] in (0, None):
         take_over(tried / str(chosen), folder.path)

@@ -10,7 +10,6 @@ safe where it is undecided about that, but names one that is good enough.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.analysis.decision import MARGIN, TRAINING_NOISE, Candidate, Case, decide
+from harness.command import command
 from harness.evidence.contrasts import Side
 from harness.evidence.statistics import Values
 
@@ -187,4 +187,4 @@ def _table(options: argparse.Namespace, spread: Spread) -> Table:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command(main)

@@ -11,6 +11,7 @@ from harness.audit.finding import quote
 from harness.audit.report import audit
 from harness.audit.sealed import doubtful_targets
 from harness.audit.words import lines
+from harness.command import command
 from harness.configuration.compose import compose
 from harness.errors import HarnessError
 from harness.models.embedder import Embedder
@@ -79,4 +80,4 @@ def _judge_eval(task: Task, embedder: Embedder, folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command(main)

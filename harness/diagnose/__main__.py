@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.analysis.findings import Findings
+from harness.command import command
 from harness.diagnose.tasks import KNOWN, Known
 from harness.errors import ConfigError, HarnessError, LeakError
 from harness.experiment import compare
@@ -154,4 +155,4 @@ def _table(graded: Sequence[Graded]) -> Table:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command(main)

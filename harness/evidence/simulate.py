@@ -10,7 +10,6 @@ scenarios, with questions and, if it is random, with seeds and answers.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from harness.command import command
 from harness.evidence.clusters import Values
 from harness.evidence.contrasts import Contrast, Side, compare
 from harness.evidence.statistics import Interval, mean_over_seeds
@@ -265,4 +265,4 @@ def _percent(share: float | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command(main)

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ import pandas as pd
 
 from harness.errors import ResultsError
 from harness.evidence.statistics import Interval
-from harness.files import PART, write_whole
+from harness.files import PART, alone, make_durable, write_whole
 from harness.record.manifest import upgraded
 from harness.task import Example, Prediction, Score
 
@@ -56,6 +57,8 @@ class RunFolder:
             (self.path / COMPLETE).unlink(missing_ok=True)
             shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
+        for half_written in self.path.rglob(f"*{PART}"):
+            half_written.unlink()
         write_whole(self.path / "config.yaml", config)
 
     def keep_eval(self, fingerprint: str, examples: Iterable[Example]) -> None:
@@ -68,22 +71,28 @@ class RunFolder:
     def eval_path(self, fingerprint: str) -> Path:
         return self.path.parents[1] / f"eval-{fingerprint[:8]}.jsonl"
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """The right to write in the folder; a process that is killed loses it, another waits."""
+        with alone(self.path, "runs"):
+            yield
+
     def predictions(self, name: str = PREDICTIONS) -> list[Prediction]:
-        """What has been answered; the half-written line of a killed run is cut off for good."""
-        path = self.path / name
-        if not path.exists():
+        """What has been answered, without the half-written line that a killed run may leave.
+
+        Raises ResultsError for what cannot be read.
+        """
+        if not (self.path / name).exists():
             return []
-        data = path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) < len(data):
-            os.truncate(path, len(whole))
+        whole, _, _ = self._content(name).rpartition(b"\n")
         lines = enumerate(whole.splitlines(), start=1)
         return [self._prediction(f"{name}:{n}", line) for n, line in lines]
 
     def append(
         self, predictions: Iterable[Prediction], name: str = PREDICTIONS
     ) -> Iterable[Prediction]:
-        """Write each prediction down as it comes, and pass it on."""
+        """Write each prediction down as it comes, behind the last whole line, and pass it on."""
+        _cut_half_line(self.path / name)
         with (self.path / name).open("a", encoding="utf-8") as file:
             for prediction in predictions:
                 file.write(json.dumps(prediction.record(), ensure_ascii=False) + "\n")
@@ -110,6 +119,9 @@ class RunFolder:
         write_whole(self.path / "metrics.json", json.dumps(numbers, indent=1))
         write_whole(self.path / "system.json", json.dumps(list(system)))
         write_whole(self.path / "manifest.json", json.dumps(manifest, indent=1))
+        # Answers were flushed one by one; from now on they must survive a loss of power.
+        if (self.path / PREDICTIONS).exists():
+            make_durable(self.path / PREDICTIONS)
         files = {
             str(p.relative_to(self.path)): hashlib.sha256(p.read_bytes()).hexdigest()
             for p in sorted(self.path.rglob("*"))
@@ -118,24 +130,26 @@ class RunFolder:
         write_whole(self.path / COMPLETE, json.dumps({"sha256": files}, indent=1))
 
     def write(self, name: str, text: str) -> None:
-        """A file of the run, all of it or nothing."""
+        """A file of the run, all of it or nothing; `complete.json` does not vouch for it any
+        more, until it covers it again."""
+        if self.complete and name in self.read(COMPLETE)["sha256"]:
+            self._vouch({name: None})
         write_whole(self.path / name, text)
 
     def cover(self, pattern: str) -> None:
-        """Let `complete.json` tell of files that were made when the run was complete.
+        """Let `complete.json` vouch for files that were made when the run was complete; nothing is
+        done for a run that is not."""
+        if self.complete:
+            made = sorted(p for p in self.path.glob(pattern) if not p.name.endswith(PART))
+            self._vouch({p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in made})
 
-        When it was finished is not changed: nothing is done for a run that is not.
-        """
+    def _vouch(self, files: Mapping[str, str | None]) -> None:
+        """Change what `complete.json` says of files; None takes one out. When the run was finished
+        is not changed."""
         mark = self.path / COMPLETE
-        if not self.complete:
-            return
         finished, told = mark.stat().st_mtime_ns, self.read(COMPLETE)
-        told["sha256"] |= {
-            p.name: hashlib.sha256(p.read_bytes()).hexdigest()
-            for p in sorted(self.path.glob(pattern))
-            if not p.name.endswith(PART)
-        }
-        write_whole(mark, json.dumps(told, indent=1))
+        sums = {k: v for k, v in (told["sha256"] | files).items() if v is not None}
+        write_whole(mark, json.dumps(told | {"sha256": sums}, indent=1))
         os.utime(mark, ns=(finished, finished))
 
     def manifest(self) -> dict[str, Any]:
@@ -147,9 +161,8 @@ class RunFolder:
 
     def read(self, name: str) -> Any:
         """A JSON file of the run. Raises ResultsError if it cannot be read."""
-        path = self.path / name
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return json.loads(self._content(name))
         except (OSError, ValueError) as error:
             raise self._unreadable(name, error) from error
 
@@ -160,10 +173,22 @@ class RunFolder:
         """
         try:
             # pandas.read_json would guess numbers: the groups "1" and "01" would become one.
-            lines = (self.path / name).read_bytes().splitlines()
+            lines = self._content(name).splitlines()
             return pd.DataFrame.from_records([dict(json.loads(line)) for line in lines])
         except (OSError, ValueError, TypeError) as error:
             raise self._unreadable(name, error) from error
+
+    def _content(self, name: str) -> bytes:
+        """A file of the run. Raises ResultsError if a complete run wrote another one."""
+        data = (self.path / name).read_bytes()
+        if name != COMPLETE and self.complete:
+            wrote = self.read(COMPLETE)["sha256"].get(name)
+            if wrote not in (None, hashlib.sha256(data).hexdigest()):
+                raise ResultsError(
+                    f"{self.path / name}: was changed after the run had finished (its SHA-256 is "
+                    f"not the one in {COMPLETE}); put it back, or delete {self.path} and run again"
+                )
+        return data
 
     def _prediction(self, where: str, line: bytes) -> Prediction:
         try:
@@ -175,6 +200,15 @@ class RunFolder:
         return ResultsError(
             f"{self.path / name}: cannot be read ({error}); delete {self.path} and run again"
         )
+
+
+def _cut_half_line(path: Path) -> None:
+    """Take away what stands behind the last line break: a killed process wrote half a line."""
+    if path.exists():
+        data = path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            os.truncate(path, whole)
 
 
 class Results(NamedTuple):
@@ -209,7 +243,7 @@ def load_results(root: str | Path) -> Results:
 
 def find_runs(root: str | Path) -> list[RunFolder]:
     """The complete runs below a folder, in the order in which they were finished."""
-    marks = sorted(Path(root).rglob(COMPLETE), key=lambda p: (p.stat().st_mtime, str(p)))
+    marks = sorted(Path(root).resolve().rglob(COMPLETE), key=lambda p: (p.stat().st_mtime, str(p)))
     if not marks:
         raise ResultsError(f"{root}: holds no complete run; run `python -m harness +task=…` first")
     return [RunFolder(mark.parent) for mark in marks]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from harness.analysis.export import as_json, record
+from harness.command import command
 from harness.errors import HarnessError, ResultsError
 from harness.record.results import find_runs
 from harness.report.conclude import Said, conclude
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     said: Said = "nothing" if options.json else "full" if options.full else "essence"
     try:
-        found = conclude(find_runs(options.results), said=said)
+        found = conclude(find_runs(options.results), said=said, within=Path(options.results))
         if options.json:
             print(as_json([record(one) for one in found]))
         if options.chart:
@@ -47,4 +48,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command(main)

@@ -12,6 +12,7 @@ from harness.analysis.declared_contrasts import changes
 from harness.analysis.export import as_json, record
 from harness.analysis.findings import Findings, findings
 from harness.analysis.runs import read_ladders
+from harness.files import write_whole
 from harness.record.results import RunFolder
 from harness.report.markdown import GAP, markdown
 from harness.report.page import page
@@ -24,12 +25,16 @@ Said = Literal["essence", "full", "nothing"]
 
 
 def conclude(
-    folders: Iterable[RunFolder], evals: Collection[str] | None = None, said: Said = "essence"
+    folders: Iterable[RunFolder],
+    evals: Collection[str] | None = None,
+    said: Said = "essence",
+    within: Path | None = None,
 ) -> list[Findings]:
     """Analyse every ladder among `folders`, print it and write its reports.
 
-    `evals` keeps the ladders of these sealed eval sets (SHA-256) alone. Raises ResultsError for
-    what cannot be read.
+    `evals` keeps the ladders of these sealed eval sets (SHA-256) alone. Reports are written into
+    task folders that stand in the folder `within` alone: of a part of a task's runs there is
+    nothing to write. Raises ResultsError for what cannot be read.
     """
     concluded = []
     for ladder in read_ladders(folders):
@@ -37,9 +42,12 @@ def conclude(
             found = findings(ladder)
             if said != "nothing":
                 show(found, full=said == "full")
-            page_path = write_reports(found)
+            if within is None or ladder.folder.is_relative_to(within.resolve()):
+                told = f"report: {write_reports(found)}"
+            else:
+                told = f"no report is written for a part of {ladder.folder}"
             if said != "nothing":
-                print(f"report: {page_path}")
+                print(told)
             concluded.append(found)
     return concluded
 
@@ -62,7 +70,7 @@ def write_reports(found: Findings) -> Path:
         cases = map(asdict, found.diagnosis.cases)
         written[found.path("diagnosis", "jsonl")] = _lines(cases)
     for path, text in written.items():
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text, durable=False)
     return page_path
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 from filelock import FileLock
 
+from harness.command import command
 from harness.errors import HarnessError, TrackingError, first_line
 from harness.record.results import COMPLETE, RunFolder, find_runs
 from harness.report.formatting import seeds
@@ -208,4 +209,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command(main)

@@ -6,16 +6,13 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from harness import __version__
-from harness.files import write_whole
+from harness.files import alone, write_whole
 from harness.models.engine import Engine
 from harness.tuning.method import REPORT, Method, Pair, Report, Tuned, kept
 
@@ -45,8 +42,7 @@ class Trainings:
         """
         identity = self.identity(method, train, dev, seed)
         folder = self.folder(identity)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
+        with alone(folder, "trains"):
             before = _forgotten(folder) if self.again(folder) else None
             folder.mkdir(exist_ok=True)
             write_whole(folder / IDENTITY, json.dumps(identity, indent=1))
@@ -76,21 +72,6 @@ class Trainings:
     def folder(self, identity: dict[str, Any]) -> Path:
         """Where a training is kept; it need not be there yet."""
         return self.root / hashlib.sha256(_canonical(identity).encode()).hexdigest()[:12]
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """The right to train in a folder; a process that is killed loses it."""
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"{folder}: another process trains the same; waiting for it", file=sys.stderr)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _forgotten(folder: Path) -> Report | None:

@@ -73,11 +73,11 @@ def by_constraint(root: Path) -> Findings:
 def misses(root: Path) -> Findings:
     recall = Interval(0.4, 0.3, 0.5, 60, "wilson")
     folders = [rung(root, "prompt", 5), rung(root, "few_shot", 6)]
-    path = rung(root, "rag", 40).path / "metrics.json"
-    numbers = json.loads(path.read_text())
+    rag = rung(root, "rag", 40)
+    numbers = rag.read("metrics.json")
     numbers["all"]["recall_at_1"] = vars(recall)
-    path.write_text(json.dumps(numbers))
-    return found(root, [*folders, RunFolder(path.parent)])
+    rag.write("metrics.json", json.dumps(numbers))
+    return found(root, [*folders, rag])
 
 
 VOLUME = Prices(0.15, 0.6, 1.2, 0.05, "EUR", None, 0.5, 20_000.0)

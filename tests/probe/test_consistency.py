@@ -167,7 +167,7 @@ def test_an_interrupted_probe_goes_on_with_the_answers_that_are_left(
     (whole.path / "probe-consistency.json").unlink()
     (kept,) = whole.path.glob("probe-consistency-blank_lines-*.jsonl")
     lines = kept.read_text().splitlines(keepends=True)
-    kept.write_text("".join(lines[:3]))
+    whole.write(kept.name, "".join(lines[:3]))
     answered: list[str] = []
     answer = Predictor.__call__
 

@@ -112,6 +112,7 @@ def test_the_half_written_line_of_a_killed_run_is_cut_off_wherever_it_broke(
     for end in range(first, len(data)):
         path.write_bytes(data[:end])
         assert started.predictions() == [whole]
+        assert path.read_bytes() == data[:end]
         list(started.append([later]))
         assert started.predictions() == [whole, later]
 
@@ -157,7 +158,7 @@ def test_runs_are_rows_of_metric_and_slice_with_interval_and_n(tmp_path: Path) -
 def test_items_are_rows_of_run_and_example_with_answer_and_scores(tmp_path: Path) -> None:
     folder = complete_run(tmp_path)
     lines = (folder.path / "predictions.jsonl").read_text().splitlines()
-    (folder.path / "predictions.jsonl").write_text("\n".join(reversed(lines)) + "\n")
+    folder.write("predictions.jsonl", "\n".join(reversed(lines)) + "\n")
     items = load_results(tmp_path).items
     assert set(items.run) == {folder.path.relative_to(tmp_path).as_posix()}
     found = {row.id: (row.text, row.accuracy, row.passages) for row in items.itertuples()}
@@ -212,7 +213,9 @@ FILES = ["manifest.json", "metrics.json", "predictions.jsonl", "scores.jsonl"]
 def test_a_file_that_cannot_be_read_is_named_with_the_fix(
     tmp_path: Path, name: str, content: bytes | None
 ) -> None:
-    path = complete_run(tmp_path).path / name
+    folder = complete_run(tmp_path)
+    folder.write(name, "")  # complete.json does not vouch for it any more
+    path = folder.path / name
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(ResultsError, match=rf"{name}: cannot be read \(.*run again"):
         load_results(tmp_path)
@@ -221,6 +224,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_fix(
 @pytest.mark.parametrize("content", [b'{"id": \n', b"\xff\xfe\n", b'{"id": "1"}\n', b"[]\n"])
 def test_a_broken_line_of_predictions_is_named_with_the_fix(tmp_path: Path, content: bytes) -> None:
     folder = complete_run(tmp_path)
+    folder.write("predictions.jsonl", (folder.path / "predictions.jsonl").read_text())
     with (folder.path / "predictions.jsonl").open("ab") as file:
         file.write(content)
     with pytest.raises(ResultsError, match=r"predictions.jsonl:5: cannot be read \(.*run again"):

@@ -41,7 +41,7 @@ def run(
         for place, p in enumerate(folder.predictions())
     ]
     text = "".join(json.dumps(line) + "\n" for line in lines)
-    (folder.path / "predictions.jsonl").write_text(text)
+    folder.write("predictions.jsonl", text)
     return folder
 
 

@@ -77,6 +77,39 @@ def test_controls_alone_can_be_reported_and_not_drawn(tmp_path: Path, capsys: Ca
     assert "holds controls alone; there is no ladder to draw" in capsys.readouterr().err
 
 
+def test_a_part_of_a_task_is_shown_and_its_report_is_left_as_it_is(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = complete_run(tmp_path, "prompt")
+    complete_run(tmp_path, "few_shot")
+    assert main([str(tmp_path / "tickets")]) == 0
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    monkeypatch.chdir(one.path)
+    capsys.readouterr()
+    for part in (".", str(one.path.parent)):
+        assert main([part]) == 0
+        assert "no report is written for a part of" in capsys.readouterr().out
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_a_report_does_not_change_what_it_reads(tmp_path: Path, capsys: Captured) -> None:
+    folder = complete_run(tmp_path)
+    before = {p: p.read_bytes() for p in folder.path.iterdir()}
+    assert main([str(tmp_path)]) == 0
+    assert {p: p.read_bytes() for p in folder.path.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "predictions.jsonl", "scores.jsonl"])
+def test_a_run_that_was_changed_after_it_had_finished_is_refused_by_name(
+    tmp_path: Path, name: str, capsys: Captured
+) -> None:
+    path = complete_run(tmp_path).path / name
+    path.write_text(path.read_text().replace("1", "9", 1))
+    assert main([str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{path}: was changed after the run had finished" in line
+
+
 def test_an_empty_folder_is_told_in_one_line(tmp_path: Path, capsys: Captured) -> None:
     assert main([str(tmp_path)]) == 2
     printed = capsys.readouterr()

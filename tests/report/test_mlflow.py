@@ -245,12 +245,11 @@ def test_a_run_that_was_done_again_takes_the_place_of_its_mirror(
 
 def test_a_mirroring_that_broke_off_is_made_again(store: Store, tmp_path: Path) -> None:
     folder = complete_run(tmp_path / "results")
-    hidden = folder.path / "system.json"
-    text = hidden.read_text()
-    hidden.write_text('[{"time": 1.0, "cpu_utilization_percentage": NaN}]')
+    text = (folder.path / "system.json").read_text()
+    folder.write("system.json", '[{"time": 1.0, "cpu_utilization_percentage": NaN}]')
     with pytest.raises(TrackingError):
         Mlflow(store.uri).mirror(folder)
-    hidden.write_text(text)
+    folder.write("system.json", text)
     Mlflow(store.uri).mirror(folder)
     (run,) = store.runs()
     assert run.info.status == "FINISHED"
@@ -271,7 +270,7 @@ def test_tags_of_any_spelling_become_metric_names_that_mlflow_takes(
     folder = complete_run(tmp_path / "results")
     numbers = folder.read("metrics.json")
     numbers["slices"] = {f"place={value}": numbers["slices"]["odd=True"]}
-    (folder.path / "metrics.json").write_text(json.dumps(numbers))
+    folder.write("metrics.json", json.dumps(numbers))
     Mlflow(store.uri).mirror(folder)
     (run,) = store.runs()
     found = [v for k, v in run.data.metrics.items() if k.startswith("slice/place ")]

@@ -1,0 +1,82 @@
+"""How a command line ends."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from harness.command import no_room
+
+SLEEP = "import time; what = lambda: (print('on', flush=True), time.sleep(60))"
+COMPUTE = (
+    "import hashlib\n"
+    "def what():\n"
+    "    print('on', flush=True)\n"
+    "    hashlib.pbkdf2_hmac('sha256', b'a', b'b', 2_000_000_000)"
+)
+
+
+def started(what: str) -> subprocess.Popen[str]:
+    """A command that has said that it is `on`."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{what}\nfrom harness.command import command\ncommand(what)"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "on\n"
+    return process
+
+
+@pytest.mark.parametrize("what", [SLEEP, COMPUTE], ids=["waiting", "computing"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_within_seconds_in_one_line_that_says_how_to_go_on(
+    what: str, number: signal.Signals, code: int
+) -> None:
+    process = started(what)
+    began = time.monotonic()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert time.monotonic() - began < 4  # 1.5 of grace, and a busy machine
+    assert process.returncode == code
+    assert said.splitlines() == [
+        "stopped; nothing is lost: the same command goes on where it stopped"
+    ]
+
+
+def test_a_second_signal_kills() -> None:
+    process = started(
+        "import time\n"
+        "def what():\n"
+        "    print('on', flush=True)\n"
+        "    try:\n"
+        "        time.sleep(60)\n"
+        "    finally:\n"
+        "        print('cleaning', flush=True)\n"
+        "        time.sleep(60)"
+    )
+    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "cleaning\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == -signal.SIGINT
+
+
+@pytest.mark.parametrize(
+    ("number", "fix"),
+    [(errno.ENOSPC, "make room there"), (errno.EROFS, "choose a folder"), (errno.EACCES, "change")],
+)
+def test_a_file_that_cannot_be_written_is_one_line_with_a_fix(number: int, fix: str) -> None:
+    said = no_room(OSError(number, "why", "/mnt/results/metrics.json"))
+    assert said is not None
+    assert said.startswith(f"/mnt/results/metrics.json: why; {fix}")
+
+
+def test_other_faults_of_the_operating_system_keep_their_traceback() -> None:
+    assert no_room(OSError(errno.EBADF, "Bad file descriptor")) is None

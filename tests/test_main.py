@@ -84,7 +84,7 @@ def test_hydras_own_flags_work(harness: Shell) -> None:
 def test_the_first_line_comes_before_torch_is_loaded(harness: Shell, tmp_path: Path) -> None:
     spy = "import sys\n\ndef load(**arguments):\n    sys.exit(str('torch' in sys.modules))\n"
     (tmp_path / "spy.py").write_text(spy)
-    done = harness("+task=mine", "task._target_=spy.load")
+    done = harness("+task=mine", "task._target_=spy.load", "trusted=[spy]")
     assert done.stderr.splitlines() == ["[0] mine / prompt", "False"]
 
 
@@ -186,7 +186,7 @@ def test_a_control_that_cannot_be_had_loses_nothing(harness: Shell) -> None:
 
 def test_an_internal_fault_keeps_its_traceback(harness: Shell, tmp_path: Path) -> None:
     (tmp_path / "faulty.py").write_text("def load(**arguments): return 1 / 0\n")
-    done = harness("+task=mine", "task._target_=faulty.load")
+    done = harness("+task=mine", "task._target_=faulty.load", "trusted=[faulty]")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "ZeroDivisionError: division by zero" in done.stderr

@@ -12,6 +12,7 @@ import jsonschema
 
 from harness.answer import canonical, length
 from harness.answer.format import Answer, Field, Parsed, Scorer, commonest
+from harness.answer.schema import read_schema, validator
 from harness.constraint import JsonSchema
 from harness.errors import TaskError
 
@@ -46,16 +47,8 @@ class Json:
     def __init__(self, schema: str) -> None:
         """`schema` is the path of a JSON Schema file. Raises TaskError if it is not one."""
         path = Path(schema)
-        try:
-            self.schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"))
-            jsonschema.Draft202012Validator.check_schema(self.schema)
-        except FileNotFoundError as error:
-            raise TaskError(f"{path}: no such schema; write it or fix answer.schema") from error
-        except json.JSONDecodeError as error:
-            raise TaskError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
-        except jsonschema.SchemaError as error:
-            raise TaskError(f"{path}: not a JSON Schema ({error.message})") from error
-        self.validator = jsonschema.Draft202012Validator(self.schema)
+        self.schema = read_schema(path)
+        self.validator = validator(self.schema)
         required = self.schema.get("required", ())
         self.fields = tuple(
             replace(_field(name, rules, path), required=name in required)

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from harness.configuration.mistakes import one_line
+from harness.configuration.targets import check_targets
 from harness.errors import ConfigError, HarnessError
 from harness.home import located
 from harness.splits import with_train_share
@@ -42,6 +43,7 @@ UNTOLD = {
     "force",
     "batch_size",
     "results",
+    "trusted",
     "controls",
     "dev_questions",
     "trials",
@@ -212,10 +214,23 @@ class JobSpec:
     def _built(self, config: DictConfig) -> Any:
         """What a `_target_` describes."""
         with self._resolving():
+            check_targets(config, self._trusted)
             try:
                 return instantiate(config, _convert_="all")
             except InstantiationException as error:
                 raise _unwrapped(error) from error
+
+    @property
+    def _trusted(self) -> list[str]:
+        """Packages whose code a YAML may name. Raises ConfigError if a YAML itself says so."""
+        trusted = _plain(self.config.trusted)
+        if not isinstance(trusted, list) or not all(isinstance(p, str) for p in trusted):
+            raise ConfigError(
+                f"trusted={trusted}: must be a list of packages: trusted=[my_formats]"
+            )
+        if trusted and all(key_of(word) != "trusted" for word in self.words):
+            raise ConfigError("trusted: no YAML can say so; say it on the command line")
+        return trusted
 
     @contextmanager
     def _resolving(self) -> Iterator[None]:

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import jsonschema
-
 from harness.answer import canonical
+from harness.answer.schema import validator
 from harness.constraint import JsonSchema
 from harness.errors import ProbeUnavailableError
 from harness.ladder.rung import Rung
@@ -109,14 +108,14 @@ def field_choices(schema: Mapping[str, Any], given: Any) -> list[Choice]:
 
     None for an answer that cannot be read or breaks the schema.
     """
-    validator = jsonschema.Draft202012Validator(schema)
-    if not isinstance(given, dict) or not validator.is_valid(given):
+    checking = validator(dict(schema))
+    if not isinstance(given, dict) or not checking.is_valid(given):
         return []
 
     def pair(name: str, value: Any) -> str:
-        return canonical.text({name: value}, validator)[1:-1]
+        return canonical.text({name: value}, checking)[1:-1]
 
-    whole: dict[str, Any] = json.loads(canonical.text(given, validator))  # in the schema's order
+    whole: dict[str, Any] = json.loads(canonical.text(given, checking))  # in the schema's order
     names = list(whole)
     found = []
     for place, name in enumerate(names):

@@ -27,6 +27,7 @@ from harness.models.local.constraint import compile_constraint, grammar_tokenize
 from harness.models.local.decode import Decoded, TokenConstraint, generate
 from harness.models.local.packed_linear import pack
 from harness.models.local.spec import MIXED, ModelSpec
+from harness.models.local.verbatim import Verbatim
 
 __all__ = ["LocalEngine", "device_of", "dtype_of"]
 
@@ -45,7 +46,7 @@ class LocalEngine:
         self.device = device_of(spec.device)
         if spec.dtype == MIXED and not _multiplies_in_bfloat16(self.device):
             raise ConfigError("model.dtype=mixed: needs a CPU with bfloat16; use float32 here")
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.tokenizer = _tokenizer(folder, spec.name)
         if self.tokenizer.chat_template is None:
             raise WeightsError(f"{spec.name}: has no chat template; choose an instruct model")
         self._model: PreTrainedModel | None = None
@@ -136,14 +137,14 @@ class LocalEngine:
 
     def encode(self, messages: Conversation) -> list[int]:
         """Token ids of a conversation up to where the assistant's answer begins."""
-        return self._ids(self._text(messages, open_turn=True))
+        return self._verbatim.ids(self._text(messages, open_turn=True))
 
     def encode_answer(self, messages: Conversation, answer: str) -> list[int]:
         """Token ids of the assistant's answer to a conversation, with the stop token."""
         opened = self._text(messages, open_turn=True)
         closed = self._text([*messages, {"role": "assistant", "content": answer}], open_turn=False)
         text = closed[len(opened) :] if closed.startswith(opened) else answer
-        ids = self._ids(text)
+        ids = self._verbatim.ids(text)
         end = next((i for i, token in enumerate(ids) if token in self.stop), None)
         # Templates write a line break behind the stop token, which nobody ever generates.
         return ids[: end + 1] if end is not None else [*ids, self.tokenizer.eos_token_id]
@@ -151,6 +152,10 @@ class LocalEngine:
     def decode(self, tokens: Sequence[int]) -> str:
         text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
         return text
+
+    @cached_property
+    def _verbatim(self) -> Verbatim:
+        return Verbatim(self.tokenizer)
 
     @cached_property
     def grammar_tokenizer(self) -> LLTokenizer:
@@ -271,14 +276,22 @@ class LocalEngine:
 
     def _template(self, messages: Conversation, open_turn: bool) -> str:
         text: str = self.tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=open_turn
+            self._verbatim.hide(messages), tokenize=False, add_generation_prompt=open_turn
         )
         return text
 
-    def _ids(self, text: str) -> list[int]:
-        # The template has written BOS already where the model wants one.
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
-        return ids
+
+def _tokenizer(folder: Path, name: str) -> Any:
+    """Raises WeightsError for one that comes with code of its own."""
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise WeightsError(
+            f"{name}: the tokenizer in {folder} brings code of its own, which is not run; choose a "
+            "model that transformers knows"
+        ) from error
 
 
 def dtype_of(name: str) -> torch.dtype:

@@ -1,0 +1,58 @@
+"""What a `_target_` of a YAML may name: classes of harness and PEFT, and of packages that the user
+trusts. Hydra itself would call anything that can be imported."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, ListConfig
+
+from harness.errors import ConfigError
+
+__all__ = ["check_targets"]
+
+KNOWN = ("harness", "peft")
+FUNCTIONS = ("harness.load.load_task", "harness.ladder.transform.data_quality")
+"""Those of harness that build something; the others do something."""
+
+
+def check_targets(config: Any, trusted: Collection[str]) -> None:
+    """Raise ConfigError for a target outside of `harness`, `peft` and the packages in `trusted`,
+    before anything of it is imported."""
+    for target in _targets(config):
+        package = target.partition(".")[0]
+        if package not in KNOWN and package not in trusted:
+            raise ConfigError(
+                f"_target_: {target}: is code outside of harness and peft; if you trust it, say "
+                f"trusted=[{package}]"
+            )
+        if package in KNOWN and not _builds(target):
+            raise ConfigError(f"_target_: {target}: is no class of {package}; fix the _target_")
+
+
+def _targets(config: Any) -> Iterator[str]:
+    if isinstance(config, DictConfig):
+        for key, value in config.items_ex(resolve=False):
+            if key == "_target_":
+                yield str(value)
+            else:
+                yield from _targets(value)
+    elif isinstance(config, ListConfig):
+        for value in config:
+            yield from _targets(value)
+
+
+def _builds(target: str) -> bool:
+    """Whether it is a class that its package defines, or one of the functions that build; what
+    does not exist is told apart later, where it is built."""
+    if target in FUNCTIONS:
+        return True
+    try:
+        found = get_object(target)
+    except Exception:  # noqa: BLE001 - whatever hinders its import is told where it is built
+        return True
+    home = str(getattr(found, "__module__", "")).partition(".")[0]
+    return inspect.isclass(found) and home in KNOWN

@@ -18,12 +18,12 @@ from harness.sources import UTF8, Row, read_file, read_split
 from harness.splits import sample, split_by_size, split_dev
 from harness.task import Example, Materials, Passage, Task
 from harness.update import load_update
+from harness.values import folder_name
 
 __all__ = ["load_task"]
 
 SPLITS = ("train", "dev", "eval")
 FIELDS = ("id", "input", "target", "group", "sources", "tags", "passage")
-SPLITS = ("train", "dev", "eval")
 
 
 def load_task(
@@ -54,6 +54,7 @@ def load_task(
     the group of the examples that came with it, unless they name another. `update` names the files
     of facts that change (harness/update.py).
     """
+    _check_name(name)
     _check_question(name, question)
     _check_splits("task.splits", splits or {})
     _check_splits("task.sizes", sizes or {})
@@ -84,6 +85,13 @@ def load_task(
         return task
     part = "eval" in (sizes or {})
     return replace(task, update=load_update(update, corpus, task.eval, answer, drawn=part))
+
+
+def _check_name(name: str) -> None:
+    try:
+        folder_name(name)
+    except ValueError as error:
+        raise ConfigError(f"task.name={name}: {error}") from error
 
 
 def _drawn(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Annotated, Any, TypeVar, dataclass_transform
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 from pydantic_core import core_schema
 
@@ -16,15 +17,32 @@ __all__ = [
     "AtLeastOne",
     "Count",
     "Instance",
+    "Name",
     "NotNegative",
     "Positive",
     "Seed",
     "Share",
     "complaint",
+    "folder_name",
     "settings",
 ]
 
 T = TypeVar("T")
+
+FOLDER_NAME = re.compile(r"\w[\w\-+(), .]*(?<![ .])")
+LONGEST_NAME = 100
+"""Bytes: a folder's name may have 255, and file names beside it are made of it."""
+
+
+def folder_name(name: str) -> str:
+    """The same name, if it can be that of one folder everywhere. Raises ValueError."""
+    if not FOLDER_NAME.fullmatch(name) or len(name.encode()) > LONGEST_NAME:
+        raise ValueError(
+            "must be the name of one folder: letters, digits, blanks and _ - + ( ) , . only, not "
+            f"beginning with a mark nor ending in a dot, in at most {LONGEST_NAME} bytes"
+        )
+    return name
+
 
 MOST = 10**9
 """No count of anything here is higher; a slip of the keyboard often is."""
@@ -36,6 +54,8 @@ NotNegative = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, le=MOST, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 """A part of a whole, from 0 to 1."""
+Name = Annotated[str, AfterValidator(folder_name)]
+"""Of a task or a rung: it becomes a folder of results."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """What torch, numpy and random all take."""
 

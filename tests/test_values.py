@@ -14,6 +14,7 @@ from harness.evidence.contrasts import Contrasts
 from harness.evidence.cost import Prices
 from harness.evidence.isolation import Isolation
 from harness.ladder.retrieval import Retrieval
+from harness.ladder.rung import Rung
 from harness.ladder.shots import Shots
 from harness.models.local import ModelSpec
 from harness.models.weights import Folder
@@ -21,7 +22,7 @@ from harness.probe.calibration import Calibration
 from harness.probe.consistency import Consistency
 from harness.probe.forgetting import Forgetting
 from harness.tuning.trainer import Training
-from harness.values import AtLeastOne, settings
+from harness.values import AtLeastOne, folder_name, settings
 from tests.conftest import plan
 
 SOUND: dict[type, dict[str, Any]] = {
@@ -112,3 +113,38 @@ class Box:
 
     count: AtLeastOne
     names: Sequence[str] = ()
+
+
+@pytest.mark.parametrize("name", ["support_json", "few-shot, 8 (fixed)", "заявки", "v1.2+b", "_x"])
+def test_a_name_may_be_that_of_one_folder(name: str) -> None:
+    assert folder_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../x",
+        "..",
+        ".",
+        "",
+        "a/b",
+        "a\\b",
+        "/tmp/x",
+        "-rf",
+        " a",
+        "a ",
+        "a.",
+        "a\nb",
+        "a\0",
+        "a:b",
+        "x" * 101,
+        "é" * 60,
+        "\u202egpj.exe",
+        "con*",
+    ],
+)
+def test_a_name_that_is_no_folder_s_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="must be the name of one folder"):
+        folder_name(name)
+    with pytest.raises(ConfigError, match=r"^rung\.name="):
+        Rung(name, "full")

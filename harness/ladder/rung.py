@@ -22,7 +22,7 @@ from harness.models.engine import Engine, Message
 from harness.slot import Slot
 from harness.task import Example, Materials, Passage, Prediction, Question
 from harness.tuning.method import Method, Pair, Report, Tuned
-from harness.values import Instance, settings
+from harness.values import Instance, Name, settings
 
 __all__ = ["Predictor", "RenderedPrompt", "Rung"]
 
@@ -47,7 +47,7 @@ class Rung:
     {'train'}
     """
 
-    name: str
+    name: Name
     instructions: str
     """Which variant the prompt says: `full`, `short`, or another of the task's."""
     place: int = LAST

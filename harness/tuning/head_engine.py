@@ -53,7 +53,12 @@ class Head:
         """Write it down as safetensors; its labels and its temperature stand in the header."""
         folder.mkdir(parents=True, exist_ok=True)
         about = {"labels": json.dumps(self.labels), "temperature": repr(self.temperature)}
-        save_file({"weight": self.weight, "bias": self.bias}, folder / WEIGHTS, metadata=about)
+        # safetensors writes the memory as it lies, whatever the order of the array's axes.
+        tensors = {
+            "weight": np.ascontiguousarray(self.weight),
+            "bias": np.ascontiguousarray(self.bias),
+        }
+        save_file(tensors, folder / WEIGHTS, metadata=about)
         return folder / WEIGHTS
 
     @classmethod

@@ -354,6 +354,8 @@ def test_a_run_has_labels_costs_probabilities_badges_and_a_report(
     failed = {name for name, badge in badges.items() if not badge.passed}
     assert failed <= {"training examples", "above controls", "best step"}
     assert found.calibration
+    drawn = 'id="training"' in found.path("report", "html").read_text(encoding="utf-8")
+    assert drawn == (rung is TUNED), "a head alone has no curve to draw"
 
 
 def test_a_head_that_is_not_above_the_majority_fails_a_badge(

@@ -25,7 +25,7 @@ from harness.tuning.example_losses import keep_losses
 from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
 from harness.tuning.head import calibrated, check_labels, known_labels
 from harness.tuning.head_engine import Head, HeadEngine
-from harness.tuning.last_states import last_states
+from harness.tuning.last_states import Vectors, last_states
 from harness.tuning.method import Curve, Pair, Report, Tuned, keep, kept
 from harness.tuning.trainer import train_weights
 
@@ -33,6 +33,7 @@ __all__ = ["ClassifierHeadAdapter"]
 
 EFFECT_PROMPTS = 2
 """How many dev prompts the effect of an adapter is measured on."""
+ADAPTER = "adapter_model.safetensors"
 NO_TOKEN = -1
 """A stop token that no class is mistaken for: a head ends no answers."""
 
@@ -73,13 +74,15 @@ class ClassifierHeadAdapter(Adapter):
         nothing, RungUnavailableError if train has one label alone.
         """
         report = kept(folder)
-        if report is None:
-            report = self._trained(engine, train, dev, seed, folder)
+        trained = None if report else self._trained(engine, train, dev, seed, folder)
+        labels = trained.labels if trained else Head.load(folder).labels
+        body, weight = _merged(engine, folder / "adapter", len(labels))
+        if trained:
+            report = _report(trained, engine, body, weight, dev, folder)
             keep(folder, report)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        head = Head.load(folder)
-        body, _ = _merged(engine, folder / "adapter", str(report.sha256), len(head.labels))
-        return Tuned(HeadEngine(body, head, body.fingerprint), report, folder)
+        assert report is not None
+        return Tuned(HeadEngine(body, Head.load(folder), body.fingerprint), report, folder)
 
     def _trained(
         self,
@@ -88,7 +91,8 @@ class ClassifierHeadAdapter(Adapter):
         dev: Sequence[Pair],
         seed: int,
         folder: Path,
-    ) -> Report:
+    ) -> _Trained:
+        """Train; leaves the adapter, with the head in it, in `folder`."""
         labels = known_labels(train)
         set_seed(seed)
         dtype = training_dtype(self.training.dtype, engine.device)
@@ -118,7 +122,18 @@ class ClassifierHeadAdapter(Adapter):
         keep_losses(folder, curve.losses, (len(e.completion) for e in examples))
         adapted.save_pretrained(folder / "adapter", safe_serialization=True)
         trainable = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
-        return _report(engine, folder, labels, dev, examples, trainable, _classes(curve))
+        return _Trained(tuple(labels), examples, trainable, _classes(curve))
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What a training knows before its weights are merged."""
+
+    labels: tuple[str, ...]
+    examples: Sequence[Encoded]
+    trainable: int
+    """Parameters."""
+    curve: Curve
 
 
 class _LabelHead(torch.nn.Linear):
@@ -141,50 +156,44 @@ def _new_head(base: PreTrainedModel, labels: int) -> str:
     return name
 
 
-def _merged(
-    engine: LocalEngine, folder: Path, fingerprint: str, labels: int
-) -> tuple[LocalEngine, Tensor]:
+def _merged(engine: LocalEngine, folder: Path, labels: int) -> tuple[LocalEngine, Vectors]:
     """The engine with the adapter merged into the weights below the head, and the head's weight
     [labels, hidden]."""
     base = engine.fresh(dtype_of(engine.spec.dtype))
     _new_head(base, labels)
     merged = PeftModel.from_pretrained(base, folder).merge_and_unload()
-    weight: Tensor = merged.get_output_embeddings().weight.detach()
-    return engine.with_weights(merged, f"{engine.fingerprint}+{fingerprint}"), weight
+    weight: Vectors = merged.get_output_embeddings().weight.detach().float().cpu().numpy()
+    sha256 = digest(folder / ADAPTER)
+    return engine.with_weights(merged, f"{engine.fingerprint}+{sha256}"), weight
 
 
 def _report(
+    trained: _Trained,
     engine: LocalEngine,
-    folder: Path,
-    labels: Sequence[str],
+    body: LocalEngine,
+    weight: Vectors,
     dev: Sequence[Pair],
-    examples: Sequence[Encoded],
-    trainable: int,
-    curve: Curve,
+    folder: Path,
 ) -> Report:
     """What training did; leaves the calibrated head beside the adapter."""
-    adapter = folder / "adapter" / "adapter_model.safetensors"
-    sha256 = digest(adapter)
-    body, weight = _merged(engine, adapter.parent, sha256, len(labels))
-    bias = np.zeros(len(labels), dtype=np.float32)
-    head = Head(tuple(labels), weight.float().cpu().numpy(), bias)
+    head = Head(trained.labels, weight, np.zeros(len(trained.labels), dtype=np.float32))
     effect = _effect(engine, body, head, dev[:EFFECT_PROMPTS])
-    if curve.steps and effect == 0.0:
+    if trained.curve.steps and effect == 0.0:
         raise TrainingError(
-            f"the adapter has no effect after {curve.steps} steps; "
+            f"the adapter has no effect after {trained.curve.steps} steps; "
             "check target_modules and raise training.learning_rate"
         )
     head, on_dev = calibrated(head, body, dev)
-    size = adapter.stat().st_size + head.save(folder).stat().st_size
+    adapter = folder / "adapter" / ADAPTER
     return Report(
-        trainable=trainable,
-        megabytes=size / 1e6,
-        examples=len(examples),
-        distinct=len({(*e.prompt, -1, *e.completion) for e in examples}),
-        sha256=sha256,
+        trainable=trained.trainable,
+        megabytes=(adapter.stat().st_size + head.save(folder).stat().st_size) / 1e6,
+        examples=len(trained.examples),
+        distinct=len({(*e.prompt, -1, *e.completion) for e in trained.examples}),
+        sha256=digest(adapter),
         effect=effect,
-        curve=curve,
-        head={"labels": len(labels)} | on_dev,
+        curve=trained.curve,
+        head={"labels": len(trained.labels)} | on_dev,
     )
 
 

@@ -15,6 +15,8 @@ import torch
 from peft import PeftModel, PromptTuningConfig
 from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM
 
+from harness.analysis.findings import findings
+from harness.analysis.runs import read_ladder
 from harness.answer import Json, Label, Text
 from harness.constraint import Choices
 from harness.errors import ConfigError, ProbeUnavailableError, RungUnavailableError
@@ -344,7 +346,7 @@ def test_a_run_has_labels_costs_probabilities_badges_and_a_report(
     assert [c.kind for c in controls(rung, colours, None)] == [
         "majority", "nearest_answer", "linear_classifier",
     ]  # fmt: skip
-    (found,) = conclude([folder, *beside], said="nothing")
+    found = findings(read_ladder([folder, *beside]))
     badges = {badge.name: badge for badge in found.checks[rung.name]}
     fitted = "convergence" if rung is ALONE else "best step"
     assert set(badges) == {
@@ -354,8 +356,15 @@ def test_a_run_has_labels_costs_probabilities_badges_and_a_report(
     failed = {name for name, badge in badges.items() if not badge.passed}
     assert failed <= {"training examples", "above controls", "best step"}
     assert found.calibration
-    drawn = 'id="training"' in found.path("report", "html").read_text(encoding="utf-8")
-    assert drawn == (rung is TUNED), "a head alone has no curve to draw"
+
+
+def test_a_head_alone_has_no_curve_to_draw(
+    colours: Task, apt_spec: ModelSpec, tmp_path: Path
+) -> None:
+    (found,) = conclude(
+        [run(job_of(colours, apt_spec, tmp_path / "results", ALONE))], said="nothing"
+    )
+    assert 'id="training"' not in found.path("report", "html").read_text(encoding="utf-8")
 
 
 def test_a_head_that_is_not_above_the_majority_fails_a_badge(
@@ -370,7 +379,7 @@ def test_a_head_that_is_not_above_the_majority_fails_a_badge(
         decoding="constrained", controls=["majority"],
     )  # fmt: skip
     folder = run(job)
-    (found,) = conclude([folder, *map(run, job.control_jobs(folder))], said="nothing")
+    found = findings(read_ladder([folder, *map(run, job.control_jobs(folder))]))
     badge = {b.name: b for b in found.checks["classifier_head"]}["above controls"]
     assert (badge.passed, badge.text) == (False, "is not detectably above majority")
 

@@ -230,8 +230,8 @@ def _dev(
     folder.write(DEV_SCORES, "".join(json.dumps(line) + "\n" for line in lines))
     dev = {"n": ours.n, "value": ours.value}
     rung = predictor.rung
-    bare = not (rung.shots or rung.retrieval)
-    if predictor.constraint is None or not (rung.tuning or bare):
+    asked = rung.tuning.writes if rung.tuning else not (rung.shots or rung.retrieval)
+    if predictor.constraint is None or not asked:
         return {"dev": dev, "dev_free": None}
     # A bare prompt that is decoded freely often ends none of its answers: a sample shows that.
     count = ours.n if rung.tuning else min(ours.n, SAMPLE)

@@ -60,7 +60,12 @@ def badges(
     ]
     if manifest["training"] is not None:
         made += _tuned(manifest["training"])
-        made.append(_best_step([point for point in points if "dev_loss" in point]))
+        solved = manifest["training"].get("head") or {}
+        made.append(
+            _convergence(solved)
+            if "converged" in solved
+            else _best_step([point for point in points if "dev_loss" in point])
+        )
     if manifest["template"] is not None:
         made.append(_template(templates))
     if manifest["training"] is not None and (manifest["dev_free"] or {}).get("p") is not None:
@@ -173,6 +178,13 @@ def _best_step(evaluations: Sequence[Mapping[str, float]]) -> Badge:
         text = f"was still learning at the end: dev loss fell by {fall} at the last evaluation"
         return Badge("best step", False, text)
     return Badge("best step", True, f"was best on dev {at}, where it had levelled off")
+
+
+def _convergence(solved: Mapping[str, Any]) -> Badge:
+    """Whether the solver that fitted a head reached the optimum."""
+    text = f"{solved['iterations']} iterations of the solver"
+    ends = "converged in" if solved["converged"] else "had not converged after"
+    return Badge("convergence", solved["converged"], f"{ends} {text}")
 
 
 def _constraint(free: Mapping[str, Any]) -> Badge:

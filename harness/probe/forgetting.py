@@ -64,7 +64,7 @@ class Forgetting(Probe):
     """Of cross-entropy, in nats per token; 0.1 raises perplexity by 10.5%."""
 
     def applies(self, rung: Rung, task: Task) -> bool:
-        return rung.tuning is not None
+        return rung.tuning is not None and rung.tuning.writes
 
     def cheap(self, rung: Rung, task: Task) -> bool:
         return True

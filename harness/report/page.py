@@ -83,7 +83,7 @@ def _about(runs: Sequence[RunResult]) -> dict[str, Any]:
 
 
 def _pictures(found: Findings) -> dict[str, Any]:
-    tuned = [rung for rung in found.rungs if rung.tuned]
+    tuned = [rung for rung in found.rungs if rung.tuned and any(run.curve for run in rung.runs)]
     pareto = pareto_chart(found)
     quality = found.data_quality
     return {

@@ -23,7 +23,7 @@ from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
 from harness.tuning.method import Curve, Method, Pair, Report, Tuned, keep, kept
 from harness.tuning.trainer import Training, train_weights
 
-__all__ = ["Adapter"]
+__all__ = ["Adapter", "fits_flat_batch", "training_dtype"]
 
 EFFECT_PROMPTS = 2
 """How many dev examples the effect of an adapter is measured on."""
@@ -82,9 +82,9 @@ class Adapter(Method):
         folder: Path,
     ) -> Report:
         set_seed(seed)
-        dtype = _training_dtype(self.training.dtype, engine.device)
+        dtype = training_dtype(self.training.dtype, engine.device)
         base = engine.fresh(dtype)
-        flat = not self.config.is_prompt_learning and _fits_flat_batch(base)
+        flat = not self.config.is_prompt_learning and fits_flat_batch(base)
         if flat:
             flat_batches.register()
             base.set_attn_implementation(flat_batches.NAME)
@@ -188,7 +188,7 @@ def _answering(engine: LocalEngine, folder: Path, fingerprint: str) -> LocalEngi
     return engine.with_weights(adapted.merge_and_unload(), identity)
 
 
-def _training_dtype(name: str, device: torch.device) -> torch.dtype:
+def training_dtype(name: str, device: torch.device) -> torch.dtype:
     """`auto` is bfloat16 where matrix products in it are native."""
     if name != "auto":
         return dtype_of(name)
@@ -199,7 +199,7 @@ def _training_dtype(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def _fits_flat_batch(base: PreTrainedModel) -> bool:
+def fits_flat_batch(base: PreTrainedModel) -> bool:
     """Whether this architecture takes our attention as it is: no soft cap, no window."""
     config = base.config.get_text_config()
     odd = any(getattr(config, k, None) for k in ("attn_logit_softcapping", "sliding_window"))

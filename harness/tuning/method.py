@@ -62,6 +62,10 @@ class Report:
     stop_rate: float | None = None
     """Share of dev answers behind which the model puts the stop token first."""
     curve: Curve | None = None
+    head: dict[str, Any] | None = None
+    """Of a classification head: how many `labels` it knows, its `temperature`, its cross-entropy
+    on `dev` before and after that (`n`, `raw`, `scaled`, nats); where a solver fitted it, in how
+    many `iterations`, and whether it `converged`."""
 
     def record(self) -> dict[str, Any]:
         """The report without the points of its curve, and the curve's figures beside it."""
@@ -98,6 +102,12 @@ class Method(Slot, ABC):
     def check(self, materials: Materials) -> None:
         if not materials.train:
             raise RungUnavailableError("it trains, but the task has no train examples; add some")
+
+    @property
+    def writes(self) -> bool:
+        """Whether what it leaves writes text, token by token; else no constraint holds it, and
+        general text tells nothing of it."""
+        return True
 
     @property
     @abstractmethod

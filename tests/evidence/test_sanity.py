@@ -85,6 +85,24 @@ def test_each_badge_fails_alone_and_says_what_was_seen(
     assert failed == [Badge(name, False, text)]
 
 
+@pytest.mark.parametrize(
+    ("converged", "text"),
+    [(True, "converged in 40 iterations"), (False, "had not converged after 40 iterations")],
+)
+def test_a_head_that_a_solver_fitted_has_no_best_step_and_must_have_converged(
+    converged: bool, text: str
+) -> None:
+    found = told(looks=(), head={"iterations": 40, "converged": converged})
+    assert "best step" not in found
+    assert found["convergence"] == Badge("convergence", converged, f"{text} of the solver")
+
+
+def test_a_head_that_was_trained_step_by_step_has_a_best_step() -> None:
+    found = told(head={"labels": 3, "temperature": 1.2}, zero_step=None)
+    assert found["best step"].passed
+    assert not {"convergence", "zero-step"} & set(found)
+
+
 def without(difference: float, p: float | None) -> dict[str, Any]:
     """What a run tells of dev without the constraint; no p where nothing could be compared."""
     compared = {"difference": {"value": difference}, "p": p} if p is not None else {}

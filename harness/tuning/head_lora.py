@@ -1,0 +1,221 @@
+"""A linear head on the last hidden state, trained together with an adapter of the weights below."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from peft import PeftModel, TaskType, get_peft_model
+from peft.helpers import disable_input_dtype_casting
+from torch import Tensor
+from transformers import PreTrainedModel, set_seed
+
+from harness.errors import ConfigError, TrainingError
+from harness.models.local.engine import LocalEngine, dtype_of
+from harness.models.weights import digest
+from harness.task import Materials
+from harness.tuning import flat_batches
+from harness.tuning.adapter import Adapter, fits_flat_batch, training_dtype
+from harness.tuning.example_losses import keep_losses
+from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
+from harness.tuning.head import calibrated, check_labels, known_labels
+from harness.tuning.head_engine import Head, HeadEngine
+from harness.tuning.last_states import Vectors, last_states
+from harness.tuning.method import Curve, Pair, Report, Tuned, keep, kept
+from harness.tuning.trainer import train_weights
+
+__all__ = ["ClassifierHeadAdapter"]
+
+EFFECT_PROMPTS = 2
+"""How many dev prompts the effect of an adapter is measured on."""
+ADAPTER = "adapter_model.safetensors"
+NO_TOKEN = -1
+"""A stop token that no class is mistaken for: a head ends no answers."""
+
+
+@dataclass(frozen=True)
+class ClassifierHeadAdapter(Adapter):
+    """A PEFT adapter for sequence classification, and how it is trained.
+
+    The head takes the place of the model's output layer, so that the loss, the batches and the
+    early stopping are those of every adapter: a completion is one "token", its class.
+    """
+
+    @property
+    def writes(self) -> bool:
+        return False
+
+    def check(self, materials: Materials) -> None:
+        super().check(materials)
+        if self.config.is_prompt_learning:
+            raise ConfigError(
+                f"rung.tuning.config: {type(self.config).__name__} cannot be merged below a "
+                "classification head; use peft.LoraConfig or its like"
+            )
+        check_labels(materials)
+
+    def fit(
+        self,
+        engine: LocalEngine,
+        train: Sequence[Pair],
+        dev: Sequence[Pair],
+        seed: int,
+        folder: Path,
+    ) -> Tuned:
+        """Train, or take up what an earlier run has finished; answer with the result.
+
+        `folder` gets `adapter/` and `head.safetensors`, `example_losses.jsonl` and
+        `training.json`, and `checkpoints/` on the way. Raises TrainingError if the adapter changes
+        nothing, RungUnavailableError if train has one label alone.
+        """
+        report = kept(folder)
+        trained = None if report else self._trained(engine, train, dev, seed, folder)
+        labels = trained.labels if trained else Head.load(folder).labels
+        body, weight = _merged(engine, folder / "adapter", len(labels))
+        if trained:
+            report = _report(trained, engine, body, weight, dev, folder)
+            keep(folder, report)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        assert report is not None
+        return Tuned(HeadEngine(body, Head.load(folder), body.fingerprint), report, folder)
+
+    def _trained(
+        self,
+        engine: LocalEngine,
+        train: Sequence[Pair],
+        dev: Sequence[Pair],
+        seed: int,
+        folder: Path,
+    ) -> _Trained:
+        """Train; leaves the adapter, with the head in it, in `folder`."""
+        labels = known_labels(train)
+        set_seed(seed)
+        dtype = training_dtype(self.training.dtype, engine.device)
+        base = engine.fresh(dtype)
+        flat = fits_flat_batch(base)
+        if flat:
+            flat_batches.register()
+            base.set_attn_implementation(flat_batches.NAME)
+        config = deepcopy(self.config)  # PEFT writes what it infers into it
+        config.task_type, config.modules_to_save = TaskType.SEQ_CLS, [_new_head(base, len(labels))]
+        adapted = get_peft_model(base, config)
+        examples, dev_examples = _encode(engine, train, labels), _encode(engine, dev, labels)
+        pad = engine.tokenizer.pad_token_id or engine.tokenizer.eos_token_id
+        autocast = dtype == torch.bfloat16
+        with disable_input_dtype_casting(adapted, autocast):
+            curve = train_weights(
+                adapted,
+                examples,
+                dev_examples,
+                training=self.training,
+                collate=flat_batch if flat else lambda rows: padded_batch(rows, pad),
+                stop=[NO_TOKEN],
+                seed=seed,
+                folder=folder / "checkpoints",
+                autocast=autocast,
+            )
+        keep_losses(folder, curve.losses, (len(e.completion) for e in examples))
+        adapted.save_pretrained(folder / "adapter", safe_serialization=True)
+        trainable = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+        return _Trained(tuple(labels), examples, trainable, _classes(curve))
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What a training knows before its weights are merged."""
+
+    labels: tuple[str, ...]
+    examples: Sequence[Encoded]
+    trainable: int
+    """Parameters."""
+    curve: Curve
+
+
+class _LabelHead(torch.nn.Linear):
+    """In float32, whatever the layers below compute in."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        with torch.autocast(states.device.type, enabled=False):
+            return super().forward(states.to(self.weight.dtype))
+
+
+def _new_head(base: PreTrainedModel, labels: int) -> str:
+    """Put an untrained head in the place of a model's output layer; the name of that layer."""
+    old = base.get_output_embeddings()
+    settings = base.config.get_text_config()
+    head = _LabelHead(settings.hidden_size, labels, bias=False, device=base.device)
+    torch.nn.init.normal_(head.weight, std=getattr(settings, "initializer_range", 0.02))
+    name: str = next(name for name, module in base.named_modules() if module is old)
+    base.set_output_embeddings(head)
+    base.config.tie_word_embeddings = False  # the input embeddings stay what they are
+    return name
+
+
+def _merged(engine: LocalEngine, folder: Path, labels: int) -> tuple[LocalEngine, Vectors]:
+    """The engine with the adapter merged into the weights below the head, and the head's weight
+    [labels, hidden]."""
+    base = engine.fresh(dtype_of(engine.spec.dtype))
+    _new_head(base, labels)
+    merged = PeftModel.from_pretrained(base, folder).merge_and_unload()
+    weight: Vectors = merged.get_output_embeddings().weight.detach().float().cpu().numpy()
+    sha256 = digest(folder / ADAPTER)
+    return engine.with_weights(merged, f"{engine.fingerprint}+{sha256}"), weight
+
+
+def _report(
+    trained: _Trained,
+    engine: LocalEngine,
+    body: LocalEngine,
+    weight: Vectors,
+    dev: Sequence[Pair],
+    folder: Path,
+) -> Report:
+    """What training did; leaves the calibrated head beside the adapter."""
+    head = Head(trained.labels, weight, np.zeros(len(trained.labels), dtype=np.float32))
+    effect = _effect(engine, body, head, dev[:EFFECT_PROMPTS])
+    if trained.curve.steps and effect == 0.0:
+        raise TrainingError(
+            f"the adapter has no effect after {trained.curve.steps} steps; "
+            "check target_modules and raise training.learning_rate"
+        )
+    head, on_dev = calibrated(head, body, dev)
+    adapter = folder / "adapter" / ADAPTER
+    return Report(
+        trainable=trained.trainable,
+        megabytes=(adapter.stat().st_size + head.save(folder).stat().st_size) / 1e6,
+        examples=len(trained.examples),
+        distinct=len({(*e.prompt, -1, *e.completion) for e in trained.examples}),
+        sha256=digest(adapter),
+        effect=effect,
+        curve=trained.curve,
+        head={"labels": len(trained.labels)} | on_dev,
+    )
+
+
+def _encode(engine: LocalEngine, pairs: Sequence[Pair], labels: Sequence[str]) -> list[Encoded]:
+    """Prompts, and the class in place of a completion; those of a label that train lacks are left
+    out."""
+    place = {label: index for index, label in enumerate(labels)}
+    return [Encoded(engine.encode(m), [place[label]]) for m, label in pairs if label in place]
+
+
+def _effect(base: LocalEngine, tuned: LocalEngine, head: Head, dev: Sequence[Pair]) -> float:
+    """Largest absolute difference that the adapter makes to the logit of a label, under the head
+    that was trained with it."""
+    prompts = [base.encode(messages) for messages, _ in dev]
+    before, after = (
+        {state.index: head.logits(state.vector[None]) for state in last_states(engine, prompts)}
+        for engine in (base, tuned)
+    )
+    return max(float(np.abs(after[index] - before[index]).max()) for index in before)
+
+
+def _classes(curve: Curve) -> Curve:
+    """The curve without what it tells of stop tokens."""
+    points = [{k: v for k, v in point.items() if k != "stop_rate"} for point in curve.points]
+    return replace(curve, points=points)

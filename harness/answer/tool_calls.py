@@ -1,0 +1,318 @@
+"""Calls of declared functions, in any order; none where no function fits.
+
+What is right is decided as the Berkeley Function-Calling Leaderboard does it for Python (Patil et
+al. 2025, "The Berkeley Function Calling Leaderboard (BFCL)"): each argument has a list of
+acceptable values, "" among them says that it may be left out, and texts are compared without case,
+blanks and some punctuation. Where its own checker decides otherwise is listed in
+tasks/bfcl/README.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import jsonschema
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from harness.answer import canonical
+from harness.answer.format import Answer, Parsed, Scorer, commonest
+from harness.constraint import JsonSchema
+
+__all__ = ["Call", "ToolCalls", "Wanted"]
+
+NO_CALL = "[]"
+"""The answer that calls nothing."""
+LEFT_OUT = ""
+"""Among the acceptable values: the argument may be left out."""
+IGNORED = str.maketrans({**dict.fromkeys(" ,./-_*^"), "'": '"'})
+"""What texts may differ in, beside case."""
+
+SCHEMA: Mapping[str, Any] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "arguments": {"type": "object"}},
+        "required": ["name", "arguments"],
+        "additionalProperties": False,
+    },
+}
+"""One for all questions: which functions there are, and with which parameters, is for a model to
+read."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call that a target wants."""
+
+    name: str
+    arguments: Mapping[str, Sequence[Any]]
+    """The acceptable values of each argument, the one that is taught first. In an object, at any
+    depth, each property has such a list too."""
+
+    @property
+    def needed(self) -> set[str]:
+        """The arguments that may not be left out."""
+        return {name for name, values in self.arguments.items() if LEFT_OUT not in values}
+
+    def right(self, given: Mapping[str, Any]) -> float:
+        """Share of the arguments that are right, of those given and those needed; 1 if there are
+        none."""
+        asked = self.needed | set(given)
+        good = sum(n in given and _any(given[n], self.arguments.get(n, ())) for n in asked)
+        return good / len(asked) if asked else 1.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a target wants."""
+
+    calls: tuple[Call, ...]
+    functions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The parameters of each declared function, as JSON Schema; empty if the target names none."""
+
+    @classmethod
+    def of(cls, target: Any) -> Wanted:
+        """A list of calls whose values are the only right ones, or an object with `calls` whose
+        arguments are lists of acceptable values and, optionally, the declared `functions`.
+
+        Raises ValueError for what is neither.
+        """
+        if isinstance(target, Mapping):
+            _known(target, ("calls", "functions"), "target")
+            calls = tuple(_call(c, lists=True) for c in _listed(target.get("calls"), "calls"))
+            declared = _listed(target.get("functions", []), "functions")
+            return cls(calls, dict(_function(f) for f in declared))
+        return cls(tuple(_call(c, lists=False) for c in _listed(target, "target")))
+
+
+class ToolCalls:
+    """A JSON array of calls of functions, each {"name": …, "arguments": {…}}.
+
+    >>> answer = ToolCalls()
+    >>> target = {"calls": [{"name": "add", "arguments": {"a": [1, 2], "unit": ["m", ""]}}]}
+    >>> answer.write(target)
+    '[{"name":"add","arguments":{"a":1}}]'
+    >>> given = '[{"name":"add","arguments":{"a":2}}]'
+    >>> answer.scorer().each(given, answer.accepted(target))["calls"]
+    1.0
+    """
+
+    rules: ClassVar[Any] = SCHEMA
+    labels: ClassVar[None] = None
+    fields: ClassVar[tuple[()]] = ()
+    longest: ClassVar[None] = None
+    measures: ClassVar[tuple[str, ...]] = ("name", "arguments", "valid", "called", "abstained")
+    constraint: ClassVar[JsonSchema] = JsonSchema(SCHEMA)
+
+    def write(self, target: Any) -> str:
+        """The first acceptable values; what may be left out is."""
+        wanted = Wanted.of(_read(target))
+        calls = [{"name": c.name, "arguments": _taught(c.arguments)} for c in wanted.calls]
+        return canonical.text(calls, VALIDATOR)
+
+    def accepted(self, target: Any) -> str:
+        """What answers are compared with: all acceptable values, and the declared functions."""
+        target = _read(target)
+        return self.write(target) if isinstance(target, list) else json.dumps(target)
+
+    def parse(self, text: str) -> Parsed:
+        """The first JSON array in the text, or a call without one around it: chatter and code
+        fences are forgiven."""
+        starts = [text.find(mark) for mark in "[{" if mark in text]
+        if not starts:
+            return Parsed(None, "no JSON array")
+        try:
+            value, _ = json.JSONDecoder().raw_decode(text, min(starts))
+        except (json.JSONDecodeError, RecursionError) as error:
+            return Parsed(None, f"broken JSON ({getattr(error, 'msg', 'nested too deeply')})")
+        calls = value if isinstance(value, list) else [value]
+        for number, call in enumerate(calls, 1):
+            if problem := _no_call(call):
+                return Parsed(None, f"call {number} {problem}")
+        return Parsed(calls)
+
+    def describe(self, instructions: str) -> str:
+        return instructions
+
+    def fitted(self, targets: Iterable[str]) -> Answer:
+        return self
+
+    def majority(self, targets: Sequence[str]) -> str:
+        return commonest(targets) or NO_CALL
+
+    def scorer(self) -> Scorer:
+        """Whether all calls are right, and parts of that; see tasks/bfcl/README.md."""
+        from harness.answer.metric import AnswerMetric
+
+        return AnswerMetric("calls of functions against lists of acceptable values", self._each)
+
+    def _each(self, prediction: str, reference: str) -> dict[str, float]:
+        wanted = Wanted.of(json.loads(reference))
+        parsed: list[dict[str, Any]] | None = self.parse(prediction).value
+        given = parsed or []
+        readable = parsed is not None
+        values = {
+            "readable": float(readable),
+            "valid": float(readable and all(_declared(c, wanted.functions) for c in given)),
+        }
+        if not wanted.calls:
+            abstained = float(readable and not given)
+            return {"calls": abstained, "abstained": abstained, **values}
+        pairs = _matched(given, wanted.calls)
+        most = max(len(given), len(wanted.calls))
+        return {
+            "calls": float(len(pairs) == most and all(share == 1 for share in pairs)),
+            "name": len(pairs) / most,
+            "arguments": sum(pairs) / most,
+            "called": float(bool(given)),
+            **values,
+        }
+
+
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def _matched(given: Sequence[Mapping[str, Any]], wanted: Sequence[Call]) -> list[float]:
+    """The shares of right arguments of calls with the right name, under the assignment that gets
+    the most out of an answer, whatever its order."""
+    credit = np.array([[_credit(call, other) for other in wanted] for call in given]).reshape(
+        len(given), len(wanted)
+    )
+    chosen = credit[linear_sum_assignment(credit, maximize=True)]
+    return [float(2 * value - 1) for value in chosen if value > 0]
+
+
+def _credit(given: Mapping[str, Any], wanted: Call) -> float:
+    """0 for another function, else from ½ up: a right name counts before right arguments."""
+    if given["name"] != wanted.name:
+        return 0.0
+    return (1 + wanted.right(given["arguments"])) / 2
+
+
+def _any(given: Any, values: Sequence[Any]) -> bool:
+    return any(_same(given, value) for value in values)
+
+
+def _same(given: Any, wanted: Any) -> bool:
+    """Whether a value is this acceptable one. A number is no text, and true is not 1; 1 and 1.0 are
+    one number, as JSON has it."""
+    match wanted:
+        case str():
+            return isinstance(given, str) and _plain(given) == _plain(wanted)
+        case bool() | None:
+            return given is wanted
+        case int() | float():
+            number = isinstance(given, int | float) and not isinstance(given, bool)
+            return number and bool(given == wanted)
+        case list():
+            fits = isinstance(given, list) and len(given) == len(wanted)
+            return fits and all(map(_same, given, wanted))
+    return isinstance(given, dict) and Call("", wanted).right(given) == 1
+
+
+def _plain(text: str) -> str:
+    return text.translate(IGNORED).lower()
+
+
+def _taught(arguments: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    return {name: _first(values[0]) for name, values in arguments.items() if LEFT_OUT not in values}
+
+
+def _first(value: Any) -> Any:
+    """An acceptable value with the first acceptable one in place of each list below it."""
+    match value:
+        case dict():
+            return _taught(value)
+        case list():
+            return [_first(item) for item in value]
+    return value
+
+
+def _declared(call: Mapping[str, Any], functions: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a call is of a declared function and keeps its schema; true if none is declared."""
+    if not functions:
+        return True
+    if call["name"] not in functions:
+        return False
+    schema = {"additionalProperties": False, **functions[call["name"]]}
+    return bool(jsonschema.Draft202012Validator(schema).is_valid(call["arguments"]))
+
+
+def _no_call(value: Any) -> str | None:
+    """Why a value is no call, or None."""
+    if not isinstance(value, Mapping):
+        return "is no object"
+    if not isinstance(value.get("name"), str):
+        return 'has no "name" that is text'
+    if not isinstance(value.get("arguments"), Mapping):
+        return 'has no "arguments" that are an object'
+    return None
+
+
+def _read(target: Any) -> Any:
+    if not isinstance(target, str):
+        return target
+    try:
+        return json.loads(target)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"target is not JSON ({error.msg}): {target[:60]!r}") from error
+
+
+def _listed(value: Any, name: str) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    raise ValueError(f"{name} is {value!r}; give a list, [] if nothing is to be called")
+
+
+def _known(value: Mapping[str, Any], names: Sequence[str], what: str) -> None:
+    for name in value:
+        if name not in names:
+            raise ValueError(f"{what} has '{name}'; known are {', '.join(names)}")
+
+
+def _call(value: Any, *, lists: bool) -> Call:
+    if problem := _no_call(value):
+        raise ValueError(f"target: call {value!r} {problem}")
+    _known(value, ("name", "arguments"), f"call of {value['name']}")
+    if not lists:
+        return Call(value["name"], _only(value["arguments"]))
+    _check_lists(value["arguments"], value["name"])
+    return Call(value["name"], value["arguments"])
+
+
+def _check_lists(value: Any, place: str) -> None:
+    """Raises ValueError where an object has something else than lists of acceptable values."""
+    match value:
+        case dict():
+            for name, values in value.items():
+                if not isinstance(values, list) or not values:
+                    raise ValueError(
+                        f"{place}.{name} is {values!r}; give a list of acceptable values, such as "
+                        f"{json.dumps([values])}"
+                    )
+                _check_lists(values, f"{place}.{name}")
+        case list():
+            for item in value:
+                _check_lists(item, place)
+
+
+def _only(value: Any) -> Any:
+    """A value in which each property of an object has itself as its only acceptable value."""
+    match value:
+        case dict():
+            return {name: [_only(below)] for name, below in value.items()}
+        case list():
+            return [_only(item) for item in value]
+    return value
+
+
+def _function(value: Any) -> tuple[str, Mapping[str, Any]]:
+    """Name and parameters of a declared function."""
+    named = isinstance(value, Mapping) and isinstance(value.get("name"), str)
+    if not named or not isinstance(value.get("parameters"), Mapping):
+        raise ValueError(f"function {value!r} has no name or no parameters (a JSON Schema)")
+    return value["name"], value["parameters"]

@@ -16,6 +16,7 @@ from typing import Any
 
 from scipy.cluster.hierarchy import DisjointSet
 
+from harness.answer.functions import declaring
 from harness.errors import TaskError
 from harness.evidence.isolation import similar_pairs
 from harness.files import write_whole
@@ -93,12 +94,11 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
 def _row(category: str, question: Mapping[str, Any], truth: Sequence[Any]) -> dict[str, Any]:
     functions = [_function(f) for f in question["function"]]
     [[turn]] = question["question"]
-    shown = [json.dumps(f, ensure_ascii=False, separators=(",", ":")) for f in functions]
     calls = [_call(name, values, functions) for one in truth for name, values in one.items()]
     return {
         "id": question["id"],
         # The request first: embeddings read the beginning of a text.
-        "input": "\n".join([f"Request: {turn['content'].strip()}", "Functions:", *shown]),
+        "input": declaring(f"Request: {turn['content'].strip()}", functions),
         "target": {"calls": calls, "functions": functions},
         "tags": {"category": category},
     }

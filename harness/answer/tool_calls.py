@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import jsonschema
 import numpy as np
+from jsonschema.protocols import Validator
 from scipy.optimize import linear_sum_assignment
 
 from harness.answer import canonical
 from harness.answer.format import Answer, Parsed, Scorer, commonest
-from harness.constraint import JsonSchema
+from harness.answer.functions import Function, calls_schema, declared, is_function
+from harness.constraint import SchemaOfInput
 
 __all__ = ["Call", "ToolCalls", "Wanted"]
 
@@ -30,18 +32,6 @@ LEFT_OUT = ""
 """Among the acceptable values: the argument may be left out."""
 IGNORED = str.maketrans({**dict.fromkeys(" ,./-_*^"), "'": '"'})
 """What texts may differ in, beside case."""
-
-SCHEMA: Mapping[str, Any] = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "properties": {"name": {"type": "string"}, "arguments": {"type": "object"}},
-        "required": ["name", "arguments"],
-        "additionalProperties": False,
-    },
-}
-"""One for all questions: which functions there are, and with which parameters, is for a model to
-read."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +61,8 @@ class Wanted:
     """What a target wants."""
 
     calls: tuple[Call, ...]
-    functions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """The parameters of each declared function, as JSON Schema; empty if the target names none."""
+    functions: Sequence[Function] = ()
+    """Those that are declared; none if the target names none."""
 
     @classmethod
     def of(cls, target: Any) -> Wanted:
@@ -84,13 +74,24 @@ class Wanted:
         if isinstance(target, Mapping):
             _known(target, ("calls", "functions"), "target")
             calls = tuple(_call(c, lists=True) for c in _listed(target.get("calls"), "calls"))
-            declared = _listed(target.get("functions", []), "functions")
-            return cls(calls, dict(_function(f) for f in declared))
+            functions = _listed(target.get("functions", []), "functions")
+            for function in functions:
+                if not is_function(function):
+                    raise ValueError(f"{function!r} has no name, or no parameters as JSON Schema")
+            return cls(calls, functions)
         return cls(tuple(_call(c, lists=False) for c in _listed(target, "target")))
+
+    @property
+    def validator(self) -> Validator:
+        """What admits calls of the declared functions."""
+        return jsonschema.Draft202012Validator(calls_schema(self.functions))
 
 
 class ToolCalls:
     """A JSON array of calls of functions, each {"name": …, "arguments": {…}}.
+
+    An input declares functions as `functions.declaring` writes them: its answer is held to calls
+    of these. The answer to one that declares none is held to calls of anything.
 
     >>> answer = ToolCalls()
     >>> target = {"calls": [{"name": "add", "arguments": {"a": [1, 2], "unit": ["m", ""]}}]}
@@ -101,18 +102,21 @@ class ToolCalls:
     1.0
     """
 
-    rules: ClassVar[Any] = SCHEMA
+    rules: ClassVar[None] = None
     labels: ClassVar[None] = None
     fields: ClassVar[tuple[()]] = ()
     longest: ClassVar[None] = None
     measures: ClassVar[tuple[str, ...]] = ("name", "arguments", "valid", "called", "abstained")
-    constraint: ClassVar[JsonSchema] = JsonSchema(SCHEMA)
+    constraint: ClassVar[SchemaOfInput] = SchemaOfInput(lambda text: calls_schema(declared(text)))
 
     def write(self, target: Any) -> str:
         """The first acceptable values; what may be left out is."""
         wanted = Wanted.of(_read(target))
         calls = [{"name": c.name, "arguments": _taught(c.arguments)} for c in wanted.calls]
-        return canonical.text(calls, VALIDATOR)
+        error = jsonschema.exceptions.best_match(wanted.validator.iter_errors(calls))
+        if error is not None:
+            raise ValueError(f"target is no call of a declared function: {error.message[:200]}")
+        return canonical.text(calls, wanted.validator)
 
     def accepted(self, target: Any) -> str:
         """What answers are compared with: all acceptable values, and the declared functions."""
@@ -157,7 +161,7 @@ class ToolCalls:
         readable = parsed is not None
         values = {
             "readable": float(readable),
-            "valid": float(readable and all(_declared(c, wanted.functions) for c in given)),
+            "valid": float(readable and wanted.validator.is_valid(given)),
         }
         if not wanted.calls:
             abstained = float(readable and not given)
@@ -171,9 +175,6 @@ class ToolCalls:
             "called": float(bool(given)),
             **values,
         }
-
-
-VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
 def _matched(given: Sequence[Mapping[str, Any]], wanted: Sequence[Call]) -> list[float]:
@@ -230,16 +231,6 @@ def _first(value: Any) -> Any:
         case list():
             return [_first(item) for item in value]
     return value
-
-
-def _declared(call: Mapping[str, Any], functions: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether a call is of a declared function and keeps its schema; true if none is declared."""
-    if not functions:
-        return True
-    if call["name"] not in functions:
-        return False
-    schema = {"additionalProperties": False, **functions[call["name"]]}
-    return bool(jsonschema.Draft202012Validator(schema).is_valid(call["arguments"]))
 
 
 def _no_call(value: Any) -> str | None:
@@ -308,11 +299,3 @@ def _only(value: Any) -> Any:
         case list():
             return [_only(item) for item in value]
     return value
-
-
-def _function(value: Any) -> tuple[str, Mapping[str, Any]]:
-    """Name and parameters of a declared function."""
-    named = isinstance(value, Mapping) and isinstance(value.get("name"), str)
-    if not named or not isinstance(value.get("parameters"), Mapping):
-        raise ValueError(f"function {value!r} has no name or no parameters (a JSON Schema)")
-    return value["name"], value["parameters"]

@@ -26,10 +26,8 @@ from harness.constraint import SchemaOfInput
 
 __all__ = ["Call", "ToolCalls", "Wanted"]
 
-NO_CALL = "[]"
-"""The answer that calls nothing."""
-LEFT_OUT = ""
-"""Among the acceptable values: the argument may be left out."""
+LEFT_OUT = ...
+"""Among the acceptable values: the argument may be left out. A target says so by ""."""
 IGNORED = str.maketrans({**dict.fromkeys(" ,./-_*^"), "'": '"'})
 """What texts may differ in, beside case."""
 
@@ -146,7 +144,7 @@ class ToolCalls:
         return self
 
     def majority(self, targets: Sequence[str]) -> str:
-        return commonest(targets) or NO_CALL
+        return commonest(targets) or "[]"
 
     def scorer(self) -> Scorer:
         """Whether all calls are right, and parts of that; see tasks/bfcl/README.md."""
@@ -180,9 +178,9 @@ class ToolCalls:
 def _matched(given: Sequence[Mapping[str, Any]], wanted: Sequence[Call]) -> list[float]:
     """The shares of right arguments of calls with the right name, under the assignment that gets
     the most out of an answer, whatever its order."""
-    credit = np.array([[_credit(call, other) for other in wanted] for call in given]).reshape(
-        len(given), len(wanted)
-    )
+    if not given:
+        return []
+    credit = np.array([[_credit(call, other) for other in wanted] for call in given])
     chosen = credit[linear_sum_assignment(credit, maximize=True)]
     return [float(2 * value - 1) for value in chosen if value > 0]
 
@@ -269,26 +267,26 @@ def _call(value: Any, *, lists: bool) -> Call:
     if problem := _no_call(value):
         raise ValueError(f"target: call {value!r} {problem}")
     _known(value, ("name", "arguments"), f"call of {value['name']}")
-    if not lists:
-        return Call(value["name"], _only(value["arguments"]))
-    _check_lists(value["arguments"], value["name"])
-    return Call(value["name"], value["arguments"])
+    arguments = value["arguments"]
+    return Call(value["name"], _lists(arguments, value["name"]) if lists else _only(arguments))
 
 
-def _check_lists(value: Any, place: str) -> None:
-    """Raises ValueError where an object has something else than lists of acceptable values."""
+def _lists(value: Any, place: str) -> Any:
+    """A value of a target with lists of acceptable values. Raises ValueError where one lacks."""
     match value:
         case dict():
-            for name, values in value.items():
-                if not isinstance(values, list) or not values:
-                    raise ValueError(
-                        f"{place}.{name} is {values!r}; give a list of acceptable values, such as "
-                        f"{json.dumps([values])}"
-                    )
-                _check_lists(values, f"{place}.{name}")
+            return {name: _acceptable(v, f"{place}.{name}") for name, v in value.items()}
         case list():
-            for item in value:
-                _check_lists(item, place)
+            return [_lists(item, place) for item in value]
+    return value
+
+
+def _acceptable(values: Any, place: str) -> list[Any]:
+    if not isinstance(values, list) or not values:
+        fix = f"give a list of acceptable values, such as {json.dumps([values])}"
+        raise ValueError(f"{place} is {values!r}; {fix}")
+    optional = [LEFT_OUT] if "" in values else []
+    return [*(_lists(value, place) for value in values), *optional]
 
 
 def _only(value: Any) -> Any:

@@ -49,6 +49,8 @@ class TestTargets:
         assert ANSWER.write(target) == '[{"name":"add","arguments":{"a":[1,2],"place":{"x":1}}}]'
         assert right(target, target)
         assert not right(target, [call("add", a=1, place={"x": 1})])
+        assert ANSWER.write([call("say", text="")]) == '[{"name":"say","arguments":{"text":""}}]'
+        assert not right([call("say", text="")], [call("say")])
 
     @pytest.mark.parametrize(
         ("target", "problem"),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Choices", "Constraint", "JsonSchema"]
+__all__ = ["Choices", "Constraint", "JsonSchema", "SchemaOfInput", "resolved"]
 
 
 @dataclass(frozen=True)
@@ -28,5 +28,31 @@ class Choices:
     texts: tuple[str, ...]
 
 
-Constraint = JsonSchema | Choices
-"""What an answer may be, declared; each engine compiles it for itself."""
+@dataclass(frozen=True)
+class SchemaOfInput:
+    """For each question a schema of its own, which its input declares.
+
+    >>> digits = SchemaOfInput(lambda text: {"type": "integer", "maximum": len(text)})
+    >>> resolved(digits, ["abc"])
+    [JsonSchema(schema={'type': 'integer', 'maximum': 3})]
+    """
+
+    schema: Callable[[str], Mapping[str, Any]]
+
+    def of(self, text: str) -> JsonSchema:
+        """What the answer to this input is held to."""
+        return JsonSchema(self.schema(text))
+
+
+Constraint = JsonSchema | Choices | SchemaOfInput
+"""What an answer may be, declared; each engine compiles it for itself. None of them compiles a
+`SchemaOfInput`: they get what it resolves to."""
+
+
+def resolved(
+    constraint: Constraint | None, inputs: Sequence[str]
+) -> Constraint | Sequence[JsonSchema] | None:
+    """What the answers to these inputs are held to: one constraint for all, or one for each."""
+    if isinstance(constraint, SchemaOfInput):
+        return [constraint.of(text) for text in inputs]
+    return constraint

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.answer import Answer
+from harness.answer.format import accepted_by
 from harness.corpus import check_sources, name_of, read_corpus, sources_of
 from harness.errors import ConfigError, TaskError
 from harness.home import located, places
@@ -163,6 +164,7 @@ def _example(
         raise TaskError(f"{row.where}: input is {values['input']!r}; it must be text")
     try:
         target = answer.write(values["target"])
+        accepted = accepted_by(answer, values["target"])
     except ValueError as error:
         raise TaskError(f"{row.where}: {error}; fix the line or the answer format") from error
     identity = name_of(values, "id", row.where) or fallback_id
@@ -175,6 +177,7 @@ def _example(
         gold_passages=(passage,) if passage else sources_of(values.get("sources"), row.where),
         tags=_tags(values.get("tags"), row.where),
         where=row.where,
+        accepted=accepted,
     )
 
 

@@ -53,14 +53,22 @@ class Example:
     tags: Mapping[str, str]
     where: str
     """`file:line`, for messages."""
+    accepted: str = ""
+    """All that is right, where that is more than the target: by a format that is `Accepting`."""
 
     @property
     def question(self) -> Question:
         return Question(self.id, self.input, self.where)
 
+    @property
+    def reference(self) -> str:
+        """What answers are compared with."""
+        return self.accepted or self.target
+
     def record(self) -> dict[str, Any]:
         """Its content as JSON, by the names that a task's files have for it."""
-        content = {k: v for k, v in vars(self).items() if k not in ("where", "gold_passages")}
+        left_out = ("where", "gold_passages", *([] if self.accepted else ["accepted"]))
+        content = {k: v for k, v in vars(self).items() if k not in left_out}
         return content | {"sources": self.gold_passages, "tags": dict(self.tags)}
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.answer import Answer
+from harness.answer.format import accepted_by
 from harness.corpus import check_sources, name_of, read_corpus, sources_of
 from harness.errors import ConfigError, TaskError
 from harness.home import located
@@ -123,11 +124,13 @@ def _renewed(example: Example, row: Row, answer: Answer) -> Example:
         raise TaskError(f"{row.where}: has no 'target'; add it")
     try:
         target = answer.write(values["target"])
+        accepted = accepted_by(answer, values["target"])
     except ValueError as error:
         raise TaskError(f"{row.where}: {error}; fix the line or the answer format") from error
     told = values.get("sources") is not None
     sources = sources_of(values["sources"], row.where) if told else example.gold_passages
-    return replace(example, target=target, gold_passages=sources, where=row.where)
+    renewed = replace(example, target=target, accepted=accepted)
+    return replace(renewed, gold_passages=sources, where=row.where)
 
 
 def _by_facts(
@@ -204,7 +207,7 @@ def _example(example: Example, facts: Sequence[_Fact], path: Path, answer: Answe
     except ValueError as error:
         raise TaskError(f"{where}: {error}; fix the facts or the answer format") from error
     sources = tuple(_ours(facts, one).get(one, one) for one in example.gold_passages)
-    return replace(example, target=target, gold_passages=sources, where=where)
+    return replace(example, target=target, accepted="", gold_passages=sources, where=where)
 
 
 def _ours(facts: Sequence[_Fact], *passages: str) -> dict[str, str]:

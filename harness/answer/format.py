@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from harness.constraint import Constraint
 
-__all__ = ["Answer", "Parsed", "Scorer", "commonest"]
+__all__ = ["Accepting", "Answer", "Parsed", "Scorer", "accepted_by", "commonest"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Scorer(Protocol):
     """
 
     def each(self, prediction: str, reference: str) -> dict[str, float]:
-        """Measures of one answer, 0 to 1; `reference` is a target as `write` gives it."""
+        """Measures of one answer, 0 to 1; `reference` is a target as `write` gives it, or as
+        `accepted` does for a format that has that."""
 
     def over(self, predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
         """Measures that only make sense over a whole set, such as macro-F1."""
@@ -109,6 +110,23 @@ class Answer(Protocol):
 
     def scorer(self) -> Scorer:
         """What says how good answers are; `harness.answer.metric` makes one of functions."""
+
+
+@runtime_checkable
+class Accepting(Protocol):
+    """What an answer format offers beside that if its targets say more than the one text that is
+    taught: several values may be right."""
+
+    def accepted(self, target: Any) -> str:
+        """All that is right, as text: what answers are compared with. Raises ValueError."""
+
+
+def accepted_by(answer: Answer, target: Any) -> str:
+    """All that a format accepts for a target; empty if that is the one text that it writes.
+
+    Raises ValueError for a target that is none.
+    """
+    return answer.accepted(target) if isinstance(answer, Accepting) else ""
 
 
 def commonest(values: Iterable[str]) -> str | None:

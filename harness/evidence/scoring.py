@@ -24,7 +24,10 @@ def check(task: Task) -> None:
         _loaded(name)
     scorer, example = task.materials.answer.scorer(), task.eval[0]
     answered = Prediction(example.id, example.target, "stop", 0, 0, 0, 0.0)
-    names = [*_values(scorer, answered, example), *scorer.over([example.target], [example.target])]
+    names = [
+        *_values(scorer, answered, example),
+        *scorer.over([example.target], [example.reference]),
+    ]
     # Which fields and which numbers of a foreign metric there are, the answers will tell.
     if task.primary not in names and "/" not in task.primary:
         raise _no_primary(task, names)
@@ -50,19 +53,19 @@ def metrics(
     result = _means(scores, seed)
     by_id = {p.id: p for p in predictions}
     texts = [by_id[e.id].text for e in task.eval]
-    targets = [e.target for e in task.eval]
+    references = [e.reference for e in task.eval]
     scorer = task.materials.answer.scorer()
-    for name in scorer.over(texts, targets):
+    for name in scorer.over(texts, references):
         result[name] = resampled(
             lambda index, name=name: scorer.over(  # type: ignore[misc]
-                [texts[i] for i in index], [targets[i] for i in index]
+                [texts[i] for i in index], [references[i] for i in index]
             )[name],
             len(texts),
             seed,
             groups=[e.group for e in task.eval],
         )
     for name in task.metrics:
-        result |= _hub_metric(name, texts, targets)
+        result |= _hub_metric(name, texts, [e.target for e in task.eval])
     if task.primary not in result:
         raise _no_primary(task, result)
     return result
@@ -97,7 +100,7 @@ def slices(task: Task, scores: Sequence[Score], seed: int = 0) -> dict[str, dict
 
 def _values(scorer: Scorer, prediction: Prediction, example: Example) -> dict[str, float]:
     text = "" if prediction.error else prediction.text
-    return scorer.each(text, example.target) | {
+    return scorer.each(text, example.reference) | {
         "stopped": float(prediction.finish == "stop"),
         "truncated": float(prediction.finish == "length"),
         "failed": float(prediction.error is not None),

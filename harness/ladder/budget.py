@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.constraint import Choices, Constraint, JsonSchema
+from harness.constraint import Choices, Constraint, JsonSchema, SchemaOfInput
 from harness.models.engine import Engine
 from harness.task import Materials
 
@@ -32,7 +32,7 @@ def budget(
             pass
         case Choices(texts):
             reasons.append((_tokens(engine, texts), "a label is so long"))
-        case JsonSchema():
+        case JsonSchema() | SchemaOfInput():
             if (most := _bound(materials)) is not None:
                 reasons.append((most + 1, "the schema admits answers of that length"))
             else:

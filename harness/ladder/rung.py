@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from harness.constraint import Constraint
+from harness.constraint import Constraint, resolved
 from harness.errors import ConfigError, RungUnavailableError
 from harness.files import TRANSFORM, write_whole
 from harness.ladder.baselines import Baseline
@@ -220,7 +220,8 @@ class Predictor:
         rendered = self.render(questions)
         conversations = [one.messages for one in rendered]
         budget = self.materials.max_new_tokens
-        for done in self.engine.answer(conversations, budget, self.constraint):
+        held = resolved(self.constraint, [q.input for q in questions])
+        for done in self.engine.answer(conversations, budget, held):
             yield Prediction(
                 id=questions[done.index].id,
                 text=done.text,

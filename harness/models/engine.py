@@ -126,9 +126,9 @@ class Engine(Protocol):
         self,
         conversations: Sequence[Conversation],
         max_tokens: int,
-        constraint: Constraint | None = None,
+        constraint: Constraint | Sequence[Constraint] | None = None,
     ) -> Iterator[Completion]:
-        """Answers in the order in which they are done.
+        """Answers in the order in which they are done, held to one constraint or each to its own.
 
         Raises ConfigError for a constraint that this engine cannot hold an answer to.
         """

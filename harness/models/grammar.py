@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from llguidance import LLMatcher, LLTokenizer
 
-from harness.constraint import Choices, Constraint, JsonSchema
+from harness.constraint import Choices, Constraint, JsonSchema, SchemaOfInput
 from harness.errors import ConfigError, TaskError
 from harness.task import Example
 
@@ -19,7 +20,9 @@ def check_constraint(constraint: Constraint | None) -> None:
         case None:
             raise ConfigError("free text leaves nothing to constrain; say decoding=free")
         case JsonSchema():
-            matcher(constraint, LLTokenizer("byte"))
+            matcher(constraint, _bytes())
+        case SchemaOfInput():
+            matcher(constraint.of(""), _bytes())
         case Choices():
             pass
 
@@ -29,12 +32,21 @@ def check_targets(constraint: Constraint | None, examples: Iterable[Example]) ->
     match constraint:
         case JsonSchema():
             _check_written(constraint, examples)
+        case SchemaOfInput():
+            for example in examples:
+                _check_written(constraint.of(example.input), [example])
         case Choices(texts):
             _check_chosen(texts, examples)
 
 
+@lru_cache
+def _bytes() -> LLTokenizer:
+    """A token for each byte: which tokenizer a model has makes no difference here."""
+    return LLTokenizer("byte")
+
+
 def _check_written(schema: JsonSchema, examples: Iterable[Example]) -> None:
-    tokenizer = LLTokenizer("byte")
+    tokenizer = _bytes()
     start = matcher(schema, tokenizer)
     admitted: set[str] = set()
     for example in examples:

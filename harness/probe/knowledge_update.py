@@ -136,7 +136,7 @@ def _values(task: Task, predictions: Sequence[Prediction]) -> dict[str, Mapping[
 
 def _facts(scorer: Scorer, old: Example, new: Example, measure: str) -> list[str]:
     """The measures by which the old answer is no longer right: of its fields, where it has some."""
-    values = scorer.each(old.target, new.target)
+    values = scorer.each(old.target, new.reference)
     names = [name for name in values if name.startswith(FIELD)] or [measure]
     return [name for name in names if values[name] < 1.0]
 
@@ -165,7 +165,7 @@ def _train(
 
     def knows(example: Example) -> bool:
         return any(
-            scorer.each(example.target, new.target).get(fact, 0.0) == 1.0
+            scorer.each(example.target, new.reference).get(fact, 0.0) == 1.0
             for source in example.gold_passages
             for new in changed.get(source, ())
             for fact in facts[new.id]

@@ -112,7 +112,7 @@ def test_folders_of_ones_own_come_beside_harnesss(tmp_path: Path) -> None:
 
 
 def test_tasks_are_listed_where_none_is_named() -> None:
-    known = r"say \+task=NAME; there are: banking77, halueval_qa, support_json"
+    known = r"say \+task=NAME; there are: banking77, bfcl, halueval_qa, support_json"
     with pytest.raises(ConfigError, match=known):
         compose([])
 

@@ -21,7 +21,7 @@ from llguidance import LLMatcher, LLTokenizer
 from llguidance.hf import from_tokenizer
 from torch import Tensor
 
-from harness.constraint import Choices, Constraint, JsonSchema
+from harness.constraint import Choices, Constraint, JsonSchema, SchemaOfInput
 from harness.errors import ConfigError
 from harness.models.grammar import matcher
 from harness.models.local.decode import TokenConstraint
@@ -54,6 +54,8 @@ def compile_constraint(
             trie = _trie([_encoded(text, engine) for text in texts])
             masks: dict[int, Tensor] = {}
             return lambda: _Walk(trie, masks, len(engine.tokenizer), jump_forward)
+        case SchemaOfInput():
+            raise ValueError("a schema of each input: give the engine what it resolves to")
 
 
 def grammar_tokenizer(engine: LocalEngine) -> LLTokenizer:

@@ -24,7 +24,7 @@ from harness.models.local import attention, prefix_tree
 from harness.models.local.attention import Segment, Step, SuffixCache
 from harness.models.local.prefix_tree import Node
 
-__all__ = ["Decoded", "TokenConstraint", "generate"]
+__all__ = ["Begin", "Decoded", "TokenConstraint", "begun", "generate"]
 
 MIN_SAVING = 64
 """A prefix node must save this many token computations: it costs a pass and a merge of its own."""
@@ -54,6 +54,17 @@ class TokenConstraint(Protocol):
 
     def advance(self, token: int) -> list[int]:
         """Take note of the token that was chosen; return the tokens that then have no choice."""
+
+
+Begin = Callable[[], TokenConstraint]
+"""What begins a new one."""
+
+
+def begun(constraint: Begin | Sequence[Begin] | None, index: int) -> TokenConstraint | None:
+    """A new one for the prompt at `index`, if its answer is to be held to any."""
+    if constraint is None:
+        return None
+    return constraint[index]() if isinstance(constraint, Sequence) else constraint()
 
 
 @dataclass(frozen=True)
@@ -107,15 +118,16 @@ def generate(
     stop: frozenset[int],
     max_new_tokens: int,
     batch_size: int | None = None,
-    constraint: Callable[[], TokenConstraint] | None = None,
+    constraint: Begin | Sequence[Begin] | None = None,
     steady: bool = False,
 ) -> Iterator[Decoded]:
     """Answer token-id prompts greedily; completions come in the order in which they finish.
 
     `batch_size` is found from the free memory if it is None, and halved when memory runs out all
     the same: what was finished stays, what was under way starts again. `constraint` begins a new
-    one for each prompt. `steady` is for layers that round so much that the last bit matters: all
-    sums are then made in the same order whatever stands side by side.
+    one for each prompt; of several each is for one prompt. `steady` is for layers that round so
+    much that the last bit matters: all sums are then made in the same order whatever stands side
+    by side.
     """
     attention.register()
     model.set_attn_implementation(attention.NAME)
@@ -126,7 +138,7 @@ def generate(
         batch = min(batch_size or _batch_size(model, longest, len(indices)), len(indices))
         work = prefix_tree.build([prompts[i] for i in indices], MIN_SAVING, MIN_LENGTH)
         queue = [
-            _Sequence(indices[i], prompts[indices[i]], node, constraint() if constraint else None)
+            _Sequence(indices[i], prompts[indices[i]], node, begun(constraint, indices[i]))
             for i, node in work
         ]
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from harness.errors import ConfigError, WeightsError
 from harness.models.engine import Capabilities, Completion, Conversation, Usage
 from harness.models.local import likelihood, padded
 from harness.models.local.constraint import compile_constraint, grammar_tokenizer
-from harness.models.local.decode import Decoded, TokenConstraint, generate
+from harness.models.local.decode import Begin, Decoded, generate
 from harness.models.local.packed_linear import pack
 from harness.models.local.spec import MIXED, ModelSpec
 from harness.models.local.verbatim import Verbatim
@@ -176,11 +176,15 @@ class LocalEngine:
         self,
         conversations: Sequence[Conversation],
         max_tokens: int,
-        constraint: Constraint | None = None,
+        constraint: Constraint | Sequence[Constraint] | None = None,
     ) -> Iterator[Completion]:
         """Greedy answers, in the order in which they are done."""
         prompts = [self.encode(conversation) for conversation in conversations]
-        begin = compile_constraint(constraint, self) if constraint else None
+        begin: Begin | Sequence[Begin] | None = None
+        if isinstance(constraint, Sequence):
+            begin = [compile_constraint(one, self) for one in constraint]
+        elif constraint is not None:
+            begin = compile_constraint(constraint, self)
         for done in self.generate(prompts, max_tokens, self.spec.batch_size, begin):
             usage = Usage(
                 prompt_tokens=len(prompts[done.index]),
@@ -196,11 +200,11 @@ class LocalEngine:
         prompts: Sequence[Sequence[int]],
         max_new_tokens: int,
         batch_size: int | None = None,
-        constraint: Callable[[], TokenConstraint] | None = None,
+        constraint: Begin | Sequence[Begin] | None = None,
     ) -> Iterator[Decoded]:
         """Greedy answers to prompts of token ids, in the order in which they finish.
 
-        `constraint` begins a new one for each prompt.
+        `constraint` begins a new one for each prompt; of several each is for one prompt.
         """
         longest = max(map(len, prompts), default=0) + max_new_tokens
         if self.adapter is not None or not _fits_shared_prefix(self.model, longest):

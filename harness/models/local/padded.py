@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from harness.models.local.decode import Decoded, TokenConstraint
+from harness.models.local.decode import Begin, Decoded, TokenConstraint, begun
 
 __all__ = ["generate"]
 
@@ -27,17 +27,18 @@ def generate(
     pad: int,
     *,
     padded: bool = True,
-    constraint: Callable[[], TokenConstraint] | None = None,
+    constraint: Begin | Sequence[Begin] | None = None,
 ) -> Iterator[Decoded]:
     """Greedy completions by `model.generate`, longest prompts first, padded on the left.
 
     With `padded=False` only prompts of equal length share a batch: prompt-learning adapters of
     PEFT ignore position ids, so that padding would change what they say. `constraint` begins a new
-    one for each prompt.
+    one for each prompt; of several each is for one prompt.
     """
     for batch in _batches(prompts, batch_size or BATCH, padded):
         began = time.perf_counter()
-        rows = [_Row(constraint(), stop) for _ in batch] if constraint else []
+        held = [begun(constraint, i) for i in batch]
+        rows = [_Row(one, stop) for one in held if one is not None]
         outputs = _batch(model, [prompts[i] for i in batch], stop, max_new_tokens, pad, rows)
         seconds = (time.perf_counter() - began) / len(batch)
         for i, tokens in zip(batch, outputs, strict=True):

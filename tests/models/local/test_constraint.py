@@ -9,19 +9,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import torch
 
-from harness.answer import Answer, Json, Label
+from harness.answer import Answer, Json, Label, ToolCalls
+from harness.answer.functions import calls_schema, declaring
 from harness.constraint import Choices
 from harness.errors import ConfigError
 from harness.ladder.rung import Rung
 from harness.models.embedder import Embedder
-from harness.models.local import decode, engine
+from harness.models.local import decode, engine, padded
 from harness.models.local.constraint import compile_constraint
 from harness.models.local.decode import TokenConstraint
 from harness.models.local.engine import LocalEngine
-from harness.task import Prediction, Task
+from harness.task import Prediction, Question, Task
 from tests.conftest import SCHEMA
 
 LABELS = ("red", "red wine", "blue", "code", "colour code")
@@ -223,3 +225,35 @@ def test_nested_json_is_written_as_it_is_learned(tmp_path: Path, tiny: LocalEngi
     slots = [{"name": "é", "value": "x"}, {"name": "é"}]
     target = {"slots": slots, "note": "a", "code": None, "colour": "red"}
     write(begin(answer, tiny), tiny.encode_answer(ASKED, answer.write(target)))
+
+
+def test_each_answer_may_be_held_to_a_constraint_of_its_own(tiny: LocalEngine) -> None:
+    texts = dict(enumerate(("red", "blue", "colour code")))
+    held = [Choices((text,)) for text in texts.values()]
+    found = tiny.answer([ASKED] * 3, BUDGET, held)
+    assert {one.index: one.text for one in found} == texts
+    begins = [compile_constraint(one, tiny) for one in held]
+    reference = tiny.fresh(tiny.model.dtype)
+    prompts = [tiny.encode(ASKED)] * 3
+    done = padded.generate(reference, prompts, tiny.stop, BUDGET, 2, 1, constraint=begins)
+    assert {one.index: tiny.decode(one.tokens) for one in done} == texts
+
+
+def test_calls_are_of_the_functions_that_each_question_declares(
+    task: Task, tiny: LocalEngine, letters: Embedder, tmp_path: Path
+) -> None:
+    colour = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}}}
+    functions = [{"name": name, "parameters": colour} for name in ("paint", "mix", "sell")]
+    questions = [Question(f["name"], declaring(f"{i} times", [f])) for i, f in enumerate(functions)]
+    materials = replace(task.materials, answer=ToolCalls(), max_new_tokens=BUDGET)
+    constraint = ToolCalls.constraint
+    predictor = Rung("some", "full").fit(materials, tiny, letters, 0, tmp_path, constraint)
+    found = {p.id: p for p in predictor(questions)}
+    for function in functions:
+        answer = found[function["name"]]
+        begun = f'[{{"name":"{function["name"]}","arguments":{{'
+        assert answer.text == "[]" or answer.text.startswith(begun)
+        if answer.finish == "stop":
+            jsonschema.validate(json.loads(answer.text), calls_schema([function]))
+    with pytest.raises(ValueError, match="what it resolves to"):
+        compile_constraint(constraint, tiny)

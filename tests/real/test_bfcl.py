@@ -1,0 +1,81 @@
+"""bfcl out of its wheel, and real weights that answer it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hydra.utils import instantiate
+
+from bench.bfcl_checker import CHECKER, CHECKER_SHA256, checker, compare
+from harness.errors import WeightsError
+from harness.evidence.isolation import Isolation
+from harness.experiment import JobSpec, compose
+from harness.models.weights import Wheel
+from harness.run import run
+from harness.task import Task
+from tests.conftest import ROOT
+
+
+def configured(*words: str) -> JobSpec:
+    return compose(["+task=bfcl", *words])[0]
+
+
+@pytest.fixture(scope="module")
+def bfcl() -> Task:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)  # the shipped configuration names its folders relative to it
+        try:
+            task: Task = configured().build("task")
+        except WeightsError as error:
+            pytest.skip(str(error))
+    return task
+
+
+def test_the_splits_are_sealed_and_have_all_categories(bfcl: Task) -> None:
+    _, certificate = Isolation(near_duplicate=0.6, contained=0.9, leaks="stop").certify(bfcl)
+    assert certificate.decision == "sealed"
+    for part in (bfcl.materials.train, bfcl.eval):
+        counts = Counter(e.tags["category"] for e in part)
+        assert len(counts) == 4
+        assert min(counts.values()) >= len(part) / 6
+
+
+def test_every_target_is_right_for_its_own_scorer(bfcl: Task) -> None:
+    scorer = bfcl.materials.answer.scorer()
+    for example in bfcl.eval:
+        values = scorer.each(example.target, example.reference)
+        assert values["calls"] == values["valid"] == 1.0, example.id
+
+
+def test_what_the_leaderboards_own_checker_decides_otherwise_is_known(bfcl: Task) -> None:
+    source = instantiate(configured().config.task.source)
+    path = Wheel(source.data.requirement, CHECKER, CHECKER_SHA256).resolve()
+    _, found = compare(source.data.resolve(), checker(path))
+    disagreeing = Counter((d.edit, d.ours) for d in found)
+    assert disagreeing == {
+        ("integer as 5.0", True): 1067,
+        ("unreadable", False): 240,
+        ("list with other numbers' types", True): 51,
+        ("the target", True): 4,
+        ("text in capitals", True): 2,
+        ("text without blanks and hyphens", True): 2,
+        ("calls in reverse", True): 1,
+    }
+
+
+@pytest.mark.parametrize("rung", ["prompt", "lora"])
+def test_answers_are_calls_of_declared_functions(bfcl: Task, rung: str, tmp_path: Path) -> None:
+    shortest = sorted(bfcl.materials.train, key=lambda e: len(e.input))[:8]
+    asked = sorted(bfcl.eval, key=lambda e: len(e.input))[:3]
+    few = replace(bfcl.materials, train=tuple(shortest), dev=tuple(shortest[:2]))
+    task = replace(bfcl, materials=few, eval=tuple(asked))
+    words = ["training.epochs=1", "training.evaluations_per_epoch=1", "isolation.leaks=allow"]
+    made = configured(f"rung={rung}", *words).job(task)
+    folder = run(replace(made, root=tmp_path, controls=False, dev_questions=0))
+    metrics = folder.read("metrics.json")["all"]
+    whole = [p for p in folder.predictions() if p.finish == "stop"]
+    assert metrics["valid"]["value"] == pytest.approx(len(whole) / 3)
+    assert whole

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel, get_peft_model, get_peft_model_state_dict
+from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from torch import Tensor
 
 from harness.models.local.engine import LocalEngine
@@ -37,14 +38,20 @@ LESSONS = [colour(n) for n in range(16)]
 DEV = [colour(n) for n in range(16, 22)]
 
 
-def adapted(model: LocalEngine, *, flat: bool = True, dropout: float = 0.0) -> PeftModel:
-    """A fresh copy of the tiny model behind a fresh LoRA adapter, always the same one."""
+def adapted(
+    model: LocalEngine,
+    *,
+    flat: bool = True,
+    dropout: float = 0.0,
+    config: PeftConfig | None = None,
+) -> PeftModel:
+    """A fresh copy of the tiny model behind a fresh adapter (of LoRA), always the same one."""
     base = model.fresh(torch.float32)
     if flat:
         flat_batches.register()
         base.set_attn_implementation(flat_batches.NAME)
     torch.manual_seed(0)
-    return get_peft_model(base, lora(lora_dropout=dropout))
+    return get_peft_model(base, deepcopy(config) or lora(lora_dropout=dropout))
 
 
 def fit(

@@ -22,6 +22,7 @@ from transformers import PreTrainedModel
 
 from harness.models.local import attention, prefix_tree
 from harness.models.local.attention import Segment, Step, SuffixCache
+from harness.models.local.learned_prefix import LearnedPrefix
 from harness.models.local.prefix_tree import Node
 
 __all__ = ["Decoded", "TokenConstraint", "generate"]
@@ -109,22 +110,27 @@ def generate(
     batch_size: int | None = None,
     constraint: Callable[[], TokenConstraint] | None = None,
     steady: bool = False,
+    learned: LearnedPrefix | None = None,
 ) -> Iterator[Decoded]:
     """Answer token-id prompts greedily; completions come in the order in which they finish.
 
     `batch_size` is found from the free memory if it is None, and halved when memory runs out all
     the same: what was finished stays, what was under way starts again. `constraint` begins a new
     one for each prompt. `steady` is for layers that round so much that the last bit matters: all
-    sums are then made in the same order whatever stands side by side.
+    sums are then made in the same order whatever stands side by side. `learned` stands in front of
+    every prompt.
     """
     attention.register()
     model.set_attn_implementation(attention.NAME)
+    if learned:
+        prompts = [[*learned.tokens, *prompt] for prompt in prompts]
     todo = set(range(len(prompts)))
     while todo:
         indices = sorted(todo)
         longest = max(len(prompts[i]) for i in indices) + max_new_tokens
         batch = min(batch_size or _batch_size(model, longest, len(indices)), len(indices))
-        work = prefix_tree.build([prompts[i] for i in indices], MIN_SAVING, MIN_LENGTH)
+        root = learned.node(len(indices)) if learned else None
+        work = prefix_tree.build([prompts[i] for i in indices], MIN_SAVING, MIN_LENGTH, root)
         queue = [
             _Sequence(indices[i], prompts[indices[i]], node, constraint() if constraint else None)
             for i, node in work

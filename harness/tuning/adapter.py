@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from peft import PeftConfig, PeftModel, get_peft_model
 from peft.helpers import disable_input_dtype_casting
+from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import PeftType
 from torch import Tensor
 from transformers import PreTrainedModel, set_seed
@@ -118,7 +119,7 @@ class Adapter(Method):
         pad = engine.tokenizer.pad_token_id or engine.tokenizer.eos_token_id
         autocast = dtype == torch.bfloat16
         # Under autocast PEFT's own casts of each layer's input would be work done twice.
-        with disable_input_dtype_casting(adapted, autocast):
+        with disable_input_dtype_casting(adapted, autocast and _can_leave_casts(adapted)):
             curve = train_weights(
                 adapted,
                 examples,
@@ -223,6 +224,13 @@ def _answering(engine: LocalEngine, folder: Path, fingerprint: str) -> LocalEngi
     if adapted.active_peft_config.is_prompt_learning:
         return engine.with_adapter(adapted.eval(), identity)
     return engine.with_weights(adapted.merge_and_unload(), identity)
+
+
+def _can_leave_casts(adapted: PeftModel) -> bool:
+    """Whether PEFT's switch for input casts is there: in some methods' layers, as (IA)3's, it is
+    missing, and PEFT does not look before it turns it."""
+    layers = (m for m in adapted.modules() if isinstance(m, BaseTunerLayer))
+    return all(hasattr(layer, "cast_input_dtype_enabled") for layer in layers)
 
 
 def _training_dtype(name: str, device: torch.device) -> torch.dtype:

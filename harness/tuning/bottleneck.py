@@ -65,6 +65,7 @@ class _BottleneckLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
     """The same while it is trained, with a bottleneck for each adapter's name."""
 
     adapter_layer_names = ("bottleneck_down", "bottleneck_up")
+    cast_input_dtype_enabled = True
 
     def __init__(self, base_layer: nn.Linear, adapter: str, config: BottleneckConfig) -> None:
         super().__init__()

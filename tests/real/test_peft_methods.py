@@ -1,4 +1,4 @@
-"""Every way to tune by PEFT on SmolLM2-135M-Instruct: two steps, three questions."""
+"""Every way to tune by PEFT on SmolLM2-135M-Instruct: three steps, two questions."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.answer import Json
 from harness.experiment import compose
-from harness.run import run
+from harness.models.local.engine import LocalEngine
 from harness.task import Task
 from tests.conftest import ROOT
 
 RUNGS = ("prefix", "ia3", "bottleneck", "rslora", "dora", "adalora")
-QUESTIONS = 3
+QUESTIONS, STEPS = 2, 3
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -26,30 +27,36 @@ def _in_root() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
+def model() -> LocalEngine:
+    engine: LocalEngine = compose(["+task=support_json"])[0].build("model").load()
+    return engine
+
+
+@pytest.fixture(scope="module")
 def support() -> Task:
     task = compose(["+task=support_json"])[0].task().limited(QUESTIONS)
-    few = replace(task.materials, train=task.materials.train[:8], dev=task.materials.dev[:2])
-    return replace(task, materials=few)
+    few = replace(task.materials, train=task.materials.train[:STEPS], dev=task.materials.dev[:1])
+    return replace(task, materials=replace(few, max_new_tokens=24))
 
 
 @pytest.mark.parametrize("name", RUNGS)
-def test_it_trains_has_an_effect_and_answers(support: Task, tmp_path: Path, name: str) -> None:
-    words = [f"rung={name}", "training.epochs=1", "training.batch_size=4", "controls=false"]
-    spec = compose(["+task=support_json", *words, "probes.forgetting.enabled=false"])[0]
-    job = replace(spec.job(support), root=tmp_path, dev_questions=0)
-    folder = run(job)
-    training = folder.read("training.json")
-    assert training["curve"]["steps"] == 2
-    assert training["effect"] > 0
-    if name == "prefix":
-        assert training["zero_step"] is None
-    else:
-        assert training["zero_step"] == {"questions": 2, "identical": 2}
+def test_it_trains_has_an_effect_and_answers(
+    support: Task, model: LocalEngine, tmp_path: Path, name: str
+) -> None:
+    words = ["training.epochs=1", "training.batch_size=1", "training.evaluations_per_epoch=1"]
+    job = compose(["+task=support_json", f"rung={name}", *words])[0].job(support)
+    held = support.materials.answer.constraint
+    predictor = job.rung.fit(support.materials, model, job.embedder, 0, tmp_path, held)
+    report = predictor.training
+    assert report is not None and report.curve is not None
+    assert (report.curve.steps, len(report.curve.losses)) == (STEPS, STEPS)
+    assert report.effect is not None and report.effect > 0
+    assert report.zero_step == (None if name == "prefix" else {"questions": 1, "identical": 1})
     if name == "adalora":
-        ranks = training["ranks"]
-        assert ranks["final"] == ranks["target"] < ranks["initial"]
-        assert ranks["least"] < ranks["most"]
-    answered = folder.predictions()
+        assert report.ranks is not None
+        assert report.ranks["final"] == report.ranks["target"] < report.ranks["initial"]
+        assert report.ranks["least"] < report.ranks["most"]
+    answered = list(predictor(support.questions))
     assert len(answered) == QUESTIONS
-    assert all(p.error is None and p.completion_tokens > 0 for p in answered)
-    assert folder.read("metrics.json")["all"]["valid"]["value"] == 1.0
+    assert isinstance(support.materials.answer, Json)
+    assert all(p.error is None and p.text.startswith("{") for p in answered)

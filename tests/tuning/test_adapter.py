@@ -230,11 +230,13 @@ def test_activation_checkpointing_changes_memory_and_nothing_else(fit: Fit) -> N
     assert fit(Adapter(lora(), thrifty), "thrifty").report.sha256 == expected.sha256
 
 
+@pytest.mark.parametrize("kind", ["lora", "dora", "ia3", "adalora", "bottleneck"])
 def test_a_base_in_bfloat16_learns_much_the_same_and_the_adapter_stays_float32(
-    fit: Fit, tmp_path: Path
+    fit: Fit, tmp_path: Path, kind: str
 ) -> None:
-    exact = fit(Adapter(lora(), SHORT), "exact").report.curve.points
-    rounded = fit(Adapter(lora(), replace(SHORT, dtype="bfloat16")), "rounded").report.curve.points
+    config, half = MERGED[kind], replace(SHORT, dtype="bfloat16")
+    exact = fit(Adapter(config, SHORT), "exact").report.curve.points
+    rounded = fit(Adapter(config, half), "rounded").report.curve.points
     for a, b in zip(exact, rounded, strict=True):
         for name in ("loss", "dev_loss"):
             assert a.get(name, 0) == pytest.approx(b.get(name, 0), rel=0.03)

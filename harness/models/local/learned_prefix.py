@@ -45,6 +45,7 @@ def learned_prefix(adapter: Any) -> LearnedPrefix:
     learned = adapter.get_prompt(batch_size=1)
     if not isinstance(learned, Cache):
         base = adapter.get_base_model()
+        base.set_attn_implementation("sdpa")
         embedded = learned.to(base.dtype)
         learned = base(inputs_embeds=embedded, use_cache=True, logits_to_keep=1).past_key_values
     return LearnedPrefix(

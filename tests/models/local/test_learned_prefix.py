@@ -57,7 +57,8 @@ def test_texts_are_those_of_peft_for_one_prompt_at_a_time(
     expected = said(list(alone))
     for size in (None, 1, 3):
         assert said(list(engine.generate(prompts, 12, size, begin))) == expected
-    assert expected != said(list(tiny.generate(prompts, 12, constraint=begin)))
+    if not held:
+        assert expected != said(list(tiny.generate(prompts, 12)))
 
 
 def test_virtual_tokens_are_computed_for_nobody(

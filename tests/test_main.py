@@ -67,7 +67,8 @@ def test_help_says_what_one_can_do(harness: Shell) -> None:
     assert "python -m harness +task=support_json" in done.stdout
     for group in (
         "task: banking77, halueval_qa, mine, support_json",
-        "rung: few_shot, few_shot_lora, lora, prompt, rag, rag_few_shot_lora, rag_lora, rag_no_shots",
+        "rung: adalora, bottleneck, dora, few_shot, few_shot_lora, ia3, lora, prefix, prompt, rag, "
+        "rag_few_shot_lora, rag_lora, rag_no_shots, rslora",
     ):
         assert group in done.stdout
 

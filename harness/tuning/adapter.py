@@ -50,8 +50,8 @@ class Adapter(Method):
 
     def check(self, materials: Materials) -> None:
         super().check(materials)
-        if not self.rate_scale > 0:
-            raise ConfigError(f"rung.tuning.rate_scale={self.rate_scale}: must be above 0")
+        if not (isinstance(self.rate_scale, int | float) and self.rate_scale > 0):
+            raise ConfigError(f"rung.tuning.rate_scale={self.rate_scale}: must be a number above 0")
         adalora.check(self.config)
         cached = (PeftType.PREFIX_TUNING, PeftType.CARTRIDGE)
         if self.training.activation_checkpointing and self.config.peft_type in cached:

@@ -1,4 +1,4 @@
-"""Every way to tune by PEFT on SmolLM2-135M-Instruct: three steps, two questions."""
+"""Every way to tune by PEFT on SmolLM2-135M-Instruct: two steps, one question."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.task import Task
 from tests.conftest import ROOT
 
 RUNGS = ("prefix", "ia3", "bottleneck", "rslora", "dora", "adalora")
-QUESTIONS, STEPS = 2, 3
+QUESTIONS, STEPS = 1, 2
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,8 +35,9 @@ def model() -> LocalEngine:
 @pytest.fixture(scope="module")
 def support() -> Task:
     task = compose(["+task=support_json"])[0].task().limited(QUESTIONS)
-    few = replace(task.materials, train=task.materials.train[:STEPS], dev=task.materials.dev[:1])
-    return replace(task, materials=replace(few, max_new_tokens=24))
+    m = task.materials
+    short = sorted(m.train, key=lambda e: len(e.input))[:STEPS]
+    return replace(task, materials=replace(m, train=short, dev=m.dev[:1], max_new_tokens=16))
 
 
 @pytest.mark.parametrize("name", RUNGS)

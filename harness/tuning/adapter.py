@@ -29,6 +29,9 @@ from harness.tuning.trainer import Training, train_weights
 
 __all__ = ["Adapter"]
 
+LEARNED_KEYS = (PeftType.PREFIX_TUNING, PeftType.CARTRIDGE)
+"""Prompt learning whose virtual tokens are keys and values, and no rows of the input."""
+
 EFFECT_PROMPTS = 2
 """How many dev examples the effect of an adapter is measured on."""
 
@@ -53,8 +56,7 @@ class Adapter(Method):
         if not (isinstance(self.rate_scale, int | float) and self.rate_scale > 0):
             raise ConfigError(f"rung.tuning.rate_scale={self.rate_scale}: must be a number above 0")
         adalora.check(self.config)
-        cached = (PeftType.PREFIX_TUNING, PeftType.CARTRIDGE)
-        if self.training.activation_checkpointing and self.config.peft_type in cached:
+        if self.training.activation_checkpointing and self.config.peft_type in LEARNED_KEYS:
             raise ConfigError(
                 "training.activation_checkpointing=true: would cut off the keys and values that "
                 "prefix tuning learns; set it to false"
@@ -112,7 +114,8 @@ class Adapter(Method):
         examples, dev_examples = _encode(engine, train), _encode(engine, dev)
         before = _logits(adapted, dev_examples[:EFFECT_PROMPTS])
         zero_step = self._zero_step(engine, adapted, dev, folder)
-        flat = not self.config.is_prompt_learning and _fits_flat_batch(base)
+        has_rows = self.config.is_prompt_learning and self.config.peft_type not in LEARNED_KEYS
+        flat = not has_rows and _fits_flat_batch(base)
         if flat:
             flat_batches.register()
             base.set_attn_implementation(flat_batches.NAME)

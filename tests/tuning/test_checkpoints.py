@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import peft
@@ -13,9 +12,8 @@ from harness.models.local.engine import LocalEngine
 from harness.tuning import adalora as allocation
 from harness.tuning import checkpoints
 from harness.tuning.bottleneck import BottleneckConfig
-from harness.tuning.flat_batches import flat_batch, padded_batch
 from tests.conftest import adalora
-from tests.tuning.test_trainer import STOP, Collate, adapted, fit, last_checkpoint
+from tests.tuning.test_trainer import adapted, fit, interrupted, last_checkpoint
 
 KINDS = {
     "adalora": adalora(),
@@ -33,20 +31,7 @@ STEPS = 12
 def fresh(model: LocalEngine, kind: str) -> peft.PeftModel:
     config = KINDS[kind]
     allocation.schedule(config, STEPS)
-    return adapted(model, flat=kind != "prefix", config=config)
-
-
-def breaking_off(collate: Collate, after: int) -> Collate:
-    """Batches that break off after so many, as a killed process would."""
-    left = [after]
-
-    def broken(rows):  # type: ignore[no-untyped-def]
-        left[0] -= 1
-        if left[0] < 0:
-            raise InterruptedError
-        return collate(rows)
-
-    return broken
+    return adapted(model, config=config)
 
 
 @pytest.mark.parametrize("after", [9, 18])
@@ -54,13 +39,12 @@ def breaking_off(collate: Collate, after: int) -> Collate:
 def test_training_that_was_killed_ends_where_it_would_have_ended(
     tiny: LocalEngine, tmp_path: Path, kind: str, after: int
 ) -> None:
-    collate: Collate = partial(padded_batch, pad=STOP) if kind == "prefix" else flat_batch
     straight, broken, resumed = (fresh(tiny, kind) for _ in range(3))
-    expected = fit(straight, tmp_path / "straight", collate=collate)
+    expected = fit(straight, tmp_path / "straight")
     with pytest.raises(InterruptedError):
-        fit(broken, tmp_path / "broken", collate=breaking_off(collate, after))
+        fit(broken, tmp_path / "broken", collate=interrupted(after))
     assert 0 < last_checkpoint(tmp_path / "broken") < STEPS
-    curve = fit(resumed, tmp_path / "broken", collate=collate)
+    curve = fit(resumed, tmp_path / "broken")
     assert curve.points == expected.points
     ours, theirs = dict(resumed.named_parameters()), dict(straight.named_parameters())
     torch.testing.assert_close(ours, theirs, atol=0, rtol=0)

@@ -54,7 +54,7 @@ def first_evaluation(model: Any) -> int:
     config = getattr(model, "active_peft_config", None)
     if not isinstance(config, AdaLoraConfig):
         return 0
-    return int(config.total_step or 0) - config.tfinal
+    return int(config.total_step or 0) - int(config.tfinal)
 
 
 class Allocations(TrainerCallback):  # type: ignore[misc]
@@ -79,7 +79,7 @@ def orthogonality(model: Any) -> Tensor | None:
         if p.requires_grad and ("lora_A" in name or "lora_B" in name):
             products = p @ p.T if "lora_A" in name else p.T @ p
             norms.append(torch.linalg.matrix_norm(products - torch.eye(len(products)).to(products)))
-    return config.orth_reg_weight * torch.stack(norms).mean()
+    return torch.stack(norms).mean() * float(config.orth_reg_weight)
 
 
 def ranks(model: Any) -> dict[str, int] | None:

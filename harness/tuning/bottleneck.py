@@ -58,7 +58,8 @@ class _Added(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         written: Tensor = self.base_layer(x)
-        return written + self.up(gelu(self.down(written)))
+        added: Tensor = self.up(gelu(self.down(written)))
+        return written + added
 
 
 class _BottleneckLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
@@ -66,11 +67,14 @@ class _BottleneckLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
 
     adapter_layer_names = ("bottleneck_down", "bottleneck_up")
     cast_input_dtype_enabled = True
+    base_layer: nn.Linear
+    bottleneck_down: nn.ModuleDict
+    bottleneck_up: nn.ModuleDict
 
     def __init__(self, base_layer: nn.Linear, adapter: str, config: BottleneckConfig) -> None:
         super().__init__()
         self.base_layer = base_layer
-        self.merged_adapters = []
+        self.merged_adapters: list[str] = []
         self._active_adapter = adapter
         down = nn.Linear(base_layer.out_features, config.size)
         up = nn.Linear(config.size, base_layer.out_features)
@@ -84,8 +88,9 @@ class _BottleneckLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         written: Tensor = self.base_layer(x, *args, **kwargs)
-        for name in () if self.disable_adapters else self.active_adapters:
-            down, up = self.bottleneck_down[name], self.bottleneck_up[name]
+        active: list[str] = [] if self.disable_adapters else self.active_adapters
+        for name in active:
+            down, up = self._of(name)
             narrow = gelu(down(self._cast_input_dtype(written, down.weight.dtype)))
             written = written + up(narrow).to(written.dtype)
         return written
@@ -96,8 +101,14 @@ class _BottleneckLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
         """What stands in this layer's place when PEFT has left the model."""
         if not merge:
             return self.base_layer
-        (name,) = adapter_names or self.active_adapters
-        return _Added(self.base_layer, self.bottleneck_down[name], self.bottleneck_up[name])
+        names: list[str] = adapter_names or self.active_adapters
+        return _Added(self.base_layer, *self._of(names[0]))
+
+    def _of(self, name: str) -> tuple[nn.Linear, nn.Linear]:
+        """Down and up of an adapter."""
+        down, up = self.bottleneck_down[name], self.bottleneck_up[name]
+        assert isinstance(down, nn.Linear) and isinstance(up, nn.Linear)
+        return down, up
 
 
 class _BottleneckModel(BaseTuner):  # type: ignore[misc]
@@ -122,6 +133,6 @@ class _BottleneckModel(BaseTuner):  # type: ignore[misc]
 
 
 # What peft.utils.register_peft_method fills for the methods of PEFT's own list of names.
-PEFT_TYPE_TO_CONFIG_MAPPING[NAME] = BottleneckConfig  # type: ignore[index]
-PEFT_TYPE_TO_TUNER_MAPPING[NAME] = _BottleneckModel  # type: ignore[index]
-PEFT_TYPE_TO_PREFIX_MAPPING[NAME] = _BottleneckModel.prefix  # type: ignore[index]
+PEFT_TYPE_TO_CONFIG_MAPPING[NAME] = BottleneckConfig
+PEFT_TYPE_TO_TUNER_MAPPING[NAME] = _BottleneckModel
+PEFT_TYPE_TO_PREFIX_MAPPING[NAME] = _BottleneckModel.prefix

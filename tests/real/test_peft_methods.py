@@ -36,7 +36,7 @@ def model() -> LocalEngine:
 def support() -> Task:
     task = compose(["+task=support_json"])[0].task().limited(QUESTIONS)
     m = task.materials
-    short = sorted(m.train, key=lambda e: len(e.input))[:STEPS]
+    short = tuple(sorted(m.train, key=lambda e: len(e.input))[:STEPS])
     return replace(task, materials=replace(m, train=short, dev=m.dev[:1], max_new_tokens=16))
 
 

@@ -50,7 +50,8 @@ def said(done: list[Decoded]) -> list[tuple[list[int], str]]:
 def test_texts_are_those_of_peft_for_one_prompt_at_a_time(
     tiny: LocalEngine, engine: LocalEngine, prompts: list[list[int]], held: bool
 ) -> None:
-    begin = compile_constraint(Label(LABELS).constraint, tiny) if held else None
+    constraint = Label(LABELS).constraint
+    begin = compile_constraint(constraint, tiny) if held and constraint else None
     assert len({len(p) for p in prompts}) > 1
     engine.model.set_attn_implementation("sdpa")
     alone = padded.generate(engine.adapter, prompts, engine.stop, 12, 1, 1, constraint=begin)

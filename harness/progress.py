@@ -65,6 +65,10 @@ def silence_libraries() -> None:
     transformers.utils.logging.set_verbosity_error()
     datasets.disable_progress_bars()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    # PEFT takes the ranks that AdaLoRA has allocated for LoRA's, and a layer left without any for
+    # broken.
+    for notice in ("The following rank_pattern keys", r"Adapter '\w+': \d+ LoRA tensor"):
+        warnings.filterwarnings("ignore", message=notice)
     if sys.stderr.isatty():  # gigabytes on their way should be seen
         huggingface_hub.utils.enable_progress_bars()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig
+from peft import AdaLoraConfig, LoraConfig
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -234,6 +234,21 @@ def lora(**changes: object) -> LoraConfig:
     """Low-rank adapters on all linear layers of the tiny model."""
     settings = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
     return LoraConfig(**(settings | changes))
+
+
+def adalora(**changes: object) -> AdaLoraConfig:
+    """The same with ranks that are allocated: 6 a layer at first, 3 at last."""
+    settings = {
+        "init_r": 6,
+        "target_r": 3,
+        "total_step": 100,
+        "tinit": 15,
+        "tfinal": 50,
+        "lora_alpha": 12,
+        "target_modules": "all-linear",
+        "task_type": "CAUSAL_LM",
+    }
+    return AdaLoraConfig(**(settings | changes))
 
 
 @pytest.fixture(scope="session")

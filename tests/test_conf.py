@@ -99,6 +99,12 @@ def test_an_option_is_called_what_its_file_is_called() -> None:
         ("rag_no_shots", {"retrieval"}),
         ("few_shot_lora", {"shots", "tuning"}),
         ("rag_few_shot_lora", {"shots", "retrieval", "tuning"}),
+        ("prefix", {"tuning"}),
+        ("ia3", {"tuning"}),
+        ("bottleneck", {"tuning"}),
+        ("rslora", {"tuning"}),
+        ("dora", {"tuning"}),
+        ("adalora", {"tuning"}),
     ],
 )
 def test_a_rung_fills_its_own_slots_and_no_other(rung: str, slots: set[str]) -> None:

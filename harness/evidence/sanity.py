@@ -155,10 +155,24 @@ def _tuned(training: Mapping[str, Any]) -> list[Badge]:
             "questions before training"
         )
         made.append(Badge("zero-step", zero["identical"] == zero["questions"], text))
+    if ranks := training.get("ranks"):
+        made.append(_ranks(ranks))
     if (distinct := training.get("distinct")) is not None:
         text = f"was tuned on {distinct} different examples"
         made.append(Badge("training examples", distinct >= LEAST_EXAMPLES, text))
     return made
+
+
+def _ranks(ranks: Mapping[str, int]) -> Badge:
+    """Of an adapter that allocates its ranks: whether it has kept to its budget, and chosen."""
+    text = f"kept {ranks['final']} of {ranks['initial']} ranks, {{}} for a layer"
+    if ranks["least"] == ranks["most"]:
+        text = text.format(f"the same {ranks['most']}")
+    else:
+        text = text.format(f"{ranks['least']} to {ranks['most']}")
+    over = ranks["final"] > ranks["target"]
+    text += f": {ranks['target']} are its budget" if over else ""
+    return Badge("rank allocation", not over and ranks["least"] < ranks["most"], text)
 
 
 def _best_step(evaluations: Sequence[Mapping[str, float]]) -> Badge:

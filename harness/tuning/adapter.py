@@ -5,25 +5,32 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftConfig, PeftModel, get_peft_model
 from peft.helpers import disable_input_dtype_casting
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils import PeftType
+from torch import Tensor
 from transformers import PreTrainedModel, set_seed
 
-from harness.errors import TrainingError
+from harness.errors import ConfigError, RungUnavailableError, TrainingError, first_line
 from harness.models.local.engine import LocalEngine, dtype_of
 from harness.models.weights import digest
-from harness.tuning import flat_batches
+from harness.task import Materials
+from harness.tuning import adalora, flat_batches
 from harness.tuning.example_losses import keep_losses
 from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
 from harness.tuning.method import Curve, Method, Pair, Report, Tuned, keep, kept
 from harness.tuning.trainer import Training, train_weights
 
 __all__ = ["Adapter", "fits_flat_batch", "training_dtype"]
+
+LEARNED_KEYS = (PeftType.PREFIX_TUNING, PeftType.CARTRIDGE)
+"""Prompt learning whose virtual tokens are keys and values, and no rows of the input."""
 
 EFFECT_PROMPTS = 2
 """How many dev examples the effect of an adapter is measured on."""
@@ -40,6 +47,25 @@ class Adapter(Method):
 
     config: PeftConfig
     training: Training
+    rate_scale: float = 1.0
+    """Times training's own: methods that change a model by other means than LoRA want another rate.
+    Without effect on an explicit one."""
+
+    def check(self, materials: Materials) -> None:
+        super().check(materials)
+        if not (isinstance(self.rate_scale, int | float) and self.rate_scale > 0):
+            raise ConfigError(f"rung.tuning.rate_scale={self.rate_scale}: must be a number above 0")
+        adalora.check(self.config)
+        if self.training.activation_checkpointing and self.config.peft_type in LEARNED_KEYS:
+            raise ConfigError(
+                "training.activation_checkpointing=true: would cut off the keys and values that "
+                "prefix tuning learns; set it to false"
+            )
+
+    @property
+    def _training(self) -> Training:
+        """With this method's rate."""
+        return replace(self.training, rate_scale=self.training.rate_scale * self.rate_scale)
 
     @property
     def settings(self) -> Any:
@@ -49,7 +75,7 @@ class Adapter(Method):
             for name, value in self.config.to_dict().items()
             if name != "peft_version"
         }
-        return {"config": config, "training": asdict(self.training)}
+        return {"config": config, "training": asdict(self._training)}
 
     def fit(
         self,
@@ -84,23 +110,24 @@ class Adapter(Method):
         set_seed(seed)
         dtype = training_dtype(self.training.dtype, engine.device)
         base = engine.fresh(dtype)
-        flat = not self.config.is_prompt_learning and fits_flat_batch(base)
+        adapted = self._adapted(base, self.training.steps(len(train)))
+        examples, dev_examples = _encode(engine, train), _encode(engine, dev)
+        before = _logits(adapted, dev_examples[:EFFECT_PROMPTS])
+        zero_step = self._zero_step(engine, adapted, dev, folder)
+        has_rows = self.config.is_prompt_learning and self.config.peft_type not in LEARNED_KEYS
+        flat = not has_rows and fits_flat_batch(base)
         if flat:
             flat_batches.register()
             base.set_attn_implementation(flat_batches.NAME)
-        # PEFT writes what it infers into a config; the rung's own must stay as it was.
-        adapted = get_peft_model(base, deepcopy(self.config))
-        examples, dev_examples = _encode(engine, train), _encode(engine, dev)
-        zero_step = self._zero_step(engine, adapted, dev, folder)
         pad = engine.tokenizer.pad_token_id or engine.tokenizer.eos_token_id
         autocast = dtype == torch.bfloat16
         # Under autocast PEFT's own casts of each layer's input would be work done twice.
-        with disable_input_dtype_casting(adapted, autocast):
+        with disable_input_dtype_casting(adapted, autocast and _can_leave_casts(adapted)):
             curve = train_weights(
                 adapted,
                 examples,
                 dev_examples,
-                training=self.training,
+                training=self._training,
                 collate=flat_batch if flat else lambda rows: padded_batch(rows, pad),
                 stop=sorted(engine.stop),
                 seed=seed,
@@ -109,8 +136,25 @@ class Adapter(Method):
             )
         keep_losses(folder, curve.losses, (len(e.completion) for e in examples))
         adapted.save_pretrained(folder / "adapter", safe_serialization=True)
-        effect = _effect(adapted, dev_examples[:EFFECT_PROMPTS])
+        after = _logits(adapted, dev_examples[:EFFECT_PROMPTS])
+        effect = max(
+            (float((a - b).abs().max()) for a, b in zip(after, before, strict=True)), default=0.0
+        )
         return _report(adapted, folder / "adapter", examples, zero_step, effect, curve)
+
+    def _adapted(self, base: PreTrainedModel, steps: int) -> PeftModel:
+        """The model behind an untrained adapter. Raises RungUnavailableError if PEFT cannot put it
+        on this model."""
+        # PEFT writes what it infers into a config; the rung's own must stay as it was.
+        config = deepcopy(self.config)
+        adalora.schedule(config, steps)
+        try:
+            return get_peft_model(base, config)
+        except (ValueError, TypeError, NotImplementedError) as error:
+            kind = type(base).__name__
+            raise RungUnavailableError(
+                f"rung.tuning.config: does not fit {kind}: {first_line(error)}"
+            ) from error
 
     def _zero_step(
         self, engine: LocalEngine, untrained: PeftModel, dev: Sequence[Pair], folder: Path
@@ -154,6 +198,7 @@ def _report(
         zero_step=zero_step,
         sha256=digest(weights),
         effect=effect,
+        ranks=adalora.ranks(adapted),
         stop_rate=evaluated.get(curve.best_step, 0.0),
         curve=curve,
     )
@@ -164,19 +209,15 @@ def _encode(engine: LocalEngine, pairs: Sequence[Pair]) -> list[Encoded]:
 
 
 @torch.no_grad()
-def _effect(adapted: PeftModel, dev: Sequence[Encoded]) -> float:
-    """Largest absolute difference that the adapter makes to a next-token logit."""
+def _logits(adapted: PeftModel, dev: Sequence[Encoded]) -> list[Tensor]:
+    """What comes next behind each example: logits [vocabulary]."""
     adapted.eval()
-    largest = 0.0
-    batches = [padded_batch([e], pad=0) for e in dev]
     adapted.get_base_model().set_attn_implementation("sdpa")
-    for batch in batches:
-        inputs = {k: v.to(adapted.device) for k, v in batch.items() if k != "labels"}
-        with_adapter = adapted(**inputs).logits[0, -1].float()
-        with adapted.disable_adapter():
-            without = adapted(**inputs).logits[0, -1].float()
-        largest = max(largest, float((with_adapter - without).abs().max()))
-    return largest
+    batches = [padded_batch([e], pad=0) for e in dev]
+    inputs = [
+        {k: v.to(adapted.device) for k, v in batch.items() if k != "labels"} for batch in batches
+    ]
+    return [adapted(**each).logits[0, -1].float() for each in inputs]
 
 
 def _answering(engine: LocalEngine, folder: Path, fingerprint: str) -> LocalEngine:
@@ -186,6 +227,13 @@ def _answering(engine: LocalEngine, folder: Path, fingerprint: str) -> LocalEngi
     if adapted.active_peft_config.is_prompt_learning:
         return engine.with_adapter(adapted.eval(), identity)
     return engine.with_weights(adapted.merge_and_unload(), identity)
+
+
+def _can_leave_casts(adapted: PeftModel) -> bool:
+    """Whether PEFT's switch for input casts is there: in some methods' layers, as (IA)3's, it is
+    missing, and PEFT does not look before it turns it."""
+    layers = (m for m in adapted.modules() if isinstance(m, BaseTunerLayer))
+    return all(hasattr(layer, "cast_input_dtype_enabled") for layer in layers)
 
 
 def training_dtype(name: str, device: torch.device) -> torch.dtype:

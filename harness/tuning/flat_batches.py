@@ -2,8 +2,9 @@
 
 The examples of a rung begin with the same instructions. A flat batch holds that prefix once and
 behind it what each sequence has to itself; attention lets a sequence see the prefix and itself and
-nothing else, so that the gradient is that of the padded batch. Training's twin of what
-`models.attention` does for answering.
+nothing else, so that the gradient is that of the padded batch. Keys and values that are learned
+themselves (prefix tuning) stand in front of all. Training's twin of what `models.attention` does
+for answering.
 """
 
 from __future__ import annotations
@@ -54,6 +55,15 @@ class Layout:
         """[n, p + n]: all of the prefix, and what came before."""
         self.flat = self.gather[self.valid]
         """[T - p]: the rows of all valid tokens, in order."""
+
+    def seen(self, virtual: int) -> tuple[Tensor, Tensor]:
+        """`gather_keys` and `mask` where so many learned keys stand before all rows."""
+        if not virtual:
+            return self.gather_keys, self.mask
+        rows = torch.arange(virtual, device=self.gather.device).expand(len(self.gather), virtual)
+        always = self.mask.new_zeros(len(self.mask), virtual)
+        keys = torch.cat([rows, virtual + self.gather_keys], 1)
+        return keys, torch.cat([always, self.mask], 1)
 
     def to(self, device: torch.device) -> Layout:
         for name, value in vars(self).items():
@@ -122,22 +132,22 @@ class _PackedAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, layout: Layout, scale: float) -> Tensor:
-        """q [heads, T, dim]; k, v [kv_heads, T, dim]; returns q's shape."""
+        """q [heads, T, dim]; k, v [kv_heads, T, dim], or with learned ones in front of the T rows;
+        returns q's shape."""
         out = torch.empty_like(q)
         saved: list[Tensor] = []
+        virtual = k.shape[1] - q.shape[1]
+        keys, mask = layout.seen(virtual)
         if layout.prefix:
-            p = slice(0, layout.prefix)
-            mask = torch.full((layout.prefix, layout.prefix), -torch.inf, device=q.device).triu_(1)
-            part, weights = _attend(q[:, None, p], k[:, None, p], v[:, None, p], mask, scale)
+            p, shared = slice(0, layout.prefix), slice(0, virtual + layout.prefix)
+            ahead = torch.full((p.stop, shared.stop), -torch.inf, device=q.device)
+            ahead.triu_(virtual + 1)
+            part, weights = _attend(
+                q[:, None, p], k[:, None, shared], v[:, None, shared], ahead, scale
+            )
             out[:, p] = part[:, 0]
             saved.append(weights)
-        part, weights = _attend(
-            q[:, layout.gather],
-            k[:, layout.gather_keys],
-            v[:, layout.gather_keys],
-            layout.mask,
-            scale,
-        )
+        part, weights = _attend(q[:, layout.gather], k[:, keys], v[:, keys], mask, scale)
         out[:, layout.flat] = part[:, layout.valid]
         ctx.save_for_backward(q, k, v, weights, *saved)
         ctx.layout, ctx.scale = layout, scale
@@ -147,26 +157,29 @@ class _PackedAttention(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         q, k, v, weights, *saved = ctx.saved_tensors
         layout: Layout = ctx.layout
-        keys = layout.gather_keys
+        virtual = k.shape[1] - q.shape[1]
+        keys, _ = layout.seen(virtual)
         padded = grad[:, layout.gather] * layout.valid[:, :, None]
         dq, dk, dv = _attend_backward(
             padded, q[:, layout.gather], k[:, keys], v[:, keys], weights, ctx.scale
         )
         grads = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
         grads[0][:, layout.flat] = dq[:, layout.valid]
-        n = layout.prefix
+        n = virtual + layout.prefix
+        p, shared = slice(0, layout.prefix), slice(0, n)
+        # Every sequence reads what is shared: its keys and values get the sum of all of them.
+        totals = [_precise(part[:, :, :n]).sum(1) for part in (dk, dv)]
         for whole, part in zip(grads[1:], (dk, dv), strict=True):
-            whole[:, layout.flat] = part[:, :, n:][:, layout.valid]
-        if n:
-            p = slice(0, n)
-            prefix = _attend_backward(
-                grad[:, None, p], q[:, None, p], k[:, None, p], v[:, None, p], saved[0], ctx.scale
-            )
+            whole[:, virtual + layout.flat] = part[:, :, n:][:, layout.valid]
+        if layout.prefix:
+            ks, vs = k[:, None, shared], v[:, None, shared]
+            prefix = _attend_backward(grad[:, None, p], q[:, None, p], ks, vs, saved[0], ctx.scale)
             grads[0][:, p] = prefix[0][:, 0]
-            for whole, own, part in zip(grads[1:], prefix[1:], (dk, dv), strict=True):
-                # Every sequence reads the prefix: its keys and values get the sum of all of them.
-                total = _precise(own[:, 0]) + _precise(part[:, :, :n]).sum(1)
-                whole[:, p] = total.to(whole.dtype)
+            totals = [
+                _precise(own[:, 0]) + total for own, total in zip(prefix[1:], totals, strict=True)
+            ]
+        for whole, total in zip(grads[1:], totals, strict=True):
+            whole[:, shared] = total.to(whole.dtype)
         return (*grads, None, None)
 
 

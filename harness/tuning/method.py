@@ -58,7 +58,11 @@ class Report:
     sha256: str | None = None
     """Of the weights that training left on disk."""
     effect: float | None = None
-    """Largest change of a logit on the first dev prompts; 0 is training without effect."""
+    """Largest change of a logit by training on the first dev prompts; 0 is training without
+    effect."""
+    ranks: dict[str, int] | None = None
+    """Of an adapter that allocates them: `initial`, `target` and `final` over all layers; at last
+    `least` and `most` of one layer."""
     stop_rate: float | None = None
     """Share of dev answers behind which the model puts the stop token first."""
     curve: Curve | None = None

@@ -5,6 +5,7 @@ Checkpoints, resuming, schedules, early stopping and several GPUs are the Traine
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
+from peft import PeftModel
 from torch import Tensor
 from transformers import (
     EarlyStoppingCallback,
@@ -26,6 +28,8 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 from transformers.trainer_utils import get_last_checkpoint
 
 from harness.progress import Progress
+from harness.tuning import checkpoints
+from harness.tuning.adalora import Allocations, first_evaluation, orthogonality
 from harness.tuning.flat_batches import IGNORED, Encoded
 from harness.tuning.loss import cross_entropies, cross_entropy
 from harness.tuning.method import Curve
@@ -81,6 +85,10 @@ class Training:
             return self.learning_rate
         return self.rate_scale * 5e-4 * float((2000 / hidden_size) ** 0.781)
 
+    def steps(self, examples: int) -> int:
+        """Optimizer steps over so many examples, if nothing stops them early."""
+        return math.ceil(-(-examples // (self.batch_size * self.accumulate)) * self.epochs)
+
 
 class _CompletionTrainer(Trainer):  # type: ignore[misc]
     """Loss on the completions only, normalized by the number of their tokens."""
@@ -107,7 +115,11 @@ class _CompletionTrainer(Trainer):  # type: ignore[misc]
         logits, labels = self._completion_logits(model, inputs)
         loss, each = cross_entropies(logits, labels)
         _among(self.callback_handler.callbacks, _ExampleLosses).add(inputs["examples"], each)
-        return loss / (num_items_in_batch or len(labels))
+        loss = loss / (num_items_in_batch or len(labels))
+        if (penalty := orthogonality(self.model)) is not None:
+            # Its gradient alone: curves stay cross-entropy, comparable between rungs.
+            loss = loss + (penalty - penalty.detach()) / self.args.gradient_accumulation_steps
+        return loss
 
     def _completion_logits(self, model: Any, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Logits [rows, vocabulary] only where the loss is, and the labels [rows]."""
@@ -123,6 +135,20 @@ class _CompletionTrainer(Trainer):  # type: ignore[misc]
         bears_loss = labels[:, 1:] != IGNORED
         # A prompt-learning adapter puts virtual tokens in front: count from the end.
         return logits[:, -labels.shape[1] : -1][bears_loss], labels[:, 1:][bears_loss]
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        if isinstance(self.model, PeftModel):
+            checkpoints.save(self.model, Path(output_dir or self.args.output_dir))
+        else:
+            super()._save(output_dir, state_dict)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if not checkpoints.load(self.model, Path(resume_from_checkpoint)):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_best_model(self) -> None:
+        if not checkpoints.load(self.model, Path(self.state.best_model_checkpoint)):
+            super()._load_best_model()
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
         lengths = [len(row["input_ids"]) for row in self.train_dataset]
@@ -265,6 +291,7 @@ def train_weights(
                 EarlyStoppingCallback(training.patience),
                 _Clock(),
                 _ExampleLosses(len(examples)),
+                Allocations(),
                 _LastEvaluation(),
                 _Report(progress),
             ],
@@ -330,6 +357,7 @@ def _arguments(
         train_sampling_strategy="group_by_length",
         eval_strategy="steps",
         eval_steps=every,
+        eval_delay=first_evaluation(model),
         save_strategy="steps",
         save_steps=every,
         save_total_limit=2,

@@ -11,6 +11,7 @@ from harness.evidence.contrasts import Contrast
 from harness.evidence.sanity import Badge, above, badges, blocked, effort, worst
 from harness.evidence.statistics import Interval
 
+RANKS = {"initial": 5040, "target": 3360, "final": 3360, "least": 2, "most": 24}
 TRAINING = {"effect": 2.5, "distinct": 400, "zero_step": {"questions": 8, "identical": 8}}
 LOOKS = (
     {"step": 10, "dev_loss": 2.0},
@@ -69,6 +70,10 @@ def test_a_run_that_went_well_passes_every_badge() -> None:
         ("adapter effect", {"effect": 0.0}, "left all logits unmoved"),
         ("zero-step", {"zero_step": {"questions": 8, "identical": 7}},
          "wrote the base model's text for 7 of 8 questions before training"),
+        ("rank allocation", {"ranks": RANKS | {"least": 16, "most": 16}},
+         "kept 3360 of 5040 ranks, the same 16 for a layer"),
+        ("rank allocation", {"ranks": RANKS | {"final": 5000}},
+         "kept 5000 of 5040 ranks, 2 to 24 for a layer: 3360 are its budget"),
         ("training examples", {"distinct": 99}, "was tuned on 99 different examples"),
         ("template", {"templates": ("t", "u")},
          "was asked with one of 2 chat templates that its model's rungs used"),
@@ -101,6 +106,12 @@ def test_a_head_that_was_trained_step_by_step_has_a_best_step() -> None:
     found = told(head={"labels": 3, "temperature": 1.2}, zero_step=None)
     assert found["best step"].passed
     assert not {"convergence", "zero-step"} & set(found)
+
+
+def test_ranks_are_asked_about_where_there_are_any() -> None:
+    assert "rank allocation" not in told()
+    text = "kept 3360 of 5040 ranks, 2 to 24 for a layer"
+    assert told(ranks=RANKS)["rank allocation"] == Badge("rank allocation", True, text)
 
 
 def without(difference: float, p: float | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM
 
-from harness.errors import TrainingError
+from harness.errors import ConfigError, RungUnavailableError, TrainingError
 from harness.ladder.prompt import render
 from harness.ladder.transform import ShuffledTargets
 from harness.models.local import ModelSpec, padded
@@ -22,8 +22,9 @@ from harness.models.local.engine import LocalEngine
 from harness.models.weights import digest
 from harness.task import Example, Task
 from harness.tuning.adapter import Adapter
+from harness.tuning.bottleneck import BottleneckConfig
 from harness.tuning.method import Pair, Tuned
-from tests.conftest import lora, plan
+from tests.conftest import adalora, lora, plan
 
 SHORT = plan(epochs=2, evaluations_per_epoch=1)
 NEW = 16
@@ -35,11 +36,19 @@ MERGED = {
     "ia3": peft.IA3Config(task_type="CAUSAL_LM"),
     "loha": peft.LoHaConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear"),
     "vera": peft.VeraConfig(task_type="CAUSAL_LM", r=8, target_modules="all-linear"),
+    "rslora": lora(use_rslora=True),
+    "adalora": adalora(),
+    "bottleneck": BottleneckConfig(
+        task_type="CAUSAL_LM", size=8, target_modules=["o_proj", "down_proj"]
+    ),
     "oft": peft.OFTConfig(task_type="CAUSAL_LM", oft_block_size=4, target_modules="all-linear"),
 }
 IN_FRONT = {
     "prompt": peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4),
-    "prefix": peft.PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4),
+    "prefix": peft.PrefixTuningConfig(
+        task_type="CAUSAL_LM", num_virtual_tokens=4, prefix_projection=True, encoder_hidden_size=16
+    ),
+    "plain_prefix": peft.PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4),
 }
 
 Fit = Callable[..., Tuned]
@@ -116,16 +125,20 @@ def test_a_prompt_learning_adapter_answers_in_front_of_the_weights(
     tuned = fit(Adapter(IN_FRONT[kind], SHORT))
     folder = tmp_path / "run" / "adapter"
     assert tuned.engine.adapter is not None
-    assert answers(tuned.engine, prompts, 1) == by_argmax_alone(apt, folder, prompts)
-    assert answers(tuned.engine, prompts, 1) != answers(apt, prompts)
-
-
-def test_answers_behind_virtual_tokens_do_not_depend_on_the_batch(
-    fit: Fit, prompts: list[list[int]]
-) -> None:
-    tuned = fit(Adapter(IN_FRONT["prompt"], SHORT))
+    expected = by_argmax_alone(apt, folder, prompts)
+    assert expected != answers(apt, prompts)
     assert len({len(p) for p in prompts}) > 1
-    assert answers(tuned.engine, prompts, 4) == answers(tuned.engine, prompts, 1)
+    for batch in (1, 4, None):
+        assert answers(tuned.engine, prompts, batch) == expected
+
+
+@pytest.mark.parametrize("kind", ["prefix", "plain_prefix"])
+def test_behind_a_prefix_answers_are_those_of_peft_for_one_prompt_at_a_time(
+    fit: Fit, apt: LocalEngine, prompts: list[list[int]], tmp_path: Path, kind: str
+) -> None:
+    tuned = fit(Adapter(IN_FRONT[kind], SHORT))
+    expected = by_peft_alone(apt, tmp_path / "run" / "adapter", prompts)
+    assert answers(tuned.engine, prompts) == expected
 
 
 def test_the_base_model_stays_what_it_was(
@@ -177,12 +190,16 @@ def test_the_stop_rate_is_that_of_the_weights_that_were_kept(fit: Fit, task: Tas
     assert report.stop_rate == looks[report.curve.best_step] != looks[report.curve.steps]
 
 
-def test_an_adapter_without_effect_is_refused(fit: Fit, tmp_path: Path) -> None:
+@pytest.mark.parametrize("config", [lora(), IN_FRONT["prefix"]], ids=["lora", "prefix"])
+def test_an_adapter_without_effect_is_refused(
+    fit: Fit, tmp_path: Path, config: peft.PeftConfig
+) -> None:
+    """Also one that does not start at zero: a prefix that has learned nothing changes logits."""
     with pytest.raises(
         TrainingError,
         match=r"no effect after 8 steps; check target_modules and raise training\.learning_rate",
     ):
-        fit(Adapter(lora(), replace(SHORT, learning_rate=0.0)))
+        fit(Adapter(config, replace(SHORT, learning_rate=0.0)))
     assert not (tmp_path / "run" / "training.json").exists()
 
 
@@ -213,11 +230,13 @@ def test_activation_checkpointing_changes_memory_and_nothing_else(fit: Fit) -> N
     assert fit(Adapter(lora(), thrifty), "thrifty").report.sha256 == expected.sha256
 
 
+@pytest.mark.parametrize("kind", ["lora", "dora", "ia3", "adalora", "bottleneck"])
 def test_a_base_in_bfloat16_learns_much_the_same_and_the_adapter_stays_float32(
-    fit: Fit, tmp_path: Path
+    fit: Fit, tmp_path: Path, kind: str
 ) -> None:
-    exact = fit(Adapter(lora(), SHORT), "exact").report.curve.points
-    rounded = fit(Adapter(lora(), replace(SHORT, dtype="bfloat16")), "rounded").report.curve.points
+    config, half = MERGED[kind], replace(SHORT, dtype="bfloat16")
+    exact = fit(Adapter(config, SHORT), "exact").report.curve.points
+    rounded = fit(Adapter(config, half), "rounded").report.curve.points
     for a, b in zip(exact, rounded, strict=True):
         for name in ("loss", "dev_loss"):
             assert a.get(name, 0) == pytest.approx(b.get(name, 0), rel=0.03)
@@ -269,3 +288,47 @@ def test_an_adapter_in_front_of_the_weights_does_not_start_at_zero(fit: Fit) -> 
 def test_training_examples_are_counted_once_each(fit: Fit, task: Task) -> None:
     report = fit(Adapter(lora(), SHORT), train=pairs(task.materials.train[:4] * 2)).report
     assert (report.examples, report.distinct) == (8, 4)
+
+
+def test_a_method_brings_its_rate_beside_the_one_that_training_says(fit: Fit) -> None:
+    training = replace(SHORT, learning_rate=None, rate_scale=2.0)
+    report = fit(Adapter(lora(), training, rate_scale=3.0)).report
+    rates = [p["learning_rate"] for p in report.curve.points if "learning_rate" in p]
+    expected = replace(training, rate_scale=6.0).rate(48)
+    assert rates == pytest.approx([expected] * report.curve.steps)
+
+
+def test_a_rate_of_its_own_is_part_of_what_determines_the_weights() -> None:
+    plain, scaled = Adapter(lora(), SHORT), Adapter(lora(), SHORT, rate_scale=2.0)
+    assert plain.settings == Adapter(lora(), SHORT, rate_scale=1.0).settings
+    assert plain.settings["training"] != scaled.settings["training"]
+
+
+def test_a_config_that_does_not_fit_the_model_is_refused_in_one_line(fit: Fit) -> None:
+    with pytest.raises(
+        RungUnavailableError,
+        match=r"^rung\.tuning\.config: does not fit LlamaForCausalLM: .*c_proj",
+    ) as refused:
+        fit(Adapter(lora(target_modules=["c_proj"]), SHORT))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "complaint"),
+    [
+        (
+            Adapter(lora(), SHORT, rate_scale=0.0),
+            r"rung\.tuning\.rate_scale=0\.0: must be a number above 0",
+        ),
+        (Adapter(adalora(init_r=3), SHORT), r"config\.init_r=3: must be above target_r=3"),
+        (
+            Adapter(IN_FRONT["prefix"], replace(SHORT, activation_checkpointing=True)),
+            r"training\.activation_checkpointing=true: would cut off",
+        ),
+    ],
+)
+def test_settings_that_would_train_nothing_are_refused_before_a_model_is_loaded(
+    task: Task, adapter: Adapter, complaint: str
+) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        adapter.check(task.materials)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -12,7 +13,13 @@ from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel, get_peft_model, get_peft_model_state_dict
+from peft import (
+    PeftConfig,
+    PeftModel,
+    PrefixTuningConfig,
+    get_peft_model,
+    get_peft_model_state_dict,
+)
 from torch import Tensor
 
 from harness.models.local.engine import LocalEngine
@@ -37,14 +44,20 @@ LESSONS = [colour(n) for n in range(16)]
 DEV = [colour(n) for n in range(16, 22)]
 
 
-def adapted(model: LocalEngine, *, flat: bool = True, dropout: float = 0.0) -> PeftModel:
-    """A fresh copy of the tiny model behind a fresh LoRA adapter, always the same one."""
+def adapted(
+    model: LocalEngine,
+    *,
+    flat: bool = True,
+    dropout: float = 0.0,
+    config: PeftConfig | None = None,
+) -> PeftModel:
+    """A fresh copy of the tiny model behind a fresh adapter (of LoRA), always the same one."""
     base = model.fresh(torch.float32)
     if flat:
         flat_batches.register()
         base.set_attn_implementation(flat_batches.NAME)
     torch.manual_seed(0)
-    return get_peft_model(base, lora(lora_dropout=dropout))
+    return get_peft_model(base, deepcopy(config) or lora(lora_dropout=dropout))
 
 
 def fit(
@@ -148,12 +161,20 @@ def test_dev_loss_falls_on_a_task_that_can_be_learned(tiny: LocalEngine, tmp_pat
     assert column(curve, "stop_rate")[0] < 1.0
 
 
+@pytest.mark.parametrize("batch_size", [4, 1], ids=["shared prefix", "nothing shared"])
+@pytest.mark.parametrize(
+    "config",
+    [lora(), PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=5)],
+    ids=["lora", "learned keys"],
+)
 def test_flat_batches_have_the_loss_curve_of_padded_batches(
-    tiny: LocalEngine, tmp_path: Path
+    tiny: LocalEngine, tmp_path: Path, config: PeftConfig, batch_size: int
 ) -> None:
-    flat = fit(adapted(tiny), tmp_path / "flat")
+    sizes = {"batch_size": batch_size, "lessons": LESSONS[: 4 * batch_size]}
+    flat = fit(adapted(tiny, config=config), tmp_path / "flat", **sizes)  # type: ignore[arg-type]
     pad = partial(padded_batch, pad=STOP)
-    padded = fit(adapted(tiny, flat=False), tmp_path / "padded", collate=pad)
+    model = adapted(tiny, flat=False, config=config)
+    padded = fit(model, tmp_path / "padded", collate=pad, **sizes)  # type: ignore[arg-type]
     for name in ("loss", "grad_norm", "dev_loss"):
         # float32 sums in another order; measured: 5e-6 of the value after 12 steps
         assert column(flat, name) == pytest.approx(column(padded, name), rel=1e-4), name

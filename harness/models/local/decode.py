@@ -22,6 +22,7 @@ from transformers import PreTrainedModel
 
 from harness.models.local import attention, prefix_tree
 from harness.models.local.attention import Segment, Step, SuffixCache
+from harness.models.local.learned_prefix import LearnedPrefix
 from harness.models.local.prefix_tree import Node
 
 __all__ = ["Begin", "Decoded", "TokenConstraint", "begun", "generate"]
@@ -120,6 +121,7 @@ def generate(
     batch_size: int | None = None,
     constraint: Begin | Sequence[Begin] | None = None,
     steady: bool = False,
+    learned: LearnedPrefix | None = None,
 ) -> Iterator[Decoded]:
     """Answer token-id prompts greedily; completions come in the order in which they finish.
 
@@ -127,16 +129,19 @@ def generate(
     the same: what was finished stays, what was under way starts again. `constraint` begins a new
     one for each prompt; of several each is for one prompt. `steady` is for layers that round so
     much that the last bit matters: all sums are then made in the same order whatever stands side
-    by side.
+    by side. `learned` stands in front of every prompt.
     """
     attention.register()
     model.set_attn_implementation(attention.NAME)
+    if learned:
+        prompts = [[*learned.tokens, *prompt] for prompt in prompts]
     todo = set(range(len(prompts)))
     while todo:
         indices = sorted(todo)
         longest = max(len(prompts[i]) for i in indices) + max_new_tokens
         batch = min(batch_size or _batch_size(model, longest, len(indices)), len(indices))
-        work = prefix_tree.build([prompts[i] for i in indices], MIN_SAVING, MIN_LENGTH)
+        root = learned.node(len(indices)) if learned else None
+        work = prefix_tree.build([prompts[i] for i in indices], MIN_SAVING, MIN_LENGTH, root)
         queue = [
             _Sequence(indices[i], prompts[indices[i]], node, begun(constraint, indices[i]))
             for i, node in work

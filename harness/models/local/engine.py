@@ -25,6 +25,7 @@ from harness.models.engine import Capabilities, Completion, Conversation, Usage
 from harness.models.local import likelihood, padded
 from harness.models.local.constraint import compile_constraint, grammar_tokenizer
 from harness.models.local.decode import Begin, Decoded, generate
+from harness.models.local.learned_prefix import LearnedPrefix, learned_prefix
 from harness.models.local.packed_linear import pack
 from harness.models.local.spec import MIXED, ModelSpec
 from harness.models.local.verbatim import Verbatim
@@ -52,6 +53,8 @@ class LocalEngine:
         self._model: PreTrainedModel | None = None
         self.adapter: Any = None
         """A PEFT adapter that cannot be merged into the weights and answers in front of them."""
+        self.learned: LearnedPrefix | None = None
+        """The same as keys and values, for answering."""
 
     @property
     def name(self) -> str:
@@ -94,15 +97,18 @@ class LocalEngine:
         return other
 
     def with_adapter(self, adapter: Any, fingerprint: str) -> LocalEngine:
-        """The same model behind a PEFT adapter that stays apart from the weights."""
+        """The same model behind a prompt-learning adapter, which stays apart from the weights."""
         other = self._twin(fingerprint)
-        other._model, other.adapter = adapter.get_base_model(), adapter
+        model = adapter.get_base_model()
+        other._model, other.adapter, other.learned = model, adapter, learned_prefix(adapter)
+        pack(model, self._products)
         return other
 
     def _twin(self, fingerprint: str) -> LocalEngine:
         """The same tokenizer and template, without weights."""
         other = copy.copy(self)
-        other.fingerprint, other._model, other.adapter = fingerprint, None, None
+        other.fingerprint, other._model = fingerprint, None
+        other.adapter, other.learned = None, None
         return other
 
     @property
@@ -206,8 +212,9 @@ class LocalEngine:
 
         `constraint` begins a new one for each prompt; of several each is for one prompt.
         """
-        longest = max(map(len, prompts), default=0) + max_new_tokens
-        if self.adapter is not None or not _fits_shared_prefix(self.model, longest):
+        virtual = len(self.learned.tokens) if self.learned else 0
+        longest = virtual + max(map(len, prompts), default=0) + max_new_tokens
+        if not _fits_shared_prefix(self.model, longest):
             self.model.set_attn_implementation("sdpa")
             return padded.generate(
                 self.adapter or self.model,
@@ -227,6 +234,7 @@ class LocalEngine:
             batch_size=batch_size,
             constraint=constraint,
             steady=self._products is not None,
+            learned=self.learned,
         )
 
     @torch.inference_mode()

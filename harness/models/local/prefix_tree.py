@@ -47,7 +47,10 @@ class Node:
 
 
 def build(
-    prompts: Sequence[Sequence[int]], min_saving: int, min_length: int = 1
+    prompts: Sequence[Sequence[int]],
+    min_saving: int,
+    min_length: int = 1,
+    root: Node | None = None,
 ) -> list[tuple[int, Node | None]]:
     """Arrange prompts so that what is shared stands together.
 
@@ -55,12 +58,12 @@ def build(
     node are neighbours, and inside a node short ones come first so that padding stays small. A run
     becomes a node if it has `min_length` tokens and sharing it saves at least `min_saving` token
     computations. Every prompt keeps at least one token of its own, as somebody has to produce its
-    next-token logits.
+    next-token logits. `root` is a node that all prompts begin with.
     """
     order = sorted(range(len(prompts)), key=lambda i: tuple(prompts[i]))
     work: list[tuple[int, Node | None]] = []
     # An explicit stack: a long chain of nested prefixes must not meet Python's recursion limit.
-    stack: list[tuple[list[int], int, Node | None]] = [(order, 0, None)]
+    stack: list[tuple[list[int], int, Node | None]] = [(order, root.end if root else 0, root)]
     while stack:
         members, depth, parent = stack.pop()
         shared = _common_length(prompts, members)

@@ -5,22 +5,25 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftConfig, PeftModel, get_peft_model
 from peft.helpers import disable_input_dtype_casting
-from transformers import PreTrainedModel, set_seed
+from transformers import set_seed
 
 from harness.errors import TrainingError
 from harness.models.local.engine import LocalEngine, dtype_of
 from harness.models.weights import digest
+from harness.task import Materials
 from harness.tuning import flat_batches
 from harness.tuning.example_losses import keep_losses
 from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
 from harness.tuning.method import Curve, Method, Pair, Report, Tuned, keep, kept
+from harness.tuning.preparation import encoded, fits_flat_batch, training_dtype
+from harness.tuning.quantization import FourBit
 from harness.tuning.trainer import Training, train_weights
 
 __all__ = ["Adapter"]
@@ -40,6 +43,13 @@ class Adapter(Method):
 
     config: PeftConfig
     training: Training
+    quantization: FourBit | None = None
+    """None: over the base model in full precision."""
+
+    def check(self, materials: Materials) -> None:
+        super().check(materials)
+        if self.quantization:
+            self.quantization.check(self.config)
 
     @property
     def settings(self) -> Any:
@@ -49,7 +59,9 @@ class Adapter(Method):
             for name, value in self.config.to_dict().items()
             if name != "peft_version"
         }
-        return {"config": config, "training": asdict(self.training)}
+        told = {"config": config, "training": asdict(self.training)}
+        # Trainings that were finished before there was one keep their identity.
+        return told | ({"quantization": asdict(self.quantization)} if self.quantization else {})
 
     def fit(
         self,
@@ -70,8 +82,13 @@ class Adapter(Method):
             report = self._train(engine, train, dev, seed, folder)
             keep(folder, report)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        answering = _answering(engine, folder / "adapter", str(report.sha256))
+        answering = _answering(engine, folder / "adapter", str(report.sha256), self._unmerged)
         return Tuned(answering, report, folder)
+
+    @property
+    def _unmerged(self) -> bool:
+        """Whether the 4-bit base answers, with the adapter beside its layers."""
+        return self.quantization is not None and not self.quantization.merged
 
     def _train(
         self,
@@ -82,15 +99,15 @@ class Adapter(Method):
         folder: Path,
     ) -> Report:
         set_seed(seed)
-        dtype = _training_dtype(self.training.dtype, engine.device)
-        base = engine.fresh(dtype)
-        flat = not self.config.is_prompt_learning and _fits_flat_batch(base)
+        dtype = training_dtype(self.training.dtype, engine.device)
+        base = engine.fresh(dtype, quantized=self.quantization is not None)
+        flat = not self.config.is_prompt_learning and fits_flat_batch(base)
         if flat:
             flat_batches.register()
             base.set_attn_implementation(flat_batches.NAME)
         # PEFT writes what it infers into a config; the rung's own must stay as it was.
         adapted = get_peft_model(base, deepcopy(self.config))
-        examples, dev_examples = _encode(engine, train), _encode(engine, dev)
+        examples, dev_examples = encoded(engine, train), encoded(engine, dev)
         zero_step = self._zero_step(engine, adapted, dev, folder)
         pad = engine.tokenizer.pad_token_id or engine.tokenizer.eos_token_id
         autocast = dtype == torch.bfloat16
@@ -110,21 +127,25 @@ class Adapter(Method):
         keep_losses(folder, curve.losses, (len(e.completion) for e in examples))
         adapted.save_pretrained(folder / "adapter", safe_serialization=True)
         effect = _effect(adapted, dev_examples[:EFFECT_PROMPTS])
-        return _report(adapted, folder / "adapter", examples, zero_step, effect, curve)
+        report = _report(adapted, folder / "adapter", examples, zero_step, effect, curve)
+        return replace(report, answering=self.quantization and self.quantization.answering)
 
     def _zero_step(
         self, engine: LocalEngine, untrained: PeftModel, dev: Sequence[Pair], folder: Path
     ) -> dict[str, int] | None:
         """Whether all that training does not do leaves the base model as it is: the same adapter
-        as answers later, saved, loaded and merged, before its first step. None for adapters that
-        do not start at zero."""
+        as answers later, saved, loaded and merged (or beside the 4-bit base), before its first
+        step. None for adapters that do not start at zero."""
         if self.config.is_prompt_learning:
             return None
         untrained.save_pretrained(folder / "untrained", safe_serialization=True)
         asked = [conversation for conversation, _ in dev[:ZERO_STEP_PROMPTS]]
         texts = [
             {done.index: done.text for done in answering.answer(asked, ZERO_STEP_TOKENS)}
-            for answering in (engine, _answering(engine, folder / "untrained", "untrained"))
+            for answering in (
+                _in_four_bits(engine) if self._unmerged else engine,
+                _answering(engine, folder / "untrained", "untrained", self._unmerged),
+            )
         ]
         shutil.rmtree(folder / "untrained")
         same = sum(texts[0][i] == texts[1][i] for i in range(len(asked)))
@@ -159,10 +180,6 @@ def _report(
     )
 
 
-def _encode(engine: LocalEngine, pairs: Sequence[Pair]) -> list[Encoded]:
-    return [Encoded(engine.encode(m), engine.encode_answer(m, target)) for m, target in pairs]
-
-
 @torch.no_grad()
 def _effect(adapted: PeftModel, dev: Sequence[Encoded]) -> float:
     """Largest absolute difference that the adapter makes to a next-token logit."""
@@ -179,28 +196,22 @@ def _effect(adapted: PeftModel, dev: Sequence[Encoded]) -> float:
     return largest
 
 
-def _answering(engine: LocalEngine, folder: Path, fingerprint: str) -> LocalEngine:
-    """The engine with the adapter: merged into the weights, as answering is fastest that way."""
-    adapted = PeftModel.from_pretrained(engine.fresh(dtype_of(engine.spec.dtype)), folder)
+def _answering(
+    engine: LocalEngine, folder: Path, fingerprint: str, unmerged: bool = False
+) -> LocalEngine:
+    """The engine with the adapter: merged into the weights, as answering is fastest that way, or
+    `unmerged` beside the layers of the 4-bit base."""
+    base = engine.fresh(dtype_of(engine.spec.dtype), quantized=unmerged)
+    adapted = PeftModel.from_pretrained(base, folder)
     identity = f"{engine.fingerprint}+{fingerprint}"
+    if unmerged:
+        return engine.with_weights(adapted.eval().get_base_model(), f"{identity} over NF4")
     if adapted.active_peft_config.is_prompt_learning:
         return engine.with_adapter(adapted.eval(), identity)
     return engine.with_weights(adapted.merge_and_unload(), identity)
 
 
-def _training_dtype(name: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 where matrix products in it are native."""
-    if name != "auto":
-        return dtype_of(name)
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if native else torch.float32
-
-
-def _fits_flat_batch(base: PreTrainedModel) -> bool:
-    """Whether this architecture takes our attention as it is: no soft cap, no window."""
-    config = base.config.get_text_config()
-    odd = any(getattr(config, k, None) for k in ("attn_logit_softcapping", "sliding_window"))
-    return bool(base._supports_attention_backend) and not odd
+def _in_four_bits(engine: LocalEngine) -> LocalEngine:
+    """The engine with its weights in four bits, and no adapter."""
+    weights = engine.fresh(dtype_of(engine.spec.dtype), quantized=True)
+    return engine.with_weights(weights, f"{engine.fingerprint} in NF4")

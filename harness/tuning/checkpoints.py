@@ -14,6 +14,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from harness.errors import RungUnavailableError
@@ -25,9 +26,16 @@ MOST_ON_DISK = 7
 """Times the weights, while a checkpoint is written: it, the one before, and the best weights."""
 
 
-class OneCheckpoint(TrainerCallback):  # type: ignore[misc]
+class OneCheckpoint(TrainerCallback, ExportableState):  # type: ignore[misc]
     """Keeps one checkpoint, and `best-STEP` beside it. A later one replaces it when it is whole, so
-    that training that is killed at any time goes on from one of the two."""
+    that training that is killed at any time goes on from one of the two.
+
+    It must be asked after early stopping: a resumed Trainer puts callbacks that have a state behind
+    all others, in the order that they had, and so this one has a state, with nothing in it.
+    """
+
+    def state(self) -> dict[str, Any]:
+        return {"args": {}, "attributes": {}}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         _tidy(Path(args.output_dir), state)

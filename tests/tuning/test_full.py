@@ -93,15 +93,15 @@ def test_the_report_tells_what_was_trained_and_what_it_takes(
 
 
 def test_its_rate_is_a_tenth_of_an_adapters(fit: Fit) -> None:
-    def rates(folder: str, **changes: object) -> set[float]:
+    def rate(folder: str, **changes: object) -> float:
         points = fit(folder, **changes).report.curve.points  # type: ignore[union-attr]
-        return {point["learning_rate"] for point in points if "learning_rate" in point}
+        (constant,) = {point["learning_rate"] for point in points if "learning_rate" in point}
+        return constant
 
     adapters = plan(learning_rate=None).rate(48)
-    assert rates("own", learning_rate=None) == {pytest.approx(0.1 * adapters)}
-    twice = rates("twice", learning_rate=None, rate_scale=2.0)
-    assert twice == {pytest.approx(0.2 * adapters)}
-    assert rates("said", learning_rate=1e-3) == {1e-3}
+    assert rate("own", learning_rate=None) == pytest.approx(0.1 * adapters)
+    assert rate("twice", learning_rate=None, rate_scale=2.0) == pytest.approx(0.2 * adapters)
+    assert rate("said", learning_rate=1e-3) == 1e-3
 
 
 @pytest.mark.parametrize(("after", "checkpoint"), [(5, 2), (9, 4), (15, 6)])

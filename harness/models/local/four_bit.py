@@ -25,6 +25,8 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedMo
     `dtype` is what the weights are rounded to before they are quantized, what the others stay in,
     and what products are computed in.
     """
+    if device.type != "cpu":  # accelerate takes a device without a number for another one
+        device = torch.device(device.type, device.index or 0)
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,

@@ -1,12 +1,14 @@
-"""Training: harness against TRL's SFTTrainer and transformers' Trainer, on the same LoRA.
+"""Training: harness against TRL's SFTTrainer and transformers' Trainer, on the same LoRA; then the
+same over a 4-bit base (qlora) and of all weights (full_ft).
 
     python -m bench training --steps 12
     python -m bench training +task=banking77 task.source=FOLDER
 
 Same weights, adapter, first values, examples in the same order, loss on the completions alone,
-schedule and optimizer. Batches are of like length, as harness makes them, which spares the others
-padding. SFTTrainer runs as it comes, with activation checkpointing, and without. One step warms up;
-the clock runs from the beginning of the second to the beginning of the last, which is not counted.
+rate, schedule and optimizer; qlora has the same 4-bit codes on both sides. Batches are of like
+length, as harness makes them, which spares the others padding. SFTTrainer runs as it comes, with
+activation checkpointing, and without. One step warms up; the clock runs from the beginning of the
+second to the beginning of the last, which is not counted.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from harness.ladder.rung import Predictor
 from harness.models.local.engine import LocalEngine, dtype_of
 from harness.tuning.adapter import Adapter
 from harness.tuning.flat_batches import IGNORED, Encoded
+from harness.tuning.full import FullFineTuning
 from harness.tuning.trainer import _GroupedByLength  # the order that harness itself trains in
 
 __all__ = ["Job", "rows"]
@@ -47,23 +50,49 @@ __all__ = ["Job", "rows"]
 BATCH = 8
 AIMS = {"float32": 4.0, "bfloat16": 2.5}
 """By SFTTrainer's precision: the ratio that is aimed at for harness in bfloat16."""
+NO_TRL = "not run: pip install -e '.[bench]'"
 DEV = 2
 """harness looks at dev at the end, outside of the clock."""
 
 
 def rows(arguments: Namespace) -> Iterator[Row]:
     """The training lines: harness in both precisions against the others."""
-    overrides = [*arguments.overrides, "rung=lora"]
-    if not any("task=" in o for o in overrides):
-        overrides.insert(0, "+task=support_json")
-    job = Job.of(experiment(overrides), arguments.steps)
+    yield from _lora(Job.named("lora", arguments))
+    yield from _full(Job.named("full_ft", arguments))
+    yield from _qlora(Job.named("qlora", arguments))
+
+
+def _full(job: Job) -> Iterator[Row]:
+    """All weights, which are float32 on both sides, and so are products or bfloat16."""
+    for dtype in AIMS:
+        plain = job.trainer(bf16=dtype == "bfloat16")
+        name = f"transformers Trainer, padded, {dtype}"
+        yield _row(job.what("all weights"), dtype, job.harness(dtype), name, plain)
+
+
+def _qlora(job: Job) -> Iterator[Row]:
+    """LoRA over four bits."""
+    what = job.what("LoRA over NF4")
+    name = "transformers Trainer, bitsandbytes, padded, float32"
+    yield _row(what, "float32", job.harness("float32"), name, job.trainer())
+    half = job.harness("bfloat16")
+    if find_spec("trl") is None:
+        yield Row(what, "tokens/s", half.rate, "TRL SFTTrainer, bitsandbytes", None, None, NO_TRL)
+        return
+    for checkpointing in (True, False):
+        how = "as it comes" if checkpointing else "no activation checkpointing"
+        name = f"TRL SFTTrainer, bitsandbytes, bfloat16, {how}"
+        yield _row(what, "bfloat16", half, name, job.sft_trainer(torch.bfloat16, checkpointing))
+
+
+def _lora(job: Job) -> Iterator[Row]:
+    """LoRA over full weights."""
     single, half = job.harness("float32"), job.harness("bfloat16")
-    what = f"LoRA, {job.counted} steps of {BATCH} examples, {job.tokens / job.counted:.0f} tokens"
+    what = job.what("LoRA")
     plain = job.trainer()
     yield _row(what, "float32", single, "transformers Trainer, padded, float32", plain)
     if find_spec("trl") is None:
-        reason = "not run: pip install -e '.[bench]'"
-        yield Row(what, "tokens/s", half.rate, "TRL SFTTrainer", None, None, reason)
+        yield Row(what, "tokens/s", half.rate, "TRL SFTTrainer", None, None, NO_TRL)
         return
     for (dtype, aim), checkpointing in product(AIMS.items(), (True, False)):
         sft = job.sft_trainer(dtype_of(dtype), checkpointing)
@@ -96,9 +125,9 @@ class _Clocked(LocalEngine):
         super().__init__(model.spec, model.folder, model.fingerprint)
         self.starts: list[float] = []
 
-    def fresh(self, dtype: torch.dtype) -> Any:
+    def fresh(self, dtype: torch.dtype, quantized: bool = False) -> Any:
         """A copy of the weights; PEFT calls its forward past the hooks, but not its embedding's."""
-        model = super().fresh(dtype)
+        model = super().fresh(dtype, quantized)
         model.get_input_embeddings().register_forward_pre_hook(self._note)
         return model
 
@@ -118,6 +147,14 @@ class Job:
     """The rung, with as many train examples as there are steps for."""
     counted: int
     """Steps on the clock."""
+
+    @classmethod
+    def named(cls, rung: str, arguments: Namespace) -> Job:
+        """Of a rung, on the task that the command line says."""
+        overrides = [*arguments.overrides, f"rung={rung}"]
+        if not any("task=" in o for o in overrides):
+            overrides.insert(0, "+task=support_json")
+        return cls.of(experiment(overrides), arguments.steps)
 
     @classmethod
     def of(cls, asked: Experiment, counted: int) -> Job:
@@ -144,15 +181,26 @@ class Job:
         counted = self.examples[BATCH : (self.counted + 1) * BATCH]
         return sum(len(e.prompt) + len(e.completion) for e in counted)
 
+    def what(self, method: str) -> str:
+        """The work, for a line of the table."""
+        tokens = self.tokens / self.counted
+        return f"{method}, {self.counted} steps of {BATCH} examples, {tokens:.0f} tokens"
+
+    @property
+    def method(self) -> Adapter | FullFineTuning:
+        """How the rung trains."""
+        method = self.experiment.rung.tuning
+        assert isinstance(method, Adapter | FullFineTuning)
+        return method
+
     def harness(self, dtype: str) -> _Run:
-        """What a lora rung does."""
-        adapter = self.experiment.rung.tuning
-        assert isinstance(adapter, Adapter)
-        settings = replace(adapter.training, dtype=dtype, epochs=1, batch_size=BATCH, accumulate=1)
+        """What the rung does."""
+        method = self.method
+        settings = replace(method.training, dtype=dtype, epochs=1, batch_size=BATCH, accumulate=1)
         model = _Clocked(self.experiment.model)
         with tempfile.TemporaryDirectory() as folder:
             report = (
-                replace(adapter, training=settings)
+                replace(method, training=settings)
                 .fit(
                     model,
                     self.predictor.pairs(self.predictor.materials.train),
@@ -166,13 +214,13 @@ class Job:
         losses = [point["loss"] for point in report.curve.points if "loss" in point]
         return self._run(model, losses)
 
-    def trainer(self) -> _Run:
-        """transformers' Trainer with the collator that its examples use."""
-        model, adapted = self._adapted(torch.float32)
+    def trainer(self, bf16: bool = False) -> _Run:
+        """transformers' Trainer with the collator that its examples use; `bf16` is autocast."""
+        model, trained = self._fresh(torch.float32)
         with tempfile.TemporaryDirectory() as folder:
             trainer = Trainer(
-                adapted,
-                TrainingArguments(output_dir=folder, **self._settings()),
+                trained,
+                TrainingArguments(output_dir=folder, bf16=bf16, **self._settings()),
                 DataCollatorForSeq2Seq(model.tokenizer, label_pad_token_id=IGNORED),
                 self._dataset(),
             )
@@ -185,7 +233,7 @@ class Job:
         """
         from trl import SFTConfig, SFTTrainer
 
-        model, adapted = self._adapted(dtype)
+        model, adapted = self._fresh(dtype)
         with tempfile.TemporaryDirectory() as folder:
             trainer = SFTTrainer(
                 adapted,
@@ -201,20 +249,23 @@ class Job:
             )
             return self._run(model, _losses(trainer))
 
-    def _adapted(self, dtype: torch.dtype) -> tuple[_Clocked, Any]:
-        """A fresh model with an adapter that begins as harness' own does."""
-        model, adapter = _Clocked(self.experiment.model), self.experiment.rung.tuning
-        assert isinstance(adapter, Adapter)
+    def _fresh(self, dtype: torch.dtype) -> tuple[_Clocked, Any]:
+        """A fresh model, with an adapter that begins as harness' own does if the rung has one."""
+        model, method = _Clocked(self.experiment.model), self.method
         set_seed(self.experiment.seed)
-        return model, get_peft_model(model.fresh(dtype), deepcopy(adapter.config))
+        if isinstance(method, FullFineTuning):
+            return model, model.fresh(dtype)
+        base = model.fresh(dtype, quantized=method.quantization is not None)
+        return model, get_peft_model(base, deepcopy(method.config))
 
     def _settings(self) -> dict[str, Any]:
-        adapter = self.experiment.rung.tuning
-        assert isinstance(adapter, Adapter)
-        training = adapter.training
+        method, training = self.method, self.method.training
+        if isinstance(method, FullFineTuning):
+            training = replace(training, rate_scale=training.rate_scale * method.rate_share)
+        width = self.experiment.model.config.get_text_config().hidden_size
         return {
             "num_train_epochs": 1,
-            "learning_rate": training.learning_rate,
+            "learning_rate": training.rate(width),
             "lr_scheduler_type": training.schedule,
             "warmup_steps": int(self.steps * training.warmup),
             "weight_decay": training.weight_decay,

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "harness"
 ROOMS: dict[str, set[str]] = {
     "answer": set(),
     "models": {"answer"},
-    "tuning": {"answer", "models"},
+    "tuning": {"answer", "models", "evidence"},
     "ladder": {"answer", "models", "tuning"},
     "evidence": {"answer"},
     "record": {"answer", "evidence"},

@@ -95,6 +95,8 @@ def test_an_option_is_called_what_its_file_is_called() -> None:
         ("few_shot", {"shots"}),
         ("rag", {"retrieval", "shots"}),
         ("lora", {"tuning"}),
+        ("qlora", {"tuning"}),
+        ("full_ft", {"tuning"}),
         ("rag_lora", {"retrieval", "tuning"}),
         ("rag_no_shots", {"retrieval"}),
         ("few_shot_lora", {"shots", "tuning"}),
@@ -144,4 +146,9 @@ def test_decoding_is_constrained_and_one_setting_is_tried_unless_it_is_said() ->
     config = composed()
     assert (config["decoding"], config["trials"], config["controls"]) == ("constrained", 1, None)
     assert config["training"]["learning_rate"] is None
-    assert config["contrasts"]["pairs"] == [["rag_lora", "lora"], ["rag_lora", "rag"]]
+    assert config["contrasts"]["pairs"] == [
+        ["rag_lora", "lora"],
+        ["rag_lora", "rag"],
+        ["qlora", "lora"],
+        ["full_ft", "lora"],
+    ]

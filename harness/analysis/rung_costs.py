@@ -58,7 +58,13 @@ class Tuning:
     flop: float
     """Floating-point operations: 6 per parameter and token."""
     megabytes: float
-    """Of what training left: the adapter."""
+    """Of what training left on disk: the adapter, or all weights."""
+    weights_megabytes: float | None
+    """Memory of all weights while training; None if its runs are older than this number."""
+    peak_megabytes: float | None
+    """The most memory that training held, these weights among it; None likewise."""
+    answering: str | None
+    """Which weights answer, where that is not the full base model with what training left."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +182,11 @@ class _Rung:
         """Of a number in the manifest; what a run does not have counts as nothing."""
         return _mean(_inside(run.manifest, names) for run in self.result.runs)
 
+    def of_training(self, name: str) -> float | None:
+        """The mean of a number that older runs do not have; None if one of its runs has none."""
+        values = [run.manifest["training"].get(name) for run in self.result.runs]
+        return None if None in values else _mean(values)
+
     def per_question(self, *names: str) -> float:
         """Of the sum of some of a prediction's counts."""
         answers = [p for seed in self.predictions for p in seed]
@@ -257,6 +268,9 @@ def _tuning(rung: _Rung) -> Tuning:
         parameters=parameters,
         flop=training_flops(parameters, tokens),
         megabytes=rung.mean("training", "megabytes"),
+        weights_megabytes=rung.of_training("weights_megabytes"),
+        peak_megabytes=rung.of_training("peak_megabytes"),
+        answering=rung.result.manifest["training"].get("answering"),
     )
 
 

@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from harness import __version__
@@ -26,11 +27,14 @@ PACKAGES = (
     "hydra-core",
     "mlflow",
 )
+NOT_EVERYWHERE = ("bitsandbytes",)
+"""Packages without a wheel for every machine."""
 
 
 def versions() -> dict[str, str]:
     """Ours, Python's and those of the packages that a result depends on."""
-    found = {name: metadata.version(name) for name in PACKAGES}
+    there = [name for name in NOT_EVERYWHERE if find_spec(name)]
+    found = {name: metadata.version(name) for name in (*PACKAGES, *there)}
     return {"harness": __version__, "python": platform.python_version(), **found}
 
 

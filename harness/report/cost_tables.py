@@ -66,19 +66,22 @@ def _tuning(rungs: Sequence[RungCosts]) -> list[Table]:
             f"{rung.tuning.parameters:,.0f}",
             short(rung.tuning.flop / 1e12),
             f"{rung.tuning.megabytes:.1f}",
+            _whole(rung.tuning.weights_megabytes),
+            _whole(rung.tuning.peak_megabytes),
+            rung.tuning.answering or "",
         ]
         for rung in rungs
         if rung.tuning
     ]
-    table = Table(
+    table = without_blanks(
         "cost of training, per run",
-        ["rung", "train s", "tokens", "trainable", "parameters", "TFLOP", "adapter MB"],
+        ["rung", "train s", "tokens", "trainable", "parameters", "TFLOP", "disk MB", "weights MB",
+         "peak MB", "answers with"],
         lines,
-        notes=[
-            "TFLOP of training: 6 × parameters × tokens (Liu et al. 2022); frozen weights need up "
-            "to a third less."
-        ],
-    )
+        "TFLOP of training: 6 × parameters × tokens (Liu et al. 2022); frozen weights need up to a "
+        "third less. disk: what training left. weights: memory of all weights while training; "
+        "peak: the most that training held, these among it.",
+    )  # fmt: skip
     return [table] * bool(lines)
 
 
@@ -167,6 +170,11 @@ def without_blanks(
     kept = [place for place in range(len(headings)) if any(line[place] for line in lines)]
     return Table(title, [headings[p] for p in kept], [[line[p] for p in kept] for line in lines],
                  notes=notes)  # fmt: skip
+
+
+def _whole(value: float | None) -> str:
+    """A number without decimals; blank if it is not known."""
+    return "" if value is None else f"{value:.0f}"
 
 
 def amount(value: float | None) -> str:

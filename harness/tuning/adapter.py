@@ -25,9 +25,11 @@ from harness.tuning import adalora, flat_batches
 from harness.tuning.example_losses import keep_losses
 from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
 from harness.tuning.method import Curve, Method, Pair, Report, Tuned, keep, kept
+from harness.tuning.preparation import encoded, fits_flat_batch, training_dtype
+from harness.tuning.quantization import FourBit
 from harness.tuning.trainer import Training, train_weights
 
-__all__ = ["Adapter", "fits_flat_batch", "training_dtype"]
+__all__ = ["Adapter"]
 
 LEARNED_KEYS = (PeftType.PREFIX_TUNING, PeftType.CARTRIDGE)
 """Prompt learning whose virtual tokens are keys and values, and no rows of the input."""
@@ -50,6 +52,8 @@ class Adapter(Method):
     rate_scale: float = 1.0
     """Times training's own: methods that change a model by other means than LoRA want another rate.
     Without effect on an explicit one."""
+    quantization: FourBit | None = None
+    """None: over the base model in full precision."""
 
     def check(self, materials: Materials) -> None:
         super().check(materials)
@@ -61,6 +65,8 @@ class Adapter(Method):
                 "training.activation_checkpointing=true: would cut off the keys and values that "
                 "prefix tuning learns; set it to false"
             )
+        if self.quantization:
+            self.quantization.check(self.config)
 
     @property
     def _training(self) -> Training:
@@ -75,7 +81,9 @@ class Adapter(Method):
             for name, value in self.config.to_dict().items()
             if name != "peft_version"
         }
-        return {"config": config, "training": asdict(self._training)}
+        told = {"config": config, "training": asdict(self._training)}
+        # Trainings that were finished before there was one keep their identity.
+        return told | ({"quantization": asdict(self.quantization)} if self.quantization else {})
 
     def fit(
         self,
@@ -96,8 +104,13 @@ class Adapter(Method):
             report = self._train(engine, train, dev, seed, folder)
             keep(folder, report)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        answering = _answering(engine, folder / "adapter", str(report.sha256))
+        answering = _answering(engine, folder / "adapter", str(report.sha256), self._unmerged)
         return Tuned(answering, report, folder)
+
+    @property
+    def _unmerged(self) -> bool:
+        """Whether the 4-bit base answers, with the adapter beside its layers."""
+        return self.quantization is not None and not self.quantization.merged
 
     def _train(
         self,
@@ -109,9 +122,9 @@ class Adapter(Method):
     ) -> Report:
         set_seed(seed)
         dtype = training_dtype(self.training.dtype, engine.device)
-        base = engine.fresh(dtype)
+        base = engine.fresh(dtype, quantized=self.quantization is not None)
         adapted = self._adapted(base, self.training.steps(len(train)))
-        examples, dev_examples = _encode(engine, train), _encode(engine, dev)
+        examples, dev_examples = encoded(engine, train), encoded(engine, dev)
         before = _logits(adapted, dev_examples[:EFFECT_PROMPTS])
         zero_step = self._zero_step(engine, adapted, dev, folder)
         has_rows = self.config.is_prompt_learning and self.config.peft_type not in LEARNED_KEYS
@@ -140,7 +153,8 @@ class Adapter(Method):
         effect = max(
             (float((a - b).abs().max()) for a, b in zip(after, before, strict=True)), default=0.0
         )
-        return _report(adapted, folder / "adapter", examples, zero_step, effect, curve)
+        report = _report(adapted, folder / "adapter", examples, zero_step, effect, curve)
+        return replace(report, answering=self.quantization and self.quantization.answering)
 
     def _adapted(self, base: PreTrainedModel, steps: int) -> PeftModel:
         """The model behind an untrained adapter. Raises RungUnavailableError if PEFT cannot put it
@@ -160,15 +174,18 @@ class Adapter(Method):
         self, engine: LocalEngine, untrained: PeftModel, dev: Sequence[Pair], folder: Path
     ) -> dict[str, int] | None:
         """Whether all that training does not do leaves the base model as it is: the same adapter
-        as answers later, saved, loaded and merged, before its first step. None for adapters that
-        do not start at zero."""
+        as answers later, saved, loaded and merged (or beside the 4-bit base), before its first
+        step. None for adapters that do not start at zero."""
         if self.config.is_prompt_learning:
             return None
         untrained.save_pretrained(folder / "untrained", safe_serialization=True)
         asked = [conversation for conversation, _ in dev[:ZERO_STEP_PROMPTS]]
         texts = [
             {done.index: done.text for done in answering.answer(asked, ZERO_STEP_TOKENS)}
-            for answering in (engine, _answering(engine, folder / "untrained", "untrained"))
+            for answering in (
+                _in_four_bits(engine) if self._unmerged else engine,
+                _answering(engine, folder / "untrained", "untrained", self._unmerged),
+            )
         ]
         shutil.rmtree(folder / "untrained")
         same = sum(texts[0][i] == texts[1][i] for i in range(len(asked)))
@@ -204,10 +221,6 @@ def _report(
     )
 
 
-def _encode(engine: LocalEngine, pairs: Sequence[Pair]) -> list[Encoded]:
-    return [Encoded(engine.encode(m), engine.encode_answer(m, target)) for m, target in pairs]
-
-
 @torch.no_grad()
 def _logits(adapted: PeftModel, dev: Sequence[Encoded]) -> list[Tensor]:
     """What comes next behind each example: logits [vocabulary]."""
@@ -220,13 +233,25 @@ def _logits(adapted: PeftModel, dev: Sequence[Encoded]) -> list[Tensor]:
     return [adapted(**each).logits[0, -1].float() for each in inputs]
 
 
-def _answering(engine: LocalEngine, folder: Path, fingerprint: str) -> LocalEngine:
-    """The engine with the adapter: merged into the weights, as answering is fastest that way."""
-    adapted = PeftModel.from_pretrained(engine.fresh(dtype_of(engine.spec.dtype)), folder)
+def _answering(
+    engine: LocalEngine, folder: Path, fingerprint: str, unmerged: bool = False
+) -> LocalEngine:
+    """The engine with the adapter: merged into the weights, as answering is fastest that way, or
+    `unmerged` beside the layers of the 4-bit base."""
+    base = engine.fresh(dtype_of(engine.spec.dtype), quantized=unmerged)
+    adapted = PeftModel.from_pretrained(base, folder)
     identity = f"{engine.fingerprint}+{fingerprint}"
+    if unmerged:
+        return engine.with_weights(adapted.eval().get_base_model(), f"{identity} over NF4")
     if adapted.active_peft_config.is_prompt_learning:
         return engine.with_adapter(adapted.eval(), identity)
     return engine.with_weights(adapted.merge_and_unload(), identity)
+
+
+def _in_four_bits(engine: LocalEngine) -> LocalEngine:
+    """The engine with its weights in four bits, and no adapter."""
+    weights = engine.fresh(dtype_of(engine.spec.dtype), quantized=True)
+    return engine.with_weights(weights, f"{engine.fingerprint} in NF4")
 
 
 def _can_leave_casts(adapted: PeftModel) -> bool:
@@ -234,21 +259,3 @@ def _can_leave_casts(adapted: PeftModel) -> bool:
     missing, and PEFT does not look before it turns it."""
     layers = (m for m in adapted.modules() if isinstance(m, BaseTunerLayer))
     return all(hasattr(layer, "cast_input_dtype_enabled") for layer in layers)
-
-
-def training_dtype(name: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 where matrix products in it are native."""
-    if name != "auto":
-        return dtype_of(name)
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if native else torch.float32
-
-
-def fits_flat_batch(base: PreTrainedModel) -> bool:
-    """Whether this architecture takes our attention as it is: no soft cap, no window."""
-    config = base.config.get_text_config()
-    odd = any(getattr(config, k, None) for k in ("attn_logit_softcapping", "sliding_window"))
-    return bool(base._supports_attention_backend) and not odd

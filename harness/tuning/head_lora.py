@@ -20,13 +20,14 @@ from harness.models.local.engine import LocalEngine, dtype_of
 from harness.models.weights import digest
 from harness.task import Materials
 from harness.tuning import flat_batches
-from harness.tuning.adapter import Adapter, fits_flat_batch, training_dtype
+from harness.tuning.adapter import Adapter
 from harness.tuning.example_losses import keep_losses
 from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
 from harness.tuning.head import calibrated, check_labels, known_labels
 from harness.tuning.head_engine import Head, HeadEngine
 from harness.tuning.last_states import Vectors, last_states
 from harness.tuning.method import Curve, Pair, Report, Tuned, keep, kept
+from harness.tuning.preparation import fits_flat_batch, training_dtype
 from harness.tuning.trainer import train_weights
 
 __all__ = ["ClassifierHeadAdapter"]

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from harness.models.local.engine import LocalEngine
 from harness.tuning import flat_batches
-from harness.tuning.adapter import fits_flat_batch
 from harness.tuning.flat_batches import IGNORED, Encoded, flat_batch, padded_batch
+from harness.tuning.preparation import fits_flat_batch
 
 __all__ = ["LastState", "Vectors", "last_states"]
 

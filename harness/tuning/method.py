@@ -36,6 +36,11 @@ class Curve:
     seconds: float
     tokens: int
     """Tokens of all examples seen, each with its whole prompt."""
+    weights_megabytes: float | None = None
+    """Memory of all weights while training: the base model's, and an adapter's."""
+    peak_megabytes: float | None = None
+    """The most memory that training held, these weights among it; of the last part, if it was
+    interrupted. None for both where training is older than these numbers."""
     losses: list[list[float]] = field(default_factory=list, compare=False, repr=False)
     """Of each example its loss in each epoch, per completion token; kept in a file of their own
     (`tuning/example_losses.py`), and empty where training was finished earlier."""
@@ -65,6 +70,9 @@ class Report:
     `least` and `most` of one layer."""
     stop_rate: float | None = None
     """Share of dev answers behind which the model puts the stop token first."""
+    answering: str | None = None
+    """Which weights answer, where that is not the obvious: the full base model with what training
+    left."""
     curve: Curve | None = None
     head: dict[str, Any] | None = None
     """Of a classification head: how many `labels` it knows, its `temperature`, its cross-entropy

@@ -28,10 +28,12 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 from transformers.trainer_utils import get_last_checkpoint
 
 from harness.progress import Progress
-from harness.tuning import checkpoints
+from harness.tuning import adapter_checkpoints
 from harness.tuning.adalora import Allocations, first_evaluation, orthogonality
+from harness.tuning.checkpoints import OneCheckpoint, best_weights
 from harness.tuning.flat_batches import IGNORED, Encoded
 from harness.tuning.loss import cross_entropies, cross_entropy
+from harness.tuning.memory import MemoryWatch, weights_megabytes
 from harness.tuning.method import Curve
 from harness.values import AtLeastOne, NotNegative, Positive, Share, settings
 
@@ -138,16 +140,16 @@ class _CompletionTrainer(Trainer):  # type: ignore[misc]
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         if isinstance(self.model, PeftModel):
-            checkpoints.save(self.model, Path(output_dir or self.args.output_dir))
+            adapter_checkpoints.save(self.model, Path(output_dir or self.args.output_dir))
         else:
             super()._save(output_dir, state_dict)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        if not checkpoints.load(self.model, Path(resume_from_checkpoint)):
+        if not adapter_checkpoints.load(self.model, Path(resume_from_checkpoint)):
             super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def _load_best_model(self) -> None:
-        if not checkpoints.load(self.model, Path(self.state.best_model_checkpoint)):
+        if not adapter_checkpoints.load(self.model, Path(self.state.best_model_checkpoint)):
             super()._load_best_model()
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
@@ -275,15 +277,20 @@ def train_weights(
     seed: int,
     folder: Path,
     autocast: bool,
+    one_checkpoint: bool = False,
 ) -> Curve:
     """Train `model` in place, keeping the weights that were best on dev.
 
     Goes on from the last checkpoint in `folder` if there is one, and leaves it there.
+    `one_checkpoint` is for weights that fill a disk: see `OneCheckpoint`.
     """
+    arguments = _arguments(training, len(examples), seed, folder, model)
+    if one_checkpoint:
+        arguments.load_best_model_at_end, arguments.save_total_limit = False, None
     with Progress("training", unit="step") as progress:
         trainer = _CompletionTrainer(
             model=model,
-            args=_arguments(training, len(examples), seed, folder, model),
+            args=arguments,
             train_dataset=_Rows(examples),
             eval_dataset=_Rows(dev),
             data_collator=lambda rows: _batch(rows, collate),
@@ -294,21 +301,26 @@ def train_weights(
                 Allocations(),
                 _LastEvaluation(),
                 _Report(progress),
+                *[OneCheckpoint()] * one_checkpoint,
             ],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.stop, trainer.autocast = stop, autocast
-        trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
+        with MemoryWatch(model) as memory:
+            trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
     state = trainer.state
-    best = state.best_model_checkpoint
+    if one_checkpoint and state.best_global_step:
+        trainer._load_from_checkpoint(str(best_weights(folder, state.best_global_step)))
     tokens = sum(len(e.prompt) + len(e.completion) for e in examples)
     callbacks = trainer.callback_handler.callbacks
     return Curve(
         points=_points(state.log_history),
         steps=state.global_step,
-        best_step=int(best.rsplit("-", 1)[1]) if best else state.global_step,
+        best_step=state.best_global_step or state.global_step,
         seconds=_among(callbacks, _Clock).seconds,
         tokens=round(tokens * (state.epoch or 0.0)),
+        weights_megabytes=weights_megabytes(model),
+        peak_megabytes=memory.peak_megabytes,
         losses=_among(callbacks, _ExampleLosses).losses,
     )
 

@@ -79,6 +79,23 @@ def test_training_is_told_of_tuned_rungs_alone(tmp_path: Path) -> None:
     assert line == ["lora", "4", "4,000", "1,536", "100,000", "0.0024", "0.1"]
 
 
+def test_memory_of_training_and_what_answers_are_told_where_they_are_known(tmp_path: Path) -> None:
+    known = {
+        "weights_megabytes": 112.4,
+        "peak_megabytes": 801.6,
+        "answering": "4-bit base and adapter",
+    }
+    older, later = (
+        run(tmp_path, "lora", training=TRAINING),
+        run(tmp_path, "qlora", training=TRAINING | known),
+    )
+    table = tables(older, later)["cost of training"]
+    names = ("disk MB", "weights MB", "peak MB", "answers with")
+    assert [cells(table, "lora")[name] for name in names] == ["0.1", "", "", ""]
+    told = ["0.1", "112", "802", "4-bit base and adapter"]
+    assert [cells(table, "qlora")[name] for name in names] == told
+
+
 def test_a_column_in_which_nothing_would_stand_is_left_out(tmp_path: Path) -> None:
     plain = run(tmp_path, "prompt")
     indexed = run(tmp_path, "rag", index={"seconds": 2.81, "megabytes": 0.086})

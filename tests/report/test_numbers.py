@@ -66,7 +66,10 @@ SHOWN: dict[str, dict[str, Callable[[Record], str]]] = {
         "trainable": lambda r: f"{r['tuning']['trainable']:,.0f}",
         "parameters": lambda r: f"{r['tuning']['parameters']:,.0f}",
         "TFLOP": lambda r: short(r["tuning"]["flop"] / 1e12),
-        "adapter MB": lambda r: f"{r['tuning']['megabytes']:.1f}",
+        "disk MB": lambda r: f"{r['tuning']['megabytes']:.1f}",
+        "weights MB": lambda r: f"{r['tuning']['weights_megabytes']:.0f}",
+        "peak MB": lambda r: f"{r['tuning']['peak_megabytes']:.0f}",
+        "answers with": lambda r: r["tuning"]["answering"] or "",
     },
     "cost of a run": {
         "labelled": lambda r: f"{r['labelled']:.0f}",

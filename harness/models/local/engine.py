@@ -17,12 +17,18 @@ import numpy.typing as npt
 import torch
 from jinja2 import TemplateError
 from llguidance import LLTokenizer
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+)
 
 from harness.constraint import Constraint
 from harness.errors import ConfigError, WeightsError
 from harness.models.engine import Capabilities, Completion, Conversation, Usage
-from harness.models.local import likelihood, padded
+from harness.models.local import four_bit, likelihood, padded
 from harness.models.local.constraint import compile_constraint, grammar_tokenizer
 from harness.models.local.decode import Begin, Decoded, generate
 from harness.models.local.learned_prefix import LearnedPrefix, learned_prefix
@@ -74,6 +80,15 @@ class LocalEngine:
         """The architecture, as transformers has it."""
         return AutoConfig.from_pretrained(self.folder, trust_remote_code=False)
 
+    @cached_property
+    def _generation(self) -> Any:
+        """The model's own generation settings, read without its weights: training in four bits
+        must not need the whole of them."""
+        try:
+            return GenerationConfig.from_pretrained(self.folder)
+        except OSError:
+            return GenerationConfig.from_model_config(self.config)
+
     @property
     def model(self) -> PreTrainedModel:
         """The weights, loaded when first needed and laid out for answering."""
@@ -82,8 +97,13 @@ class LocalEngine:
             pack(self._model, self._products)
         return self._model
 
-    def fresh(self, dtype: torch.dtype) -> PreTrainedModel:
-        """A new copy of the weights, in evaluation mode."""
+    def fresh(self, dtype: torch.dtype, quantized: bool = False) -> PreTrainedModel:
+        """A new copy of the weights, in evaluation mode; if `quantized`, in four bits."""
+        if quantized:
+            # From the precision that it answers in, whatever trains: the same codes for both.
+            codes = four_bit.load(self.folder, dtype_of(self.spec.dtype), self.device)
+            four_bit.compute_in(codes, dtype)
+            return codes
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             self.folder, dtype=dtype, use_safetensors=True, trust_remote_code=False
         )
@@ -94,6 +114,12 @@ class LocalEngine:
         other = self._twin(fingerprint)
         pack(model, self._products)
         other._model = model
+        return other
+
+    def with_folder(self, folder: Path, fingerprint: str) -> LocalEngine:
+        """The same model with the weights in another folder, loaded when first needed."""
+        other = self._twin(fingerprint)
+        other.folder = folder
         return other
 
     def with_adapter(self, adapter: Any, fingerprint: str) -> LocalEngine:
@@ -137,7 +163,7 @@ class LocalEngine:
     @property
     def stop(self) -> frozenset[int]:
         """Token ids that end an answer: what the model's own generation settings say."""
-        ids = self.model.generation_config.eos_token_id if self.model.generation_config else None
+        ids = self._generation.eos_token_id
         listed = ids if isinstance(ids, list) else [ids]
         return frozenset(i for i in [*listed, self.tokenizer.eos_token_id] if i is not None)
 

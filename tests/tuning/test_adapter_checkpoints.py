@@ -10,7 +10,7 @@ import torch
 
 from harness.models.local.engine import LocalEngine
 from harness.tuning import adalora as allocation
-from harness.tuning import checkpoints
+from harness.tuning import adapter_checkpoints
 from harness.tuning.bottleneck import BottleneckConfig
 from tests.conftest import adalora
 from tests.tuning.test_trainer import adapted, fit, interrupted, last_checkpoint
@@ -55,11 +55,11 @@ def test_a_checkpoint_has_what_is_trained_and_no_base_weights(
     tiny: LocalEngine, tmp_path: Path
 ) -> None:
     model = fresh(tiny, "bottleneck")
-    checkpoints.save(model, tmp_path)
+    adapter_checkpoints.save(model, tmp_path)
     state = torch.load(tmp_path / "trained.pt", weights_only=True)
     assert all("bottleneck_" in name for name in state["weights"])
     assert len(state["weights"]) == 2 * 2 * 4  # layers, places, weights and biases
 
 
 def test_a_folder_without_one_is_left_to_others(tiny: LocalEngine, tmp_path: Path) -> None:
-    assert not checkpoints.load(fresh(tiny, "ia3"), tmp_path)
+    assert not adapter_checkpoints.load(fresh(tiny, "ia3"), tmp_path)

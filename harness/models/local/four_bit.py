@@ -1,0 +1,76 @@
+"""Weights in four bits: NF4 with double quantization, by bitsandbytes.
+
+The base model of QLoRA (Dettmers et al. 2023, arXiv:2305.14314): each block of 64 weights of a
+linear layer is 4-bit codes of the NormalFloat type and a scale, which is itself 8 bits. Embeddings,
+norms and the layer that gives the logits stay as they are. bitsandbytes is imported by
+transformers, when the first such model is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
+
+__all__ = ["compute_in", "dequantized", "is_four_bit", "load"]
+
+
+def load(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
+    """The model in a folder, its linear layers in four bits, in evaluation mode.
+
+    `dtype` is what the weights are rounded to before they are quantized, what the others stay in,
+    and what products are computed in.
+    """
+    if device.type != "cpu":  # accelerate takes a device without a number for another one
+        device = torch.device(device.type, device.index or 0)
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=dtype,
+        quantization_config=BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        ),
+        device_map={"": device},
+        use_safetensors=True,
+        trust_remote_code=False,
+    )
+    for layer in _layers(model):
+        # Where a CPU has bfloat16, bitsandbytes 0.50 would lay the codes out anew at the first look
+        # at dev, with scales rounded to bfloat16, for a product that has no gradient.
+        layer.support_avx512bf16_for_cpu = False
+    return model.eval()
+
+
+def compute_in(model: PreTrainedModel, dtype: torch.dtype) -> None:
+    """Change the precision of products and of the weights that are not quantized; no code changes.
+
+    transformers refuses `.to(dtype)` for such a model.
+    """
+    for layer in _layers(model):
+        layer.compute_dtype = layer.weight.quant_state.dtype = dtype
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.to(dtype)
+
+
+def is_four_bit(module: nn.Module) -> bool:
+    """Whether this is a linear layer of bitsandbytes, and not PEFT's around one."""
+    return isinstance(module, nn.Linear) and hasattr(module.weight, "quant_state")
+
+
+def dequantized(weight: Any) -> Tensor:
+    """[out, in]: the weights that the codes stand for, in the precision of its products."""
+    from bitsandbytes.functional import dequantize_4bit
+
+    values: Tensor = dequantize_4bit(weight.data, weight.quant_state)
+    return values
+
+
+def _layers(model: nn.Module) -> Iterator[Any]:
+    return (module for module in model.modules() if is_four_bit(module))

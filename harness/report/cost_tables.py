@@ -90,12 +90,16 @@ def _running(rungs: Sequence[RungCosts]) -> Table:
             f"{rung.labelled:.0f}" if rung.labelled is not None else "",
             f"{rung.indexing.seconds:.1f}" if rung.indexing else "",
             f"{rung.indexing.megabytes:.2f}" if rung.indexing else "",
+            f"{rung.searching.asked:,.0f}" if rung.searching else "",
+            f"{rung.searching.tokens:,.0f}" if rung.searching else "",
+            f"{rung.searching.seconds:.0f}" if rung.searching else "",
             f"{rung.peak_memory_megabytes:.0f}",
             f"{rung.seconds:.0f}",
         ]
         for rung in rungs
     ]
-    headings = ["rung", "labelled", "index s", "index MB", "peak MB", "run s"]
+    headings = ["rung", "labelled", "index s", "index MB", "search: answers", "search tok",
+                "search s", "peak MB", "run s"]  # fmt: skip
     return without_blanks("cost of a run", headings, lines)
 
 

@@ -116,13 +116,14 @@ def _money(rungs: Sequence[RungCosts], prices: Prices) -> Table:
             ]
         )
     how = "by tokens as sent" if prices.by_token else "by machine time"
+    searched = ", searches as answering" if any(rung.searching for rung in rungs) else ""
     labels = "" if prices.labelled_example is not None else "; labelled examples have no price"
     return without_blanks(
         f"money, {prices.currency}",
         ["rung", "1,000 answers", "training, indexing", "labelled examples"],
         lines,
-        f"Answering is paid {how}, training and indexing by machine time, labelled examples by the "
-        f"piece{labels}. Blank: nothing to pay, or no price.",
+        f"Answering is paid {how}, training and indexing by machine time{searched}, labelled "
+        f"examples by the piece{labels}. Blank: nothing to pay, or no price.",
     )
 
 

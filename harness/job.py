@@ -120,6 +120,8 @@ def identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
     several = [_settled(candidate) for candidate in job.candidates]
     rungs = [candidate.rung for candidate in job.candidates]
     read = {"eval", "prompt", "scoring", *job.reads}
+    sources = [rung.search.reflector for rung in rungs if rung.search]
+    reflectors = [source.identity() for source in sources if isinstance(source, ModelSource)]
     return {
         "harness": __version__,
         "task": {name: value for name, value in fingerprints.items() if name in read},
@@ -132,7 +134,9 @@ def identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
         "budget": longest_target(job.task.materials, job.constraint),
         "dev_questions": job.dev_answered,
         "seed": job.seed if any(rung.random for rung in rungs) else None,
-    } | ({"trials": several} if len(several) > 1 else {})
+        **({"trials": several} if len(several) > 1 else {}),
+        **({"reflectors": reflectors} if reflectors else {}),
+    }
 
 
 def _settled(candidate: Candidate) -> Any:

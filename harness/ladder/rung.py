@@ -102,6 +102,8 @@ class Rung:
 
     def check(self, materials: Materials) -> None:
         """Raise what is known before a model is loaded: RungUnavailableError, ConfigError."""
+        if self.search:
+            materials = self.search.apply(materials)
         if self.instructions not in materials.instructions:
             known = ", ".join(materials.instructions)
             raise ConfigError(f"rung.instructions={self.instructions}: is not one of {known}")
@@ -149,9 +151,9 @@ class Rung:
         constraint: Constraint | None = None,
     ) -> Predictor:
         """All that comes before training. Raises what `fit` raises."""
+        self.check(materials)
         if self.search:
             materials = self.search.apply(materials)
-        self.check(materials)
         if self.tuning and not engine.capabilities.tunable:
             raise RungUnavailableError(
                 f"it tunes weights, but those of {engine.name} are not here; choose a local model"

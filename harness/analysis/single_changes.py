@@ -86,9 +86,11 @@ def reference(
 ) -> Reference | None:
     """The strongest untuned rung: chosen on dev where all answered it, never by eval.
 
-    Without dev the untuned rung of a declared contrast, or the last one of the ladder.
+    Without dev the untuned rung of a declared contrast, or the last one of the ladder. A rung that
+    searched for its prompt is none, if there is another: no other rung changes one thing about it.
     """
     untuned = [rung for rung in rungs if not rung.tuned]
+    untuned = [rung for rung in untuned if not rung.manifest.get("search")] or untuned
     usual = [rung for rung in untuned if rung.manifest["decoding"] == "constrained"] or untuned
     if not usual:
         return None

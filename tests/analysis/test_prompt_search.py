@@ -11,6 +11,7 @@ from harness.analysis.export import as_json, record
 from harness.analysis.prompt_search import prompt_searches
 from harness.analysis.rungs import on_dev, rung_results
 from harness.analysis.runs import read_ladder
+from harness.analysis.single_changes import reference
 from harness.evidence.sanity import Badge
 from harness.record.results import RunFolder
 from harness.report.prompt_search import search_sentences, search_tables
@@ -125,6 +126,18 @@ def test_rungs_are_chosen_among_on_questions_that_picked_for_none(tmp_path: Path
     (choice,) = plan(rungs).choices
     assert choice.best == "prompt_search"
     assert len(prompt_searches(rungs)) == 1
+
+
+def test_a_rung_that_searched_is_no_reference_of_the_diagnosis(tmp_path: Path) -> None:
+    folders = [
+        complete_run(tmp_path, "few_shot", dev={"n": 4, "value": 0.25}),
+        complete_run(tmp_path, "prompt_search", dev={"n": 2, "value": 0.5}, search=SEARCH),
+    ]
+    rungs = rung_results(read_ladder(folders))
+    for given, key in ((rungs, "few_shot"), (rungs[1:], "prompt_search")):
+        found = reference(given, [], plan(given))
+        assert found is not None
+        assert found.rung.key == key
 
 
 def test_without_a_search_every_rung_has_its_own_value_on_dev(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from statistics import fmean
 from harness.constraint import Constraint
 from harness.errors import HarnessError
 from harness.evidence import scoring
+from harness.evidence.isolation import Isolation
 from harness.ladder.room import fitting
 from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
@@ -29,6 +30,10 @@ DEV = "dev_predictions.jsonl"
 DEV_FREE = "dev_free_predictions.jsonl"
 """Answers to the same questions without the constraint."""
 WHAT = {PREDICTIONS: "", DEV: " dev", DEV_FREE: " dev without constraint"}
+
+
+USUAL = Isolation(near_duplicate=0.6, contained=0.9, leaks="stop")
+"""As conf/config.yaml has it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,14 @@ class Conditions:
     """None decodes freely."""
     trainings: Trainings
     """Where weights are kept."""
+    isolation: Isolation = USUAL
+    """What a prompt that was searched for is held against eval by."""
+
+    def judged(self, rung: Rung) -> tuple[Example, ...]:
+        """The questions of dev that say what a rung is worth: all but those that picked its
+        prompt."""
+        picked = rung.search.picked if rung.search else frozenset()
+        return tuple(e for e in self.dev if e.id not in picked)
 
     def fit(self, rung: Rung, seed: int, folder: Path) -> Predictor:
         """A rung that is ready to answer in `folder`.
@@ -107,8 +120,8 @@ class Conditions:
     def on_dev(
         self, predictor: Predictor, folder: RunFolder, kept: str = DEV, count: int | None = None
     ) -> OnDev:
-        """What a rung is worth on the first `count` questions of dev."""
-        task = replace(self.task, eval=self.dev[:count], metrics=())
+        """What a rung is worth on the first `count` questions of dev that judge it."""
+        task = replace(self.task, eval=self.judged(predictor.rung)[:count], metrics=())
         predictions = self.answer(predictor, task.questions, folder, kept)
         scores = scoring.score(task, predictions)
         return OnDev(

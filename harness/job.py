@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from harness.models.embedder import Embedder
 from harness.models.engine import ModelSource
 from harness.probe.probe import Probe
 from harness.record.results import RunFolder
+from harness.searching import with_found
 from harness.task import Task
 from harness.trials import Candidate
 from harness.values import Count, Instance, Seed, settings
@@ -92,12 +93,15 @@ class Job:
         They have the first seed, whatever the rung's: they are there to expose, not to estimate.
         """
         chosen = self.candidates[folder.read("manifest.json")["chosen"]]
-        for control in controls(chosen.rung, self.task, self.controls):
+        rung = with_found(chosen.rung, folder.path)
+        for control in controls(rung, self.task, self.controls):
             if control.free and self.constraint is None:
                 continue  # it would be the same run
-            settings = {"control": control.kind}
+            settings: dict[str, Any] = {"control": control.kind}
             if control.of:
                 settings["of"] = chosen.settings
+                if rung.search and rung.search.found:
+                    settings["found"] = asdict(rung.search.found.prompt)
             candidate = Candidate(control.rung, settings, "")
             decoding = "free" if control.free else self.decoding
             here = replace(self, decoding=decoding, seed=0, control=control, probes=())
@@ -116,6 +120,8 @@ def identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
     several = [_settled(candidate) for candidate in job.candidates]
     rungs = [candidate.rung for candidate in job.candidates]
     read = {"eval", "prompt", "scoring", *job.reads}
+    sources = [rung.search.reflector for rung in rungs if rung.search]
+    reflectors = [source.identity() for source in sources if isinstance(source, ModelSource)]
     return {
         "harness": __version__,
         "task": {name: value for name, value in fingerprints.items() if name in read},
@@ -128,7 +134,9 @@ def identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
         "budget": longest_target(job.task.materials, job.constraint),
         "dev_questions": job.dev_answered,
         "seed": job.seed if any(rung.random for rung in rungs) else None,
-    } | ({"trials": several} if len(several) > 1 else {})
+        **({"trials": several} if len(several) > 1 else {}),
+        **({"reflectors": reflectors} if reflectors else {}),
+    }
 
 
 def _settled(candidate: Candidate) -> Any:

@@ -46,14 +46,15 @@ def load_task(
     """Load and check a task. Raises TaskError with file, line and fix.
 
     `folder` holds `instructions.full.md`, `instructions.short.md` and, as needed, the schema and
-    `corpus.jsonl`. The splits are read from `source` (default: the same folder), under the names
-    that `splits` gives them. A source that is one file is dealt into splits by `sizes`, whole
-    groups at a time. `columns` says which column holds which of the fields id, input, target,
-    group, sources, tags and passage (several names: the first that exists). `sizes` draws that many
-    examples of a split, always the same ones. Without a dev split a tenth of train becomes dev.
-    Passages that stand in the rows themselves become the corpus, each text once; a passage is then
-    the group of the examples that came with it, unless they name another. `update` names the files
-    of facts that change (harness/update.py).
+    `corpus.jsonl`; any other `instructions.NAME.md` is a prompt that a search may choose. The
+    splits are read from `source` (default: the same folder), under the names that `splits` gives
+    them. A source that is one file is dealt into splits by `sizes`, whole groups at a time.
+    `columns` says which column holds which of the fields id, input, target, group, sources, tags
+    and passage (several names: the first that exists). `sizes` draws that many examples of a split,
+    always the same ones. Without a dev split a tenth of train becomes dev. Passages that stand in
+    the rows themselves become the corpus, each text once; a passage is then the group of the
+    examples that came with it, unless they name another. `update` names the files of facts that
+    change (harness/update.py).
     """
     _check_name(name)
     _check_question(name, question)
@@ -80,6 +81,7 @@ def load_task(
         question=question,
         answer=answer,
         max_new_tokens=_count("task.max_new_tokens", max_new_tokens),
+        variants={v: _instructions(folder_path, v, answer) for v in _variants(folder_path)},
     )
     task = Task(name, materials, drawn["eval"], primary, tuple(metrics), licence, limit=None)
     if update is None:
@@ -237,6 +239,12 @@ def _passage_id(text: object) -> str:
     """The same for texts that differ in case or spacing alone."""
     plain = " ".join(str(text).casefold().split())
     return f"P-{hashlib.sha256(plain.encode()).hexdigest()[:12]}"
+
+
+def _variants(folder: Path) -> list[str]:
+    """Names of further instructions, in alphabetical order."""
+    names = (path.name.split(".", 1)[1] for path in folder.glob("instructions.*.md"))
+    return sorted({name.removesuffix(".md") for name in names} - {"full", "short"})
 
 
 def _instructions(folder: Path, variant: str, answer: Answer) -> str:

@@ -28,6 +28,7 @@ from harness.record import ledger, provenance
 from harness.record.clock import Clock
 from harness.record.declaration import declaration_path, declare
 from harness.record.results import RunFolder
+from harness.searching import fitted
 from harness.task import Task
 from harness.trials import Trial, best, take_over, try_all
 from harness.tuning.method import keep
@@ -114,7 +115,7 @@ def _finish(
         conditions = _conditions(job, shared, task, folder)
         chosen, trials = _choose(job, shared, conditions, determining, folder)
         with clock.phase("fit"):
-            predictor = conditions.fit(job.candidates[chosen].rung, job.seed, folder.path)
+            predictor = fitted(conditions, job.candidates[chosen].rung, job.seed, folder.path)
         if predictor.training:
             keep(folder.path, predictor.training)
         dev = _dev(job, conditions, predictor, folder)
@@ -153,7 +154,7 @@ def _fitted_again(job: Job, shared: Shared, task: Task, folder: RunFolder) -> Fi
     job = with_suspects(job, task, task.fingerprints())
     conditions = _conditions(job, shared, task, folder)
     rung = job.candidates[folder.read("manifest.json")["chosen"]].rung
-    predictor = conditions.fit(rung, job.seed, folder.path)
+    predictor = fitted(conditions, rung, job.seed, folder.path)
     return FittedRun(predictor, conditions, folder.predictions(), folder, job.seed)
 
 
@@ -192,7 +193,7 @@ def _conditions(job: Job, shared: Shared, task: Task, folder: RunFolder) -> Cond
     dev = m.dev[: job.dev_questions]
     again = partial(shared.make_again, job)
     trainings = Trainings(folder.path.parents[1] / TRAINED, job.model.identity(), again)
-    return Conditions(task, dev, engine, job.embedder, constraint, trainings)
+    return Conditions(task, dev, engine, job.embedder, constraint, trainings, job.isolation)
 
 
 def _choose(
@@ -222,10 +223,11 @@ def _dev(
     """`dev`: the primary metric on the first questions of dev; `dev_free`: the same without the
     constraint, of the bare prompt and of tuned rungs, which shows whether format comes from the
     grammar or from tuning."""
-    if not (job.dev_answered and conditions.dev):
+    judged = conditions.judged(predictor.rung)
+    if not (job.dev_answered and judged):
         return {"dev": None, "dev_free": None}
     ours = conditions.on_dev(predictor, folder)
-    groups = {e.id: e.group for e in conditions.dev}
+    groups = {e.id: e.group for e in judged}
     lines = [{"id": i, "group": groups[i], "value": value} for i, value in ours.each.items()]
     folder.write(DEV_SCORES, "".join(json.dumps(line) + "\n" for line in lines))
     dev = {"n": ours.n, "value": ours.value}
@@ -238,7 +240,7 @@ def _dev(
     free = conditions.on_dev(replace(predictor, constraint=None), folder, DEV_FREE, count)
     found: dict[str, Any] = {"n": free.n, "value": free.value}
     if free.each:
-        groups = {e.id: e.group for e in conditions.dev[:count]}
+        groups = {e.id: e.group for e in judged[:count]}
         constrained = Side(rung.name, [{i: ours.each[i] for i in groups}], False)
         contrast = compare(
             constrained, Side("free", [free.each], False), conditions.task.primary, groups
@@ -252,7 +254,7 @@ def _manifest(
 ) -> dict[str, Any]:
     """What the run was, where everything in it comes from, and what fitting took."""
     task = conditions.task
-    training, index = predictor.training, predictor.index
+    training, index, search = predictor.training, predictor.index, predictor.rung.search
     engine, baseline = predictor.engine.record(), job.rung.baseline
     embedder = job.embedder if predictor.rung.embeds else None
     return {
@@ -286,6 +288,7 @@ def _manifest(
         "trained": predictor.trained.relative_to(job.root).as_posix()
         if predictor.trained
         else None,
+        "search": search.found.record if search and search.found else None,
         "index": {"seconds": index.seconds, "megabytes": index.megabytes} if index else None,
         "versions": provenance.versions(),
         "git": provenance.git_commit(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from harness.answer import Answer
@@ -106,6 +106,8 @@ class Materials:
     left_out: tuple[str, ...] = ()
     """Targets of the train examples that `train_share` left out. No rung reads them; the token
     budget has room for them, so that it is the same at every share."""
+    variants: Mapping[str, str] = field(default_factory=dict)
+    """Further instructions by name, for a search among prompts; no other rung reads them."""
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,7 @@ class Task:
         settings: dict[str, list[object]] = {
             "prompt": [dict(m.instructions), m.question, m.max_new_tokens],
             "scoring": [type(m.answer).__name__, m.answer.rules, self.primary, self.metrics],
+            "variants": [dict(m.variants)],
         }
         return {name: _sha256(rows) for name, rows in parts.items()} | {
             name: hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

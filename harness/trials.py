@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ from harness.files import write_whole
 from harness.ladder.rung import Rung
 from harness.record.clock import Clock
 from harness.record.results import RunFolder
+from harness.searching import SEARCH, fitted
 
 __all__ = ["Candidate", "Trial", "best", "take_over", "try_all"]
 
@@ -70,10 +72,13 @@ def best(trials: Sequence[Trial]) -> int:
 
 
 def take_over(trial: Path, run: Path) -> None:
-    """Copy the answers on dev from a trial to the run that it won."""
+    """Copy the answers on dev, and the search for its prompt, from a trial to the run that it
+    won."""
     source, target = trial / DEV, run / DEV
     if source.exists() and not target.exists():
         write_whole(target, source.read_text(encoding="utf-8"))
+    if (trial / SEARCH).is_dir() and not (run / SEARCH).exists():
+        shutil.copytree(trial / SEARCH, run / SEARCH)
 
 
 def _try(
@@ -84,7 +89,7 @@ def _try(
         print(f"{candidate.rung.name}: trial {place + 1} of {count}, {said}", file=sys.stderr)
         folder.path.mkdir(parents=True, exist_ok=True)
         with Clock(folder.path / CLOCK) as clock:
-            dev = conditions.on_dev(conditions.fit(candidate.rung, 0, folder.path), folder)
+            dev = conditions.on_dev(fitted(conditions, candidate.rung, 0, folder.path), folder)
         trial = Trial(candidate.words, dev.value, dev.n, clock.total, dev.tokens)
         folder.write(DONE, json.dumps(trial.record(), indent=1))
         clock.forget()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.analysis.rungs import RungResult
+from harness.analysis.rungs import RungResult, on_dev
 from harness.evidence.contrasts import Contrast, Contrasts, adjusted, compare
 from harness.evidence.statistics import Interval
 from harness.record.declaration import Declaration
@@ -22,7 +22,8 @@ class Choice:
     """Key of the tuned rung."""
     candidates: Mapping[str, Interval | None]
     """The primary metric on dev of each untuned rung of its model and decoding, by key; None for
-    one that did not answer dev."""
+    one that did not answer dev. Of questions that all of them were judged on: those that picked a
+    prompt are not among them."""
 
     @property
     def best(self) -> str | None:
@@ -66,7 +67,7 @@ def plan(ladder: Sequence[RungResult], declarations: Sequence[Declaration] = ())
     return Plan(
         declared,
         [(rung, baseline) for rung, baseline in declared.pairs if here >= {rung, baseline}],
-        [Choice(rung.key, {r.key: r.dev for r in _untuned(rung, ladder)}) for rung in tuned],
+        [Choice(rung.key, on_dev(_untuned(rung, ladder))) for rung in tuned],
         known,
     )
 

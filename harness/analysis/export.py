@@ -69,6 +69,7 @@ def record(found: Findings) -> dict[str, Any]:
             "knowledge_update": asdict(update) if (update := found.knowledge_update) else None,
             **probed(found),
             "recommendation": advised(found.recommendation) if found.recommendation else None,
+            "prompt_searches": [asdict(one) for one in found.searches],
             "learning_curve": _learning_curve(found.curve) if found.curve else None,
         }
     )

@@ -20,6 +20,7 @@ from harness.analysis.gates import Gate, gates
 from harness.analysis.knowledge_update import KnowledgeUpdate, knowledge_update
 from harness.analysis.learning_curve import LearningCurve, learning_curve
 from harness.analysis.overfitting import Overfitting, overfitting
+from harness.analysis.prompt_search import PromptSearch, prompt_searches
 from harness.analysis.recommendation import Recommendation, recommend
 from harness.analysis.rung_costs import Costs, costs
 from harness.analysis.rungs import RungResult, rung_results
@@ -78,6 +79,8 @@ class Findings:
     """The most doubtful examples of train, and what planted errors did."""
     curve: LearningCurve | None
     """What smaller train sets gave; None without any."""
+    searches: Sequence[PromptSearch] = ()
+    """What rungs found that search among prompts; none where no rung does."""
     recommendation: Recommendation | None = None
     """What to do; None with fewer than two things to choose among."""
 
@@ -168,6 +171,7 @@ def findings(ladder: Ladder) -> Findings:
         knowledge_update=knowledge_update(rungs, priced),
         data_quality=data_quality(rungs, everything),
         curve=learning_curve([*rungs, *filter(_of_the_ladder, smaller)]),
+        searches=prompt_searches(rungs),
     )
     return replace(complete, recommendation=recommend(complete))
 

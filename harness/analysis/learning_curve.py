@@ -12,7 +12,7 @@ from statistics import fmean
 import numpy as np
 
 from harness.analysis.declared_contrasts import Choice
-from harness.analysis.rungs import RungResult
+from harness.analysis.rungs import RungResult, on_dev
 from harness.analysis.train_sizes import by_size
 from harness.evidence import power_law
 from harness.evidence.power_law import PowerLaw
@@ -286,5 +286,5 @@ def _best_untuned(tuned: RungResult, rungs: Sequence[RungResult]) -> RungResult 
         and all(rung.manifest[k] == tuned.manifest[k] for k in alike)
         and rung.manifest["train_size"] in (None, tuned.manifest["train_size"])
     }
-    best = Choice(tuned.key, {key: rung.dev for key, rung in found.items()}).best
+    best = Choice(tuned.key, on_dev(list(found.values()))).best
     return found[best] if best is not None else None

@@ -22,7 +22,17 @@ from harness.evidence.cost import (
 )
 from harness.task import Prediction
 
-__all__ = ["Answering", "Costs", "Indexing", "Money", "Payoff", "RungCosts", "Tuning", "costs"]
+__all__ = [
+    "Answering",
+    "Costs",
+    "Indexing",
+    "Money",
+    "Payoff",
+    "RungCosts",
+    "Searching",
+    "Tuning",
+    "costs",
+]
 
 
 @dataclass(frozen=True)
@@ -77,13 +87,24 @@ class Indexing:
 
 
 @dataclass(frozen=True)
+class Searching:
+    """Of one run that searched for its prompt, beside its trials."""
+
+    asked: float
+    """Dev questions answered, all prompts together."""
+    tokens: float
+    """Prompt and answer tokens, those of reflections included."""
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Money:
     """In the currency of the prices; None without a price."""
 
     request: float | None
     """Of one answer, on average."""
     machine: float | None
-    """Of training and indexing, once."""
+    """Of training, indexing and searching for a prompt, once."""
     labels: float | None
     """Of labelled examples, once; None too if runs are older than their count."""
 
@@ -105,6 +126,7 @@ class RungCosts:
     """Of a whole run."""
     money: Money | None
     """None if no prices were given."""
+    searching: Searching | None = None
 
 
 @dataclass(frozen=True)
@@ -207,12 +229,37 @@ class _Rung:
         if self.prices is None:
             return None
         requests, labelled = self.requests, self.labelled
+        machine = self.prices.machine(
+            self.mean("training", "seconds") + self.mean("index", "seconds")
+        )
+        searched = self.search_price
+        known = machine is not None and searched is not None
         return Money(
             request=float(np.mean(requests)) if requests is not None else None,
-            machine=self.prices.machine(
-                self.mean("training", "seconds") + self.mean("index", "seconds")
-            ),
+            machine=machine + searched if known else None,  # type: ignore[operator]
             labels=self.prices.labels(labelled) if labelled is not None else None,
+        )
+
+    @property
+    def search_price(self) -> float | None:
+        """Of the search for a prompt: its answers are paid as all answers are; 0 without one."""
+        if self.prices is None or self.searching is None:
+            return 0.0
+        names = ("prompt_tokens", "computed_tokens", "completion_tokens")
+        counts = [round(self.mean("search", name)) for name in names]
+        seconds = self.searching.seconds
+        return self.prices.answer(Prediction("search", "", "stop", *counts, seconds))
+
+    @property
+    def searching(self) -> Searching | None:
+        """None for a rung that does not search."""
+        if not self.result.manifest.get("search"):
+            return None
+        tokens = ("prompt_tokens", "completion_tokens")
+        return Searching(
+            asked=self.mean("search", "asked"),
+            tokens=sum(self.mean("search", name) for name in tokens),
+            seconds=self.mean("search", "seconds"),
         )
 
     @property
@@ -239,6 +286,7 @@ def _rung_costs(rung: _Rung) -> RungCosts:
         peak_memory_megabytes=rung.mean("peak_memory_mb"),
         seconds=rung.mean("seconds", "total"),
         money=rung.money,
+        searching=rung.searching,
     )
 
 

@@ -11,8 +11,9 @@ from typing import Any
 from harness.analysis.runs import Ladder, RunResult
 from harness.evidence.contrasts import Side
 from harness.evidence.statistics import Interval, mean_over_seeds
+from harness.files import DEV_SCORES
 
-__all__ = ["MARK", "RungResult", "rung_results"]
+__all__ = ["MARK", "RungResult", "on_dev", "rung_results"]
 
 MARK = "*"
 """Behind the name of a rung that is random and has one seed: that noise was not measured."""
@@ -149,3 +150,36 @@ def rung_results(ladder: Ladder) -> list[RungResult]:
         RungResult(key, sorted(found, key=lambda run: run.manifest["seed"] or 0), tagged)
         for key, found in seeds.items()
     ]
+
+
+def on_dev(rungs: Sequence[RungResult]) -> dict[str, Interval | None]:
+    """What each rung is worth on dev, by key, for a choice among them.
+
+    Where one of them picked its prompt on some of dev, all are compared on the questions that
+    judged every one of them, as far as runs have values of single questions.
+    """
+    own = {rung.key: rung.dev for rung in rungs}
+    runs = [run for rung in rungs for run in rung.runs]
+    if not any(run.manifest.get("search") for run in runs) or None in own.values():
+        return own
+    if not all((run.folder.path / DEV_SCORES).is_file() for run in runs):
+        return own
+    values = {run.label: _dev_values(run) for run in runs}
+    common = set.intersection(*(set(each) for each in values.values()))
+    if not common:
+        return own
+    return {
+        rung.key: Interval(
+            fmean(values[run.label][i] for run in rung.runs for i in common),
+            None,
+            None,
+            len(common),
+            "none",
+        )
+        for rung in rungs
+    }
+
+
+def _dev_values(run: RunResult) -> dict[str, float]:
+    """The primary metric of each dev question."""
+    return {str(line["id"]): line["value"] for _, line in run.folder.table(DEV_SCORES).iterrows()}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.analysis.declared_contrasts import Plan, learned_alike
-from harness.analysis.rungs import RungResult
+from harness.analysis.rungs import RungResult, on_dev
 from harness.record.manifest import has_corpus
 
 __all__ = ["KINDS", "Change", "Missing", "Reference", "changes", "missing", "reference", "typed"]
@@ -86,13 +86,15 @@ def reference(
 ) -> Reference | None:
     """The strongest untuned rung: chosen on dev where all answered it, never by eval.
 
-    Without dev the untuned rung of a declared contrast, or the last one of the ladder.
+    Without dev the untuned rung of a declared contrast, or the last one of the ladder. A rung that
+    searched for its prompt is none, if there is another: no other rung changes one thing about it.
     """
     untuned = [rung for rung in rungs if not rung.tuned]
+    untuned = [rung for rung in untuned if not rung.manifest.get("search")] or untuned
     usual = [rung for rung in untuned if rung.manifest["decoding"] == "constrained"] or untuned
     if not usual:
         return None
-    known = {rung.key: rung.dev.value for rung in usual if rung.dev}
+    known = {key: dev.value for key, dev in on_dev(usual).items() if dev}
     if len(known) == len(usual):
         best, by = max(usual, key=lambda rung: known[rung.key]), "dev"
     else:

@@ -167,6 +167,21 @@ class Isolation:
             task = replace(task, update=replace(task.update, leaks=allowed))
         return task, certificate
 
+    def leaks_of(self, text: str, name: str, task: Task) -> list[Leak]:
+        """Where a prompt called `name` says what eval asks, as a whole or in one of its lines, or
+        has a long target of eval in it.
+
+        Labels are no secret, and a short target may stand anywhere: neither is looked for.
+        """
+        parts = [part for part in dict.fromkeys([text, *text.splitlines()]) if normalize(part)]
+        rows = [Passage("", "", part, name) for part in parts]
+        leaks, _ = self._compare(name, task.eval, rows)
+        if task.materials.answer.labels is None:
+            targets = [replace(e, input=e.target, gold_passages=()) for e in task.eval]
+            long = [e for e in targets if len(normalize(e.input)) >= SHORTEST + GRAM]
+            leaks += self._compare(name, long, rows)[0] if long else []
+        return leaks
+
     def _compare(
         self, split: str, sealed: Sequence[Example], rows: Sequence[Example | Passage]
     ) -> tuple[list[Leak], Pair | None]:

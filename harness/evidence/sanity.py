@@ -66,6 +66,8 @@ def badges(
             if "converged" in solved
             else _best_step([point for point in points if "dev_loss" in point])
         )
+    if search := manifest.get("search"):
+        made.append(_search(search))
     if manifest["template"] is not None:
         made.append(_template(templates))
     if manifest["training"] is not None and (manifest["dev_free"] or {}).get("p") is not None:
@@ -207,6 +209,16 @@ def _constraint(free: Mapping[str, Any]) -> Badge:
     loses = free["p"] < 1 - CONFIDENCE and free["difference"]["value"] < 0
     text = f"scored {points} lower on dev under the constraint than without it"
     return Badge("constraint", not loses, text if loses else "loses nothing by the constraint")
+
+
+def _search(search: Mapping[str, Any]) -> Badge:
+    """Whether a search for a prompt had anything to choose among."""
+    tried, out = len(search["tried"]), len(search["dropped"])
+    text = f"chose among {tried} prompts on {search['n']} dev questions"
+    if search["reflector"] and not search["proposed"]:
+        return Badge("search", False, f"{text}; {search['reflector']} proposed nothing new")
+    left = f" ({out} left out: they leak or do not fit)" if out else ""
+    return Badge("search", tried > 1, (text if tried > 1 else "had one prompt to choose") + left)
 
 
 def _template(templates: Collection[str]) -> Badge:

@@ -15,6 +15,7 @@ from harness.files import TRANSFORM, write_whole
 from harness.ladder.baselines import Baseline
 from harness.ladder.prompt import render
 from harness.ladder.retrieval import Index, Retriever, in_order
+from harness.ladder.search import Search
 from harness.ladder.shots import Shots
 from harness.ladder.transform import Transform
 from harness.models.embedder import Embedder
@@ -64,11 +65,20 @@ class Rung:
     """How it changes weights."""
     baseline: Instance[Baseline] | None = None
     """What answers in the model's place: a control."""
+    search: Instance[Search] | None = None
+    """How its instructions and the number of its examples are found on dev."""
 
     @property
     def slots(self) -> list[Slot]:
         """Those that are filled."""
-        slots = (self.transform, self.shots, self.retrieval, self.tuning, self.baseline)
+        slots = (
+            self.transform,
+            self.shots,
+            self.retrieval,
+            self.tuning,
+            self.baseline,
+            self.search,
+        )
         return [slot for slot in slots if slot is not None]
 
     @property
@@ -92,9 +102,16 @@ class Rung:
 
     def check(self, materials: Materials) -> None:
         """Raise what is known before a model is loaded: RungUnavailableError, ConfigError."""
+        if self.search:
+            materials = self.search.apply(materials)
         if self.instructions not in materials.instructions:
             known = ", ".join(materials.instructions)
             raise ConfigError(f"rung.instructions={self.instructions}: is not one of {known}")
+        if self.search and self.tuning:
+            raise ConfigError(
+                "rung.search: tries prompts, and a tuned rung would train for each; "
+                "fix: rung.search=null or rung.tuning=null"
+            )
         for slot in self.slots:
             slot.check(materials)
 
@@ -135,6 +152,8 @@ class Rung:
     ) -> Predictor:
         """All that comes before training. Raises what `fit` raises."""
         self.check(materials)
+        if self.search:
+            materials = self.search.apply(materials)
         if self.tuning and not engine.capabilities.tunable:
             raise RungUnavailableError(
                 f"it tunes weights, but those of {engine.name} are not here; choose a local model"

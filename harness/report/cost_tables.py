@@ -93,12 +93,16 @@ def _running(rungs: Sequence[RungCosts]) -> Table:
             f"{rung.labelled:.0f}" if rung.labelled is not None else "",
             f"{rung.indexing.seconds:.1f}" if rung.indexing else "",
             f"{rung.indexing.megabytes:.2f}" if rung.indexing else "",
+            f"{rung.searching.asked:,.0f}" if rung.searching else "",
+            f"{rung.searching.tokens:,.0f}" if rung.searching else "",
+            f"{rung.searching.seconds:.0f}" if rung.searching else "",
             f"{rung.peak_memory_megabytes:.0f}",
             f"{rung.seconds:.0f}",
         ]
         for rung in rungs
     ]
-    headings = ["rung", "labelled", "index s", "index MB", "peak MB", "run s"]
+    headings = ["rung", "labelled", "index s", "index MB", "search: answers", "search tok",
+                "search s", "peak MB", "run s"]  # fmt: skip
     return without_blanks("cost of a run", headings, lines)
 
 
@@ -115,13 +119,14 @@ def _money(rungs: Sequence[RungCosts], prices: Prices) -> Table:
             ]
         )
     how = "by tokens as sent" if prices.by_token else "by machine time"
+    searched = ", searches as answering" if any(rung.searching for rung in rungs) else ""
     labels = "" if prices.labelled_example is not None else "; labelled examples have no price"
     return without_blanks(
         f"money, {prices.currency}",
         ["rung", "1,000 answers", "training, indexing", "labelled examples"],
         lines,
-        f"Answering is paid {how}, training and indexing by machine time, labelled examples by the "
-        f"piece{labels}. Blank: nothing to pay, or no price.",
+        f"Answering is paid {how}, training and indexing by machine time{searched}, labelled "
+        f"examples by the piece{labels}. Blank: nothing to pay, or no price.",
     )
 
 

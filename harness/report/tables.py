@@ -18,6 +18,7 @@ from harness.report.formatting import Table, footnote, percent, seeds, with_inte
 from harness.report.knowledge_update import tables as update_tables
 from harness.report.learning_curve import hidden, learning_curves
 from harness.report.probe_tables import broken, calibrated, consistent
+from harness.report.prompt_search import search_tables
 from harness.report.slice_tables import slices
 from harness.report.verdicts import chosen, notes, verdicts
 
@@ -43,7 +44,7 @@ def sections(found: Findings) -> dict[str, list[Table]]:
         "slices": slices(found),
         "ablation": ablation_tables(found),
         "controls": [*_controls(found), *_decodings(found.rungs)],
-        "effort": _trials(found.rungs),
+        "effort": [*_trials(found.rungs), *search_tables(found)],
         "broken": broken(found),
         "consistency": consistent(found),
         "calibration": calibrated(found),
@@ -213,7 +214,8 @@ def _trials(ladder: Sequence[RungResult]) -> list[Table]:
             ]
         )
     headings = ["rung", "trials", "worst", "best", "chosen", "its settings"]
-    n = tried[0].trials[0]["n"]
+    counts = sorted({rung.trials[0]["n"] for rung in tried})
+    n = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
     title = f"effort: {ladder[0].manifest['primary']} on {n} dev questions, %"
     return [Table(title, headings, lines, prose=["its settings"])]
 

@@ -227,3 +227,18 @@ def test_equal_texts_are_found_at_the_highest_thresholds(task: Task) -> None:
 def test_very_short_texts_are_compared_too(task: Task, text: str) -> None:
     sealed = replace(task.eval[0], input=text or "?")
     STOP._compare("train", [sealed], task.materials.train)
+
+
+def test_a_prompt_may_say_neither_what_eval_asks_nor_a_long_target_of_it(task: Task) -> None:
+    target = '{"colour":"red","code":"C1","note":"a note that is as long as a line of text is"}'
+    sealed = replace(task.eval[0], input=LONG, target=target, where="eval.jsonl:1")
+    holding = replace(task, eval=(sealed, *task.eval[1:]))
+
+    def kinds(text: str) -> set[str]:
+        return {leak.kind for leak in STOP.leaks_of(text, "a prompt", holding)}
+
+    assert kinds("Answer in JSON, with care, as a clerk of the shop would.") == set()
+    assert kinds(f"Answer in JSON.\n{LONG.upper()}\nis an example.") >= {"text"}
+    assert kinds(f"Answer in JSON, for example {LONG} as red.") == {"contained"}
+    assert kinds(f"Answer in JSON.\nFor example {target}") >= {"contained"}
+    assert kinds(f"Answer in JSON, as {sealed.target[:20]} or so.") == set()

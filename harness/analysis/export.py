@@ -108,6 +108,7 @@ def _rung(rung: RungResult, found: Findings) -> dict[str, Any]:
         "variant": m["variant"],
         "decoding": m["decoding"],
         "tuned": rung.tuned,
+        "elsewhere": rung.elsewhere,
         "seeds": rung.seeds,
         "runs": [run.manifest["run"] for run in rung.runs],
         "n": m["n"],
@@ -140,6 +141,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
     return {
         "declared": asdict(plan.declared) if plan.declared else None,
         "known": plan.known,
+        "elsewhere": list(plan.elsewhere),
         "pairs": [list(pair) for pair in plan.pairs],
         "choices": [
             {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
@@ -108,13 +109,24 @@ class Prices:
         """Whether answering is paid by tokens."""
         return self.input_per_million is not None
 
+    @property
+    def _answered_by(self) -> tuple[str, ...]:
+        """What must be known of an answer to price it."""
+        return ("prompt_tokens", "completion_tokens") if self.by_token else ("seconds",)
+
     def answer(self, prediction: Prediction) -> float | None:
-        """Of one answer; None if it has no price."""
+        """Of one answer; None if it has no price, or if it is not known what it took. What
+        answered elsewhere may have told it."""
+        if prediction.cost is not None:
+            return prediction.cost
+        if set(prediction.unknown) & set(self._answered_by):
+            return None
         if self.input_per_million is None or self.output_per_million is None:
             return self.machine(prediction.seconds)
         prompt = prediction.prompt_tokens * self.input_per_million
         if self.cached_input_per_million is not None:
-            shared = prediction.prompt_tokens - prediction.computed_tokens
+            known = "computed_tokens" not in prediction.unknown
+            shared = prediction.prompt_tokens - prediction.computed_tokens if known else 0
             prompt -= shared * (self.input_per_million - self.cached_input_per_million)
         return (prompt + prediction.completion_tokens * self.output_per_million) / 1e6
 
@@ -246,9 +258,8 @@ class Monitor:
         )
 
     def __enter__(self) -> Monitor:
-        import torch
-
-        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch = _torch()
+        if torch and torch.cuda.is_initialized():
             torch.cuda.reset_peak_memory_stats()  # an earlier block's peak is not this one's
         psutil.cpu_percent()  # the first call only sets the clock
         self._thread.start()
@@ -271,14 +282,20 @@ class Monitor:
                 return
 
     def _look(self) -> dict[str, float]:
-        import torch
-
+        torch = _torch()
         sample = {
             "time": time.time(),
             "cpu_utilization_percentage": psutil.cpu_percent(),
             "system_memory_usage_percentage": psutil.virtual_memory().percent,
             "process_memory_megabytes": self._process.memory_info().rss / 1e6,
         }
-        if torch.cuda.is_available():
+        if torch and torch.cuda.is_available():
             sample["gpu_memory_megabytes"] = torch.cuda.max_memory_allocated() / 1e6
         return sample
+
+
+def _torch() -> Any:
+    """torch if it is loaded, whole: who does not need it does not wait for it here."""
+    module = sys.modules.get("torch")
+    loading = getattr(getattr(module, "__spec__", None), "_initializing", False)
+    return None if loading else module

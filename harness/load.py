@@ -49,8 +49,8 @@ def load_task(
     that `splits` gives them. A source that is one file is dealt into splits by `sizes`, whole
     groups at a time. `columns` says which column holds which of the fields id, input, target,
     group, sources, tags and passage (several names: the first that exists). `sizes` draws that many
-    examples of a split, always the same ones. Without a dev split a tenth of train becomes dev. Eval
-    may stand alone, without instructions too: what was answered elsewhere needs no more.
+    examples of a split, always the same ones. Without a dev split a tenth of train becomes dev.
+    Eval may stand alone, without instructions too: what was answered elsewhere needs no more.
     Passages that stand in the rows themselves become the corpus, each text once; a passage is then
     the group of the examples that came with it, unless they name another. `update` names the files
     of facts that change (harness/update.py).
@@ -230,7 +230,7 @@ def _passage_id(text: object) -> str:
 
 
 def _instructions(folder: Path, answer: Answer, needed: bool) -> dict[str, str]:
-    """The instructions by variant; those that are not there are missing if they are not `needed`."""
+    """The instructions by variant. Raises TaskError for a file that is `needed` and not there."""
     found: dict[str, str] = {}
     for variant in ("full", "short"):
         path = folder / f"instructions.{variant}.md"

@@ -31,7 +31,7 @@ class AnswerMetric:
 
     summary: str
     each: Each
-    over: Over = lambda given, wanted: {}  # noqa: E731 - a field's default
+    over: Over = lambda given, wanted: {}
 
     def metric(self) -> Metric:
         """Means of the measures of each answer, and the measures of the whole set.

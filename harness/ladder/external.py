@@ -172,7 +172,9 @@ def _prediction(row: Row) -> Prediction:
     if text is None:
         raise TaskError(f"{row.where}: has no 'text'; add the answer to '{name}', as it was given")
     if not isinstance(text, str):
-        raise TaskError(f"{row.where}: text is {text!r}; it must be text: the answer as it was given")
+        raise TaskError(
+            f"{row.where}: text is {text!r}; it must be text: the answer as it was given"
+        )
     prompt, completion = _tokens(row)
     seconds = _number(row, "seconds", row.values.get("seconds"))
     found = {"prompt_tokens": prompt, "completion_tokens": completion, "seconds": seconds}
@@ -218,6 +220,7 @@ def _number(row: Row, name: str, value: Any, *, whole: bool = False) -> float | 
     if not (0 <= number < math.inf) or (whole and number != int(number)):
         wanted = "whole number" if whole else "number"
         raise TaskError(
-            f"{row.where}: {name} is {json.dumps(value)}; give a {wanted} from 0 up, or leave it out"
+            f"{row.where}: {name} is {json.dumps(value)}; give a {wanted} from 0 up, or leave it "
+            "out"
         )
     return number

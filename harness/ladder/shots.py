@@ -66,10 +66,12 @@ class Shots(Slot):
         return self.k if self.choice == "fixed" else len(materials.train)
 
     def check(self, materials: Materials) -> None:
-        """Raise ConfigError if train has fewer than k examples, RungUnavailableError without any."""
+        """Raise RungUnavailableError if there is no train, ConfigError if it has fewer than k."""
         have = len(materials.train)
         if not have:
-            raise RungUnavailableError("it shows worked examples, but the task has no train; add some")
+            raise RungUnavailableError(
+                "it shows worked examples, but the task has no train; add some"
+            )
         if self.k > have:
             raise ConfigError(f"rung.shots.k={self.k}: must be from 1 to the {have} train examples")
 

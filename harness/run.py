@@ -263,6 +263,7 @@ def _manifest(
         "task": task.name,
         "rung": job.rung.name,
         "control": job.control.record() if job.control else None,
+        "external": None,
         "model": job.model.name,
         "variant": job.variant,
         "sweep": job.sweep,

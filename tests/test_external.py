@@ -171,18 +171,18 @@ def test_beside_a_ladder_it_is_compared_with_every_rung_and_changes_no_verdict(
 ) -> None:
     for variant in ("full", "short"):
         (folder / "mine" / f"instructions.{variant}.md").write_text("Say red or blue.")
-    model = ["model=folder", f"model.weights.path={tiny_folder}", "controls=false"]
+    model = ["model=folder", f"model.weights.path={tiny_folder}"]
     probes = ["probes.calibration=null", "probes.forgetting=null"]
     words = ["+task=mine", "rung=prompt", "rung.role=system,user", "tracking=none", *model, *probes]
     declared = ["contrasts.against=[prompt]"]
     (before,) = compare_all([*words, *declared], config_dirs=[folder / "conf"], progress=False)
     found = ran(folder, "good.jsonl,poor.jsonl", *declared)
     assert [c.p_adjusted for c in found.contrasts[:1]] == [c.p_adjusted for c in before.contrasts]
-    assert [(c.rung, c.family) for c in found.contrasts[1:]] == [
+    assert [(c.rung.split()[0], c.family) for c in found.contrasts[1:]] == [
         ("external_good", 5), ("external_good", 5), ("external_poor", 5), ("external_poor", 5),
         ("external_poor", 5),
     ]  # fmt: skip
-    assert found.plan.elsewhere == ["external_good", "external_poor"]
+    assert [key.split()[0] for key in found.plan.elsewhere] == ["external_good", "external_poor"]
     said = " ".join(note for table in tables(found) for note in table.notes)
     assert "What was answered elsewhere is compared with every other rung." in said
 

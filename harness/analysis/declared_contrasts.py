@@ -87,11 +87,11 @@ def contrasts(ladder: Sequence[RungResult], planned: Plan) -> list[Contrast]:
     by_key = {rung.key: rung for rung in ladder}
     best = {choice.tuned: choice.best for choice in planned.choices}
     pairs = planned.declared.declared(
-        {key: rung.manifest["rung"] for key, rung in by_key.items()},
+        {key: rung.manifest["rung"] for key, rung in by_key.items() if not rung.elsewhere},
         {tuned: untuned for tuned, untuned in best.items() if untuned is not None},
     )
     once = {frozenset(pair): pair for pair in [*pairs, *_decodings(ladder)]}
-    added = {frozenset(pair): pair for pair in _elsewhere(ladder) if frozenset(pair) not in once}
+    added = {frozenset(pair): pair for pair in _elsewhere(ladder)}
     return [
         contrast
         for family in (once, added)

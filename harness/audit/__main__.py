@@ -9,7 +9,7 @@ import sys
 from harness.audit.report import audit
 from harness.audit.words import lines
 from harness.configuration.compose import compose
-from harness.errors import HarnessError
+from harness.errors import HarnessError, TaskError
 
 __all__ = ["main"]
 
@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
         folders = [options.config_dir] if options.config_dir else []
         (spec,) = compose(options.words, config_dirs=folders, sweep=False)
         task = spec.build("task")
+        if not task.materials.train:
+            raise TaskError(f"task {task.name}: has no train examples to look at")
         found = audit(
             task.materials,
             spec.build("isolation").near_duplicate,

@@ -249,7 +249,7 @@ def _rung_costs(rung: _Rung) -> RungCosts:
 def _answering(rung: _Rung) -> Answering:
     parameters = None if rung.result.elsewhere else rung.mean("parameters")
     seconds = known((p for seed in rung.predictions for p in seed), "seconds")
-    median, p95 = np.percentile(seconds, [50, 95]) if seconds else (None, None)
+    median, p95 = np.percentile(seconds, [50, 95]).tolist() if seconds else (None, None)
 
     def flop(*counts: str) -> float | None:
         tokens = rung.per_question(*counts)
@@ -261,8 +261,8 @@ def _answering(rung: _Rung) -> Answering:
         prompt_tokens=rung.per_question("prompt_tokens"),
         computed_tokens=rung.per_question("computed_tokens"),
         completion_tokens=rung.per_question("completion_tokens"),
-        seconds_median=None if median is None else float(median),
-        seconds_p95=None if p95 is None else float(p95),
+        seconds_median=median,
+        seconds_p95=p95,
         flop_sent=flop("prompt_tokens", "completion_tokens"),
         flop_computed=flop("computed_tokens", "completion_tokens"),
     )

@@ -109,17 +109,13 @@ class Prices:
         """Whether answering is paid by tokens."""
         return self.input_per_million is not None
 
-    @property
-    def _answered_by(self) -> tuple[str, ...]:
-        """What must be known of an answer to price it."""
-        return ("prompt_tokens", "completion_tokens") if self.by_token else ("seconds",)
-
     def answer(self, prediction: Prediction) -> float | None:
         """Of one answer; None if it has no price, or if it is not known what it took. What
         answered elsewhere may have told it."""
         if prediction.cost is not None:
             return prediction.cost
-        if set(prediction.unknown) & set(self._answered_by):
+        needed = {"prompt_tokens", "completion_tokens"} if self.by_token else {"seconds"}
+        if needed & set(prediction.unknown):
             return None
         if self.input_per_million is None or self.output_per_million is None:
             return self.machine(prediction.seconds)

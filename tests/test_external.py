@@ -86,7 +86,7 @@ def test_nothing_is_said_that_nobody_knows(folder: Path) -> None:
         assert set(vars(rung.answering).values()) == {None}
     assert not any(table.title.startswith("cost") for table in tables(found))
     drawn = page(found)
-    assert "without the constraint" in drawn
+    assert "not under this ladder&#39;s decoding" in drawn
     assert "Answered elsewhere: what the answers were made from is not known here." in drawn
 
 
@@ -101,7 +101,7 @@ def test_what_the_file_tells_of_costs_is_shown_beside_a_dash(folder: Path) -> No
     ]
     assert lines["money, as it was told with the answers"] == [
         ["external_good", "2"],
-        ["external_poor", ""],
+        ["external_poor", "–"],
     ]
 
 

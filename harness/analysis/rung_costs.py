@@ -194,12 +194,15 @@ class _Rung:
 
     @property
     def requests(self) -> list[float] | None:
-        """The price of each question's answer, averaged over seeds; None without one."""
-        priced = self.prices.answer if self.prices else lambda prediction: prediction.cost
-        # What was not answered elsewhere has no price, and none is missing.
-        asked = [[p for p in seed if not (p.unknown and p.error)] for seed in self.predictions]
-        paid = [[priced(p) for p in seed] for seed in asked if seed]
-        if not paid or any(price is None for seed in paid for price in seed):
+        """The price of each question's answer, averaged over seeds; None without one. Of what was
+        answered elsewhere it is what was told: the prices are of other tokens, another machine."""
+        if self.result.elsewhere:
+            paid = [[p.cost for p in seed if not p.error] for seed in self.predictions]
+        elif self.prices is None:
+            return None
+        else:
+            paid = [[self.prices.answer(p) for p in seed] for seed in self.predictions]
+        if any(price is None for seed in paid for price in seed):
             return None
         return [_mean(each) for each in zip(*paid, strict=True)]
 
@@ -207,7 +210,7 @@ class _Rung:
     def money(self) -> Money | None:
         requests, labelled = self.requests, self.labelled
         if self.result.elsewhere:
-            return None if requests is None else Money(_mean(requests), None, None)
+            return Money(_mean(requests), None, None) if requests else None
         if self.prices is None:
             return None
         return Money(

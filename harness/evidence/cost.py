@@ -110,19 +110,12 @@ class Prices:
         return self.input_per_million is not None
 
     def answer(self, prediction: Prediction) -> float | None:
-        """Of one answer; None if it has no price, or if it is not known what it took. What
-        answered elsewhere may have told it."""
-        if prediction.cost is not None:
-            return prediction.cost
-        needed = {"prompt_tokens", "completion_tokens"} if self.by_token else {"seconds"}
-        if needed & set(prediction.unknown):
-            return None
+        """Of one answer; None if it has no price."""
         if self.input_per_million is None or self.output_per_million is None:
             return self.machine(prediction.seconds)
         prompt = prediction.prompt_tokens * self.input_per_million
         if self.cached_input_per_million is not None:
-            known = "computed_tokens" not in prediction.unknown
-            shared = prediction.prompt_tokens - prediction.computed_tokens if known else 0
+            shared = prediction.prompt_tokens - prediction.computed_tokens
             prompt -= shared * (self.input_per_million - self.cached_input_per_million)
         return (prompt + prediction.completion_tokens * self.output_per_million) / 1e6
 

@@ -100,7 +100,8 @@ def _running(rungs: Sequence[RungCosts]) -> Table:
 
 
 def _blank(rung: RungCosts) -> str:
-    """In place of labels: a dash where they were used elsewhere, nothing for older runs."""
+    """In place of a number: a dash if it was answered elsewhere; nothing for older runs, or without
+    a price."""
     return DASH if rung.seconds is None else ""
 
 
@@ -116,7 +117,9 @@ def _money(rungs: Sequence[RungCosts], prices: Prices | None) -> Table:
         lines.append(
             [
                 rung.rung,
-                short(1000 * money.request) if money and money.request is not None else "",
+                short(1000 * money.request)
+                if money and money.request is not None
+                else _blank(rung),
                 amount(money.machine if money else None),
                 amount(money.labels if money else None),
             ]

@@ -6,7 +6,7 @@ from harness.analysis.findings import Findings
 from harness.analysis.rung_costs import RungCosts
 from harness.report import diagnosis
 from harness.report.cost_tables import amount, without_blanks
-from harness.report.formatting import Table, footnote, known, percent, short
+from harness.report.formatting import DASH, Table, footnote, known, percent, short
 from harness.report.learning_curve import hidden, line
 from harness.report.tables import contrasts, elsewhere, scores
 from harness.report.verdicts import chosen, reading
@@ -69,7 +69,7 @@ def _money(rung: RungCosts) -> list[str]:
     """Of 1,000 answers, and of what is paid once: training, indexing, labelled examples."""
     money = rung.money
     if money is None:
-        return ["", ""]
+        return [DASH if rung.seconds is None else "", ""]
     once = (money.machine or 0.0) + (money.labels or 0.0)
     return [short(1000 * money.request) if money.request is not None else "", amount(once)]
 

@@ -103,8 +103,8 @@ def elsewhere(found: Findings) -> str:
     if not found.plan.elsewhere:
         return ""
     return (
-        f"{', '.join(found.plan.elsewhere)}: answered elsewhere, without the constraint; what made "
-        "the answers, and whether it had seen these questions, is not known here"
+        f"{', '.join(found.plan.elsewhere)}: answered elsewhere, not under this ladder's decoding; "
+        "what made the answers, and whether it had seen these questions, is not known here"
     )
 
 

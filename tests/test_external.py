@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mine").mkdir()
     (tmp_path / "conf" / "task").mkdir(parents=True)
     (tmp_path / "conf" / "task" / "mine.yaml").write_text(TASK.format(folder=tmp_path / "mine"))
-    asked = [
+    asked: list[dict[str, object]] = [
         {"id": f"e{i}", "input": f"What colour has thing {i * 7919}?", "target": colour(i),
          "tags": {"hue": colour(i)}, "group": f"of-{colour(i)}-{i}"}
         for i in range(SIZE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def conf(tmp_path: Path, task_folder: Path) -> list[str]:
     return ["--config-dir", str(tmp_path / "conf"), "+task=mine"]
 
 
-def lines(text: str) -> list[dict[str, object]]:
+def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -36,9 +37,9 @@ def test_prompts_are_those_of_the_bare_prompt(conf: list[str], tmp_path: Path) -
     out = tmp_path / "questions.jsonl"
     assert main([*conf, "limit=2", "--prompts", "--out", str(out)]) == 0
     first, _ = lines(out.read_text())
-    system, user = first["messages"]  # type: ignore[misc]
-    assert system["content"].startswith("Answer in JSON.")
-    assert user == {"role": "user", "content": first["input"]}
+    assert [message["role"] for message in first["messages"]] == ["system", "user"]
+    assert first["messages"][0]["content"].startswith("Answer in JSON.")
+    assert first["messages"][1]["content"] == first["input"]
 
 
 def test_a_mistake_is_one_line(conf: list[str], capsys: pytest.CaptureFixture[str]) -> None:

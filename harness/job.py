@@ -84,14 +84,18 @@ class Job:
 
     @property
     def dev_answered(self) -> int:
-        """How many dev questions are answered; controls answer none."""
-        return 0 if self.control else self.dev_questions
+        """How many dev questions are answered; controls, and what answered elsewhere, answer
+        none."""
+        return 0 if self.control or self.rung.recorded else self.dev_questions
 
     def control_jobs(self, folder: RunFolder) -> Iterator[Job]:
         """The jobs of the controls that belong beside this one, which has left `folder`.
 
         They have the first seed, whatever the rung's: they are there to expose, not to estimate.
+        Beside what was answered elsewhere there are none.
         """
+        if self.rung.recorded:
+            return
         chosen = self.candidates[folder.read("manifest.json")["chosen"]]
         rung = with_found(chosen.rung, folder.path)
         for control in controls(rung, self.task, self.controls):
@@ -117,6 +121,8 @@ class Job:
 def identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
     """Everything that determines the result: of the task only what the rung reads, so that a
     prompt stays the same run when train grows."""
+    if job.rung.recorded:
+        return _recorded(job, fingerprints)
     several = [_settled(candidate) for candidate in job.candidates]
     rungs = [candidate.rung for candidate in job.candidates]
     read = {"eval", "prompt", "scoring", *job.reads}
@@ -136,6 +142,23 @@ def identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
         "seed": job.seed if any(rung.random for rung in rungs) else None,
         **({"trials": several} if len(several) > 1 else {}),
         **({"reflectors": reflectors} if reflectors else {}),
+    }
+
+
+def _recorded(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
+    """Of answers that were made elsewhere: what they are, wherever the file lies, and what they
+    are held against."""
+    content = job.rung.baseline.content if job.rung.baseline else None
+    return {
+        "harness": __version__,
+        "task": {name: fingerprints[name] for name in ("eval", "scoring")},
+        "model": None,
+        "embedder": None,
+        "rung": _settled(job.candidates[0]) | {"predictions": content},
+        "decoding": None,
+        "budget": None,
+        "dev_questions": 0,
+        "seed": None,
     }
 
 

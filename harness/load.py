@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from harness.values import folder_name
 __all__ = ["load_task"]
 
 SPLITS = ("train", "dev", "eval")
+VARIANTS = ("full", "short")
+"""Of the instructions that every task has."""
 FIELDS = ("id", "input", "target", "group", "sources", "tags", "passage")
 
 
@@ -51,10 +53,11 @@ def load_task(
     them. A source that is one file is dealt into splits by `sizes`, whole groups at a time.
     `columns` says which column holds which of the fields id, input, target, group, sources, tags
     and passage (several names: the first that exists). `sizes` draws that many examples of a split,
-    always the same ones. Without a dev split a tenth of train becomes dev. Passages that stand in
-    the rows themselves become the corpus, each text once; a passage is then the group of the
-    examples that came with it, unless they name another. `update` names the files of facts that
-    change (harness/update.py).
+    always the same ones. Without a dev split a tenth of train becomes dev. Eval may stand alone,
+    without instructions too: what was answered elsewhere needs no more. Passages that stand in the
+    rows themselves become the corpus, each text once; a passage is then the group of the examples
+    that came with it, unless they name another. `update` names the files of facts that change
+    (harness/update.py).
     """
     _check_name(name)
     _check_question(name, question)
@@ -77,11 +80,11 @@ def load_task(
         train=drawn["train"],
         dev=drawn["dev"],
         corpus=corpus,
-        instructions={v: _instructions(folder_path, v, answer) for v in ("full", "short")},
+        instructions=_instructions(folder_path, VARIANTS, answer, needed=bool(drawn["train"])),
         question=question,
         answer=answer,
         max_new_tokens=_count("task.max_new_tokens", max_new_tokens),
-        variants={v: _instructions(folder_path, v, answer) for v in _variants(folder_path)},
+        variants=_instructions(folder_path, _further(folder_path), answer),
     )
     task = Task(name, materials, drawn["eval"], primary, tuple(metrics), licence, limit=None)
     if update is None:
@@ -114,11 +117,10 @@ def _drawn(
         drawn = split_by_size(pool, sizes, place)
         return drawn, answer.fitted(e.target for e in drawn["train"]), _passages(rows, columns)
     rows = _splits(place, revision, splits)
-    train = _examples(rows["train"], "train", answer, columns)
+    train = _examples(rows.get("train", ()), "train", answer, columns)
     answer = answer.fitted(e.target for e in train)
-    if "dev" in rows:
-        dev = _examples(rows["dev"], "dev", answer, columns)
-    else:
+    dev = _examples(rows.get("dev", ()), "dev", answer, columns)
+    if train and not dev:
         train, dev = split_dev(train, sizes.get("dev"))
     test = _examples(rows["eval"], "eval", answer, columns)
     found = {"train": train, "dev": dev, "eval": test}
@@ -131,7 +133,8 @@ def _splits(
 ) -> dict[str, list[Row]]:
     names = {split: (splits or {}).get(split, split) for split in SPLITS}
     read = {split: read_split(place, name, revision) for split, name in names.items()}
-    for split in ("train", "eval"):
+    alone = read["dev"] is None and not {"train", "dev"} & set(splits or {})
+    for split in ("eval",) if alone else ("train", "eval"):
         if read[split] is None:
             raise TaskError(
                 f"{place}: no split '{names[split]}' for {split}; "
@@ -241,20 +244,28 @@ def _passage_id(text: object) -> str:
     return f"P-{hashlib.sha256(plain.encode()).hexdigest()[:12]}"
 
 
-def _variants(folder: Path) -> list[str]:
-    """Names of further instructions, in alphabetical order."""
+def _instructions(
+    folder: Path, variants: Iterable[str], answer: Answer, needed: bool = True
+) -> dict[str, str]:
+    """The instructions of these variants. Raises TaskError for a file that is `needed` and not
+    there, or empty."""
+    found: dict[str, str] = {}
+    for variant in variants:
+        path = folder / f"instructions.{variant}.md"
+        if path.is_file():
+            text = path.read_text(encoding=UTF8).strip()
+            if not text:
+                raise TaskError(f"{path}: is empty; write the {variant} instructions there")
+            found[variant] = answer.describe(text)
+        elif needed:
+            raise TaskError(f"{path}: no such file; write the {variant} instructions there")
+    return found
+
+
+def _further(folder: Path) -> list[str]:
+    """Names of instructions beside the two that every task has, in alphabetical order."""
     names = (path.name.split(".", 1)[1] for path in folder.glob("instructions.*.md"))
-    return sorted({name.removesuffix(".md") for name in names} - {"full", "short"})
-
-
-def _instructions(folder: Path, variant: str, answer: Answer) -> str:
-    path = folder / f"instructions.{variant}.md"
-    if not path.is_file():
-        raise TaskError(f"{path}: no such file; write the {variant} instructions there")
-    text = path.read_text(encoding=UTF8).strip()
-    if not text:
-        raise TaskError(f"{path}: is empty; write the {variant} instructions there")
-    return answer.describe(text)
+    return sorted({name.removesuffix(".md") for name in names} - set(VARIANTS))
 
 
 def _check_question(name: str, question: object) -> None:

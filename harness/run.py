@@ -92,7 +92,8 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
             _declare(job, folder.path.parents[1], fingerprints["eval"])
         fitted = None
         if force or not folder.complete:
-            silence_libraries()
+            if not job.rung.recorded:
+                silence_libraries()
             job = with_suspects(job, task, fingerprints)
             folder.start(job.config, force=force)
             folder.keep_eval(fingerprints["eval"], task.eval)
@@ -143,6 +144,8 @@ def _finish(
         },
         "peak_memory_mb": monitor.peak_memory_mb,
     }
+    if job.rung.baseline:
+        manifest |= job.rung.baseline.record(manifest, predictions)
     folder.finish(scores, metrics, scoring.slices(task, scores), manifest, monitor.samples)
     ledger.record(folder.path.parents[1], manifest)
     return FittedRun(predictor, conditions, predictions, folder, job.seed)
@@ -174,13 +177,16 @@ def _check(job: Job) -> None:
     for candidate in job.candidates:
         rung, _ = within_data(candidate.rung, job.task.materials)
         rung.check(job.task.materials)
+        for slot in rung.slots:
+            slot.check_questions(job.task.questions, job.task.beyond)
     scoring.check(job.task)
 
 
 def _conditions(job: Job, shared: Shared, task: Task, folder: RunFolder) -> Conditions:
     """Raises TaskError for a target that the constraint would not let a model write."""
     m, constraint = task.materials, job.constraint
-    if job.decoding == "constrained" and m.answer.constraint is None:
+    free_text = m.answer.constraint is None and not job.rung.recorded
+    if job.decoding == "constrained" and free_text:
         say_once(f"{task.name}: free text has no grammar, so that it is decoded freely")
     if constraint:
         check_constraint(constraint)
@@ -261,6 +267,7 @@ def _manifest(
         "task": task.name,
         "rung": job.rung.name,
         "control": job.control.record() if job.control else None,
+        "external": None,
         "model": job.model.name,
         "variant": job.variant,
         "sweep": job.sweep,
@@ -276,7 +283,8 @@ def _manifest(
         "weights": engine["weights"],
         "dtype": engine["dtype"],
         "embedder": embedder.weights.fingerprint() if embedder else None,
-        "licences": {"task": task.licence, "model": job.model.licence}
+        "licences": {"task": task.licence}
+        | ({"model": job.model.licence} if job.model.licence else {})
         | ({"embedder": embedder.licence} if embedder else {}),
         "gated": job.model.gated,
         "template": None if baseline else engine["template"],

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from harness.task import Materials
+from harness.task import Materials, Question
 
 __all__ = ["Slot"]
 
@@ -38,3 +38,7 @@ class Slot:
 
     def check(self, materials: Materials) -> None:
         """Raise what is known before a model is loaded: RungUnavailableError, ConfigError."""
+
+    def check_questions(self, asked: Sequence[Question], beyond: Collection[str]) -> None:
+        """Raise what is known before a question of eval is asked: TaskError. `beyond` are the ids
+        of those that `limit` leaves out."""

@@ -12,6 +12,7 @@ from harness.answer import Answer
 from harness.errors import ConfigError
 
 __all__ = [
+    "COUNTS",
     "Attempt",
     "Example",
     "Materials",
@@ -110,6 +111,10 @@ class Materials:
     """Further instructions by name, for a search among prompts; no other rung reads them."""
 
 
+COUNTS = ("prompt_tokens", "computed_tokens", "completion_tokens", "seconds")
+"""What an answer takes, as far as it is known."""
+
+
 @dataclass(frozen=True)
 class Attempt:
     """One of several answers that the model gave before the last: a retry, a call of a tool."""
@@ -145,20 +150,29 @@ class Prediction:
     """How many sequences there was room for side by side; memory decides, never the text."""
     attempts: tuple[Attempt, ...] = ()
     """Earlier answers to the same question; tokens and seconds above are the sum of all."""
+    cost: float | None = None
+    """Money, if whatever answered elsewhere told it."""
+    unknown: tuple[str, ...] = ()
+    """Which of `COUNTS` are not known, as it was answered elsewhere: 0 here, null as JSON."""
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
         record = asdict(self)
         if not self.attempts:
             del record["attempts"]
-        return record
+        if self.cost is None:
+            del record["cost"]
+        del record["unknown"]
+        return record | dict.fromkeys(self.unknown)
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Prediction:
         """The reverse of `record`. Raises KeyError, TypeError for what is none."""
         attempts = tuple(Attempt(**one) for one in record.get("attempts", ()))
         passages = tuple(record["passages"])
-        return cls(**{**record, "passages": passages, "attempts": attempts})
+        unknown = tuple(name for name in COUNTS if record[name] is None)
+        known = {**record, **dict.fromkeys(unknown, 0), "unknown": unknown}
+        return cls(**{**known, "passages": passages, "attempts": attempts})
 
     def after(self, attempts: Sequence[Attempt]) -> Prediction:
         """The same answer, given after others: what all of them took."""
@@ -213,6 +227,8 @@ class Task:
     """If set, eval is only its first `limit` examples, and every output says so."""
     update: Update | None = None
     """Facts that change, if the task brings some."""
+    beyond: tuple[str, ...] = ()
+    """Ids of the eval examples that `limit` leaves out."""
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -228,7 +244,8 @@ class Task:
             )
         update = self.update and replace(self.update, eval=self.update.eval[:limit])
         count = min(limit, len(self.eval))
-        return replace(self, eval=self.eval[:limit], limit=count, update=update)
+        beyond = tuple(example.id for example in self.eval[limit:])
+        return replace(self, eval=self.eval[:limit], limit=count, update=update, beyond=beyond)
 
     def fingerprints(self) -> dict[str, str]:
         """SHA-256 of each split and of the corpus, by content and order; of what is asked; and of

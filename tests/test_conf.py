@@ -19,7 +19,9 @@ OPTIONS = sorted(
     for path in CONF.glob("*/*.yaml")
     if path.parent.name not in ("task", "experiment")
 )
-RUNGS = sorted(path.stem for path in (CONF / "rung").glob("*.yaml"))
+ELSEWHERE = "external"
+"""The rung of answers that were made elsewhere: named after their file, with nothing to try."""
+RUNGS = sorted(path.stem for path in (CONF / "rung").glob("*.yaml") if path.stem != ELSEWHERE)
 TASKS = sorted(path.stem for path in (CONF / "task").glob("*.yaml"))
 
 
@@ -85,7 +87,8 @@ def test_every_experiment_changes_what_the_configuration_has(path: Path) -> None
 def test_an_option_is_called_what_its_file_is_called() -> None:
     for group in ("rung", "model", "embedder"):
         for path in (CONF / group).glob("*.yaml"):
-            assert composed(f"{group}={path.stem}")[group]["name"] == path.stem
+            named = composed(f"{group}={path.stem}")[group]["name"]
+            assert path.stem in (named, ELSEWHERE)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +129,11 @@ def test_candidates_change_what_the_configuration_has(rung: str) -> None:
     for changes in config.rung.candidates:
         for key in changes:
             assert OmegaConf.select(config, key, default="?") != "?", key
+
+
+def test_answers_that_were_made_elsewhere_are_named_after_their_file() -> None:
+    specs = compose(["+task=support_json", "rung=external", "rung.predictions=a.jsonl,b/c d.csv"])
+    assert [spec.config.rung.name for spec in specs] == ["external_a", "external_c_d"]
 
 
 def test_every_model_says_under_which_licence_it_comes() -> None:

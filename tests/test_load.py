@@ -209,6 +209,20 @@ def test_a_question_without_a_place_for_the_input_is_refused(load: Load, questio
     assert "\n" not in line
 
 
+def test_eval_may_stand_alone_but_not_beside_dev_alone(task_folder: Path, load: Load) -> None:
+    (task_folder / "train.jsonl").unlink()
+    with pytest.raises(TaskError, match=r"no split 'train' for train; add train\.jsonl"):
+        load()
+    (task_folder / "dev.jsonl").unlink()
+    (task_folder / "instructions.full.md").unlink()
+    (task_folder / "instructions.short.md").unlink()
+    task = load()
+    assert (task.materials.train, task.materials.dev, len(task.eval)) == ((), (), 8)
+    assert task.materials.instructions == {}
+    with pytest.raises(TaskError, match=r"no split 'learn' for train; add learn\.jsonl"):
+        load(splits={"train": "learn"})
+
+
 def test_bad_files_are_named_with_their_fix(task_folder: Path, load: Load) -> None:
     with pytest.raises(TaskError, match=r"no folder nowhere \(looked for .*/nowhere\); fix"):
         load(folder="nowhere")

@@ -47,7 +47,7 @@ def _badges(
     }
     if judges:
         made.append(sanity.above(judges))
-    most = max(len(other.trials) for other in ladder)
+    most = 0 if rung.elsewhere else max(len(other.trials) for other in ladder)
     return [*made, sanity.effort(len(rung.trials), most)] if most else made
 
 

@@ -47,6 +47,9 @@ class Plan:
     """Declared pairs of which both rungs ran: rung, baseline."""
     choices: Sequence[Choice]
     """One for each tuned rung, if it was declared that they meet the best untuned one."""
+    elsewhere: Sequence[str] = ()
+    """Keys of what was answered elsewhere: it is compared with every other rung, in a family of its
+    own, without being declared."""
     known: int = 0
     """Configurations that the eval set had judged when this was declared in place of something
     else; 0 if it was declared blind."""
@@ -68,12 +71,15 @@ def plan(ladder: Sequence[RungResult], declarations: Sequence[Declaration] = ())
         declared,
         [(rung, baseline) for rung, baseline in declared.pairs if here >= {rung, baseline}],
         [Choice(rung.key, on_dev(_untuned(rung, ladder))) for rung in tuned],
+        [rung.key for rung in ladder if rung.elsewhere],
         known,
     )
 
 
 def contrasts(ladder: Sequence[RungResult], planned: Plan) -> list[Contrast]:
-    """Every declared contrast between the rungs of a ladder, corrected as one family.
+    """Every declared contrast between the rungs of a ladder, corrected as one family; then what was
+    answered elsewhere against every other rung, corrected as another: it may be added to a ladder
+    that was read, whose verdicts stay what they are.
 
     Controls are never in it. Empty if the primary metric has no value for a single question.
     """
@@ -82,17 +88,22 @@ def contrasts(ladder: Sequence[RungResult], planned: Plan) -> list[Contrast]:
     by_key = {rung.key: rung for rung in ladder}
     best = {choice.tuned: choice.best for choice in planned.choices}
     pairs = planned.declared.declared(
-        {key: rung.manifest["rung"] for key, rung in by_key.items()},
+        {key: rung.manifest["rung"] for key, rung in by_key.items() if not rung.elsewhere},
         {tuned: untuned for tuned, untuned in best.items() if untuned is not None},
     )
     once = {frozenset(pair): pair for pair in [*pairs, *_decodings(ladder)]}
-    return adjusted(
-        [
-            against(by_key[rung], by_key[baseline], planned.declared.margin)
-            for rung, baseline in once.values()
-            if _comparable(by_key[rung], by_key[baseline])
-        ]
-    )
+    added = {frozenset(pair): pair for pair in _elsewhere(ladder)}
+    return [
+        contrast
+        for family in (once, added)
+        for contrast in adjusted(
+            [
+                against(by_key[rung], by_key[baseline], planned.declared.margin)
+                for rung, baseline in family.values()
+                if _comparable(by_key[rung], by_key[baseline])
+            ]
+        )
+    ]
 
 
 def against(rung: RungResult, baseline: RungResult, margin: float | None = None) -> Contrast:
@@ -156,6 +167,17 @@ def _decodings(ladder: Sequence[RungResult]) -> list[tuple[str, str]]:
     ]
 
 
+def _elsewhere(ladder: Sequence[RungResult]) -> list[tuple[str, str]]:
+    """What was answered elsewhere against every other rung; of two files the later one against the
+    earlier one."""
+    return [
+        (rung.key, other.key)
+        for place, rung in enumerate(ladder)
+        for at, other in enumerate(ladder)
+        if rung.elsewhere and (at < place or not other.elsewhere)
+    ]
+
+
 def _settings(rung: RungResult) -> Any:
     """How it was set, or could be, whatever the decoding."""
     identity = rung.manifest["identity"]
@@ -164,7 +186,9 @@ def _settings(rung: RungResult) -> Any:
 
 def _comparable(rung: RungResult, other: RungResult) -> bool:
     """Whether two rungs answered under the same conditions; a rung may be compared with itself
-    under another decoding."""
+    under another decoding, and with what was answered elsewhere, whose conditions are its own."""
+    if rung.elsewhere or other.elsewhere:
+        return True
     ours, theirs = rung.manifest, other.manifest
     alike = ours["decoding"] == theirs["decoding"] or _settings(rung) == _settings(other)
     return bool(ours["model"] == theirs["model"] and alike and learned_alike(rung, other))

@@ -109,6 +109,7 @@ def _rung(rung: RungResult, found: Findings) -> dict[str, Any]:
         "variant": m["variant"],
         "decoding": m["decoding"],
         "tuned": rung.tuned,
+        "elsewhere": rung.elsewhere,
         "seeds": rung.seeds,
         "runs": [run.manifest["run"] for run in rung.runs],
         "n": m["n"],
@@ -141,6 +142,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
     return {
         "declared": asdict(plan.declared) if plan.declared else None,
         "known": plan.known,
+        "elsewhere": list(plan.elsewhere),
         "pairs": [list(pair) for pair in plan.pairs],
         "choices": [
             {

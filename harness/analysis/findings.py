@@ -145,6 +145,7 @@ def findings(ladder: Ladder) -> Findings:
     """Compare the rungs of one ladder, hold its controls against them, check and price them."""
     everything, smaller = of_largest_train(rung_results(ladder))
     rungs = [rung for rung in everything if _of_the_ladder(rung)]
+    ours = [rung for rung in rungs if not rung.elsewhere]
     controls = compare_controls([one for one in everything if one.control is not None], rungs)
     planned = plan(rungs, ladder.declarations)
     found = contrasts(rungs, planned)
@@ -158,7 +159,7 @@ def findings(ladder: Ladder) -> Findings:
         controls=controls,
         plan=planned,
         contrasts=found,
-        diagnosis=diagnose(ladder, rungs, controls, planned),
+        diagnosis=diagnose(ladder, ours, controls, planned),
         checks=checks(rungs, controls, gated),
         costs=priced,
         forgetting=forgotten,
@@ -166,12 +167,13 @@ def findings(ladder: Ladder) -> Findings:
         gates=gated,
         consistency=consistency(rungs),
         calibration=calibration(rungs, ladder.questions),
-        ablation=ablation(rungs),
+        ablation=ablation(ours),
         judged=_judged(ladder),
         knowledge_update=knowledge_update(rungs, priced),
         data_quality=data_quality(rungs, everything),
         curve=learning_curve([*rungs, *filter(_of_the_ladder, smaller)]),
         searches=prompt_searches(rungs),
+        curve=learning_curve([*ours, *filter(_of_the_ladder, smaller)]),
     )
     return replace(complete, recommendation=recommend(complete))
 

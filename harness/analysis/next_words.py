@@ -128,7 +128,7 @@ def _cost(told: Told) -> Sentence:
     costs = told.found.costs.rungs
     place = [one.rung for one in costs].index(told.advised.key)
     at = pointer("costs", "rungs", place, "answering", "prompt_tokens")
-    tokens = Number(at, costs[place].answering.prompt_tokens, "count")
+    tokens = Number(at, costs[place].answering.prompt_tokens or 0.0, "count")
     return said(
         "{} sends {} tokens a question; say `prices.requests` and prices to weigh that against "
         "training.",

@@ -150,7 +150,8 @@ def repaired_of(diagnosis: Diagnosis | None) -> dict[str, Repaired]:
 def _priced(found: Findings) -> bool:
     """Whether every rung's money is known for the requests that are expected."""
     prices = found.costs.prices
-    known = all(_total(one, 1.0) is not None for one in found.costs.rungs)
+    ours = {rung.key for rung in found.rungs if not rung.elsewhere}
+    known = all(_total(one, 1.0) is not None for one in found.costs.rungs if one.rung in ours)
     return prices is not None and prices.requests is not None and known
 
 
@@ -164,10 +165,11 @@ def _total(costs: RungCosts, requests: float) -> float | None:
 
 def _places(rungs: Sequence[RungResult]) -> list[int]:
     """Places of the rungs to choose among: of those that differ by the size of train alone, as a
-    learning curve has them, the one that had most."""
+    learning curve has them, the one that had most; and none that was answered elsewhere, of which
+    nobody knows what it takes."""
     most: dict[str, int] = {}
     for place, rung in enumerate(rungs):
-        if not rung.measured_by_question:
+        if rung.elsewhere or not rung.measured_by_question:
             continue
         m = rung.manifest
         own = json.dumps(
@@ -185,7 +187,7 @@ def _rung(place: int, found: Findings, by: str, gates: Sequence[Flaw]) -> Candid
     costs = next(one for one in found.costs.rungs if one.rung == rung.key)
     prices = found.costs.prices
     total = _total(costs, prices.requests) if prices and prices.requests is not None else None
-    tokens = costs.answering.prompt_tokens + costs.answering.completion_tokens
+    tokens = costs.answering.tokens or 0.0
     order = (2.0, total or 0.0) if by == "money" else (2.0 + rung.tuned, tokens)
     return Candidate(
         key=rung.key,

@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.analysis.declared_contrasts import against
 from harness.analysis.rungs import RungResult
+from harness.analysis.runs import known
 from harness.evidence.contrasts import Contrast, adjusted
 from harness.evidence.cost import (
     BreakEven,
@@ -37,21 +38,29 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Answering:
-    """Of one question; all but the percentiles are means over questions and seeds."""
+    """Of one question; all but the percentiles are means over questions and seeds. None is what is
+    not known of answers that were made elsewhere."""
 
-    prompt_tokens: float
+    prompt_tokens: float | None
     """As sent."""
-    computed_tokens: float
+    computed_tokens: float | None
     """Prompt tokens that were computed, after prefixes that prompts share were computed once."""
-    completion_tokens: float
-    seconds_median: float
+    completion_tokens: float | None
+    seconds_median: float | None
     """A question's share of its batch, without retrieval."""
-    seconds_p95: float
+    seconds_p95: float | None
     """95th percentile of the same."""
-    flop_sent: float
+    flop_sent: float | None
     """Floating-point operations of prompt and answer: 2 per parameter and token, as sent."""
-    flop_computed: float
+    flop_computed: float | None
     """The same of the tokens that were computed."""
+
+    @property
+    def tokens(self) -> float | None:
+        """Sent and answered."""
+        if self.prompt_tokens is None or self.completion_tokens is None:
+            return None
+        return self.prompt_tokens + self.completion_tokens
 
 
 @dataclass(frozen=True)
@@ -119,13 +128,14 @@ class RungCosts:
     tuning: Tuning | None
     indexing: Indexing | None
     labelled: float | None
-    """Labelled examples that it needed; None if its runs are older than this count."""
-    peak_memory_megabytes: float
-    """Of the process, plus a GPU's."""
-    seconds: float
-    """Of a whole run."""
+    """Labelled examples that it needed; None if its runs are older than this count, or if it was
+    answered elsewhere."""
+    peak_memory_megabytes: float | None
+    """Of the process, plus a GPU's; None if it was answered elsewhere."""
+    seconds: float | None
+    """Of a whole run; None if it was answered elsewhere."""
     money: Money | None
-    """None if no prices were given."""
+    """None if no prices were given, and none were told with the answers."""
     searching: Searching | None = None
 
 
@@ -169,6 +179,7 @@ def costs(ladder: Sequence[RungResult], found: Sequence[Contrast], prices: Price
         tuple(run.manifest["machine"][k] for k in ("processor", "cores", "device"))
         for rung in ladder
         for run in rung.runs
+        if not rung.elsewhere
     }
     return Costs(
         rungs=[_rung_costs(rung) for rung in rungs],
@@ -209,34 +220,40 @@ class _Rung:
         values = [run.manifest["training"].get(name) for run in self.result.runs]
         return None if None in values else _mean(values)
 
-    def per_question(self, *names: str) -> float:
-        """Of the sum of some of a prediction's counts."""
-        answers = [p for seed in self.predictions for p in seed]
-        return _mean(sum(getattr(p, name) for name in names) for p in answers)
+    def per_question(self, *names: str) -> float | None:
+        """Of the sum of some of a prediction's counts; None if it is not known."""
+        found = known((p for seed in self.predictions for p in seed), *names)
+        return _mean(found) if found else None
 
     @property
     def requests(self) -> list[float] | None:
-        """The price of each question's answer, averaged over seeds; None without one."""
-        if self.prices is None:
+        """The price of each question's answer, averaged over seeds; None without one. Of what was
+        answered elsewhere it is what was told: the prices are of other tokens, another machine."""
+        if self.result.elsewhere:
+            paid = [[p.cost for p in seed if not p.error] for seed in self.predictions]
+        elif self.prices is None:
             return None
-        paid = [[self.prices.answer(p) for p in seed] for seed in self.predictions]
+        else:
+            paid = [[self.prices.answer(p) for p in seed] for seed in self.predictions]
         if any(price is None for seed in paid for price in seed):
             return None
         return [_mean(each) for each in zip(*paid, strict=True)]
 
     @property
     def money(self) -> Money | None:
+        requests, labelled = self.requests, self.labelled
+        if self.result.elsewhere:
+            return Money(_mean(requests), None, None) if requests else None
         if self.prices is None:
             return None
-        requests, labelled = self.requests, self.labelled
         machine = self.prices.machine(
             self.mean("training", "seconds") + self.mean("index", "seconds")
         )
         searched = self.search_price
-        known = machine is not None and searched is not None
+        priced = machine is not None and searched is not None
         return Money(
             request=float(np.mean(requests)) if requests is not None else None,
-            machine=machine + searched if known else None,  # type: ignore[operator]
+            machine=machine + searched if priced else None,  # type: ignore[operator]
             labels=self.prices.labels(labelled) if labelled is not None else None,
         )
 
@@ -275,6 +292,7 @@ class _Rung:
 
 def _rung_costs(rung: _Rung) -> RungCosts:
     indexed = rung.result.manifest["index"] is not None
+    elsewhere = rung.result.elsewhere
     return RungCosts(
         rung=rung.result.key,
         answering=_answering(rung),
@@ -283,27 +301,32 @@ def _rung_costs(rung: _Rung) -> RungCosts:
         if indexed
         else None,
         labelled=rung.labelled,
-        peak_memory_megabytes=rung.mean("peak_memory_mb"),
-        seconds=rung.mean("seconds", "total"),
+        peak_memory_megabytes=None if elsewhere else rung.mean("peak_memory_mb"),
+        seconds=None if elsewhere else rung.mean("seconds", "total"),
         money=rung.money,
         searching=rung.searching,
     )
 
 
 def _answering(rung: _Rung) -> Answering:
-    parameters = rung.mean("parameters")
-    seconds = [p.seconds for seed in rung.predictions for p in seed]
-    median, p95 = np.percentile(seconds, [50, 95])
-    sent = rung.per_question("prompt_tokens", "completion_tokens")
-    computed = rung.per_question("computed_tokens", "completion_tokens")
+    parameters = None if rung.result.elsewhere else rung.mean("parameters")
+    seconds = known((p for seed in rung.predictions for p in seed), "seconds")
+    median, p95 = np.percentile(seconds, [50, 95]).tolist() if seconds else (None, None)
+
+    def flop(*counts: str) -> float | None:
+        tokens = rung.per_question(*counts)
+        if parameters is None or tokens is None:
+            return None
+        return answering_flops(parameters, tokens)
+
     return Answering(
         prompt_tokens=rung.per_question("prompt_tokens"),
         computed_tokens=rung.per_question("computed_tokens"),
         completion_tokens=rung.per_question("completion_tokens"),
-        seconds_median=float(median),
-        seconds_p95=float(p95),
-        flop_sent=answering_flops(parameters, sent),
-        flop_computed=answering_flops(parameters, computed),
+        seconds_median=median,
+        seconds_p95=p95,
+        flop_sent=flop("prompt_tokens", "completion_tokens"),
+        flop_computed=flop("computed_tokens", "completion_tokens"),
     )
 
 

@@ -56,6 +56,11 @@ class RungResult:
         return self.manifest["training"] is not None
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether it was answered elsewhere: then nothing is known but the answers."""
+        return self.manifest["external"] is not None
+
+    @property
     def side(self) -> Side:
         """What a contrast takes of it."""
         return Side(self.key, [run.values for run in self.runs], random=self.seeds is not None)

@@ -24,7 +24,15 @@ from harness.task import Prediction
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEW_GROUPS", "Ladder", "RunResult", "read_ladder", "read_ladders", "warnings"]
+__all__ = [
+    "FEW_GROUPS",
+    "Ladder",
+    "RunResult",
+    "known",
+    "read_ladder",
+    "read_ladders",
+    "warnings",
+]
 
 FEW_GROUPS = 10
 """Effective groups of questions: with fewer, intervals are wide and depend on single scenarios."""
@@ -73,9 +81,10 @@ class RunResult:
         """Groups of questions of one size that would say as much."""
         return effective_groups(group_labels(list(self.groups.values())))
 
-    def per_question(self, count: str) -> float:
-        """The mean of one of a prediction's numbers: tokens, seconds."""
-        return float(sum(getattr(p, count) for p in self.predictions) / len(self.predictions))
+    def per_question(self, count: str) -> float | None:
+        """The mean of one of a prediction's numbers: tokens, seconds; None if it is not known."""
+        found = known(self.predictions, count)
+        return sum(found) / len(found) if found else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +115,17 @@ class Ladder:
     def eval_set(self) -> str:
         """SHA-256 of the sealed eval set."""
         return str(self.manifest["fingerprints"]["eval"])
+
+
+def known(predictions: Iterable[Prediction], *counts: str) -> list[float] | None:
+    """The sum of some numbers of each answer; None unless all are known of all answers.
+
+    A question that was answered elsewhere and has no answer took nothing that counts.
+    """
+    answered = [p for p in predictions if not (p.unknown and p.error)]
+    if any(set(counts) & set(p.unknown) for p in answered) or not answered:
+        return None
+    return [float(sum(getattr(p, count) for count in counts)) for p in answered]
 
 
 def read_ladders(folders: Iterable[RunFolder]) -> list[Ladder]:
@@ -245,7 +265,14 @@ def warnings(runs: Sequence[RunResult]) -> list[str]:
             )
         for line in m["lowered"]:
             said[f"{run.label}: {line}"] = None
-        if run.metrics["failed"].value:
+        if m["external"] is not None:
+            if missing := m["external"]["missing"]:
+                file = m["external"]["file"]
+                said[
+                    f"{run.label}: {missing} of {m['n']} questions have no answer in {file} and "
+                    "count as wrong"
+                ] = None
+        elif run.metrics["failed"].value:
             count = round(run.metrics["failed"].value * m["n"])
             said[f"{run.label}: {count} predictions failed and count as wrong"] = None
     return list(said)

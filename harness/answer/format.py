@@ -27,7 +27,8 @@ class Parsed:
 
 
 class Scorer(Protocol):
-    """An `evaluate.Metric` that can also say what each single answer is worth.
+    """What says how good answers are, each and all; `harness.answer.metric` has one that is also
+    an `evaluate.Metric`.
 
     >>> from harness.answer import Label
     >>> Label(["yes", "no"]).scorer().each("yes.", "yes")

@@ -1,14 +1,13 @@
-"""Measures of an answer format as an `evaluate.Metric` that needs no hub.
-
-Importing this takes seconds (`datasets`), so formats do it only when a scorer is asked for.
-"""
+"""Measures of an answer format, and the same as an `evaluate.Metric` that needs no hub."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import datasets
-import evaluate
+if TYPE_CHECKING:
+    from evaluate import Metric
 
 __all__ = ["AnswerMetric"]
 
@@ -19,28 +18,46 @@ Over = Callable[[Sequence[str], Sequence[str]], dict[str, float]]
 """Measures of a whole set: predictions and targets in."""
 
 
-class AnswerMetric(evaluate.Metric):  # type: ignore[misc]
-    """Means of the measures of each answer, and the measures of the whole set.
+@dataclass(frozen=True)
+class AnswerMetric:
+    """What says how good answers are.
 
     >>> metric = AnswerMetric("equality", lambda given, wanted: {"equal": float(given == wanted)})
-    >>> metric.compute(predictions=["a", "b"], references=["a", "c"])
+    >>> metric.each("a", "b")
+    {'equal': 0.0}
+    >>> metric.metric().compute(predictions=["a", "b"], references=["a", "c"])
     {'equal': 0.5}
     """
 
-    def __init__(self, summary: str, each: Each, over: Over = lambda given, wanted: {}) -> None:
-        self.summary, self.each, self.over = summary, each, over  # `_info` is asked for at once
-        super().__init__()
+    summary: str
+    each: Each
+    over: Over = lambda given, wanted: {}
 
-    def _info(self) -> evaluate.MetricInfo:
-        text = datasets.Value("string")
-        return evaluate.MetricInfo(
-            description=self.summary,
-            citation="",
-            inputs_description="predictions and references: texts",
-            features=datasets.Features({"predictions": text, "references": text}),
-        )
+    def metric(self) -> Metric:
+        """Means of the measures of each answer, and the measures of the whole set.
 
-    def _compute(self, predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-        rows = [self.each(p, r) for p, r in zip(predictions, references, strict=True)]
-        means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
-        return means | self.over(predictions, references)
+        Takes seconds, as it loads `evaluate`, which loads transformers.
+        """
+        import datasets
+        import evaluate
+
+        summary, each, over = self.summary, self.each, self.over
+
+        class Computed(evaluate.Metric):  # type: ignore[misc]
+            def _info(self) -> evaluate.MetricInfo:
+                text = datasets.Value("string")
+                return evaluate.MetricInfo(
+                    description=summary,
+                    citation="",
+                    inputs_description="predictions and references: texts",
+                    features=datasets.Features({"predictions": text, "references": text}),
+                )
+
+            def _compute(
+                self, predictions: Sequence[str], references: Sequence[str]
+            ) -> dict[str, float]:
+                rows = [each(p, r) for p, r in zip(predictions, references, strict=True)]
+                means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+                return means | over(predictions, references)
+
+        return Computed()

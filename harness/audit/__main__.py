@@ -13,7 +13,7 @@ from harness.audit.sealed import doubtful_targets
 from harness.audit.words import lines
 from harness.command import command
 from harness.configuration.compose import compose
-from harness.errors import HarnessError
+from harness.errors import HarnessError, TaskError
 from harness.models.embedder import Embedder
 from harness.record.doubted import keep_doubted
 from harness.task import Task
@@ -47,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
         folders = [options.config_dir] if options.config_dir else []
         (spec,) = compose(options.words, config_dirs=folders, sweep=False)
         task = spec.build("task")
+        if not task.materials.train:
+            raise TaskError(f"task {task.name}: has no train examples to look at")
         if options.eval:
             return _judge_eval(task, spec.build("embedder"), spec.results / task.name)
         found = audit(

@@ -21,10 +21,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from harness.configuration.mistakes import one_line
 from harness.configuration.spec import JobSpec, key_of
+from harness.configuration.words import named_after
 from harness.errors import ConfigError
 from harness.home import CONF
 
 __all__ = ["compose"]
+
+OmegaConf.register_new_resolver("named_after", named_after, replace=True)
 
 
 def compose(

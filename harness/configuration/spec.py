@@ -48,6 +48,8 @@ UNTOLD = {
     "dev_questions",
     "trials",
     "train_share",
+    "rung.name",
+    "rung.predictions",
 }
 """Overrides that a result tells by itself, or that do not change it."""
 
@@ -130,15 +132,17 @@ class JobSpec:
         """All of it; `task` is taken if it was built already. Raises HarnessError."""
         task = task or self.task()  # mistakes in data show before torch loads
         from harness.job import Job
+        from harness.models.absent import AbsentModel
 
         with self._resolving():
             config = self.config
             candidates = self._candidates()
+            recorded = candidates[0].rung.recorded  # answered elsewhere: there is nothing to ask
             return Job(
                 task=task,
                 candidates=candidates,
                 decoding=config.decoding,
-                model=self.build("model"),
+                model=AbsentModel() if recorded else self.build("model"),
                 embedder=self.build("embedder"),
                 isolation=self.build("isolation"),
                 contrasts=self.build("contrasts"),
@@ -151,7 +155,7 @@ class JobSpec:
                 variant=self._variant(candidates),
                 sweep=self.sweep,
                 command=self.command,
-                probes=self._probes(),
+                probes=[] if recorded else self._probes(),
             )
 
     def _probes(self) -> list[Probe]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from numbers import Integral
+from pathlib import PurePath
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,7 +16,10 @@ from hydra.errors import HydraException
 
 from harness.errors import ConfigError
 
-__all__ = ["sweep", "word"]
+__all__ = ["named_after", "sweep", "word"]
+
+LONGEST = 100
+"""Letters of a file's name in that of a rung: a folder is called so."""
 
 
 def word(key: str, value: object) -> str:
@@ -39,6 +44,18 @@ def word(key: str, value: object) -> str:
 def sweep(key: str, values: Sequence[object]) -> str:
     """`key=a,b,c`: one job for each of the values."""
     return f"{key}=" + ",".join(word(key, value).removeprefix(f"{key}=") for value in values)
+
+
+def named_after(name: str, file: object) -> str:
+    """A name with that of a file behind it, fit for a folder; `${named_after:…}` in a YAML.
+
+    >>> named_after("external", "answers/gpt 4.1.jsonl"), named_after("external", None)
+    ('external_gpt_4.1', 'external')
+    """
+    if file is None:
+        return name
+    stem = re.sub(r"[^\w.-]+", "_", PurePath(str(file)).stem)
+    return f"{name}_{stem[:LONGEST]}"
 
 
 def _plain(value: object) -> str | int:

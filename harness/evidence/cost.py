@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
@@ -246,9 +247,8 @@ class Monitor:
         )
 
     def __enter__(self) -> Monitor:
-        import torch
-
-        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch = _torch()
+        if torch and torch.cuda.is_initialized():
             torch.cuda.reset_peak_memory_stats()  # an earlier block's peak is not this one's
         psutil.cpu_percent()  # the first call only sets the clock
         self._thread.start()
@@ -271,14 +271,20 @@ class Monitor:
                 return
 
     def _look(self) -> dict[str, float]:
-        import torch
-
+        torch = _torch()
         sample = {
             "time": time.time(),
             "cpu_utilization_percentage": psutil.cpu_percent(),
             "system_memory_usage_percentage": psutil.virtual_memory().percent,
             "process_memory_megabytes": self._process.memory_info().rss / 1e6,
         }
-        if torch.cuda.is_available():
+        if torch and torch.cuda.is_available():
             sample["gpu_memory_megabytes"] = torch.cuda.max_memory_allocated() / 1e6
         return sample
+
+
+def _torch() -> Any:
+    """torch if it is loaded, whole: who does not need it does not wait for it here."""
+    module = sys.modules.get("torch")
+    loading = getattr(getattr(module, "__spec__", None), "_initializing", False)
+    return None if loading else module

@@ -17,6 +17,8 @@ __all__ = ["Badge", "above", "badges", "blocked", "effort", "worst"]
 
 MOST_TRUNCATED = 0.1
 """Of the answers: beyond it the token budget decides the score, and not the rung."""
+MOST_MISSING = 0.1
+"""Of the questions, in answers that were made elsewhere: beyond it the file decides the score."""
 LEAST_STOPPED = 0.9
 """Of the answers: a rung that does not end its answers has not learned the format, or was told of
 another stop token than the parser knows."""
@@ -53,6 +55,8 @@ def badges(
     `points` are those of its training curve, empty for an untuned rung. `templates` are the hashes
     of the chat templates of all rungs of its model on this ladder, its own among them.
     """
+    if manifest.get("external") is not None:  # how it was made is not known
+        return [_answered(metrics["failed"].value), _readable(metrics["readable"].value)]
     made = [
         _truncation(metrics["truncated"].value),
         _stops(metrics["stopped"].value),
@@ -132,6 +136,11 @@ def _said(failed: Sequence[Badge]) -> str:
 
 def _truncation(share: float) -> Badge:
     return Badge("truncation", share <= MOST_TRUNCATED, f"cut off {_percent(share)} of its answers")
+
+
+def _answered(missing: float) -> Badge:
+    text = f"has no answer to {_percent(missing)} of the questions"
+    return Badge("answered", missing <= MOST_MISSING, text)
 
 
 def _stops(share: float) -> Badge:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.errors import RungUnavailableError
 from harness.models.embedder import Embedder
 from harness.slot import Slot
-from harness.task import Materials, Question
+from harness.task import Materials, Prediction, Question
 
 __all__ = ["Baseline", "LinearClassifier", "Majority", "NearestAnswer", "linear_model"]
 
@@ -23,6 +24,13 @@ class Baseline(Slot, ABC):
     """What it does, for readers of a report."""
     judges: ClassVar[bool] = False
     """Whether a tuned rung must be above it, or its training taught it nothing of the task."""
+    recorded: ClassVar[bool] = False
+    """Whether its answers were made elsewhere: no model is part of its runs."""
+
+    @property
+    def content(self) -> str | None:
+        """SHA-256 of the answers that were made elsewhere; None if it makes its own."""
+        return None
 
     @property
     def reads(self) -> Collection[str]:
@@ -31,11 +39,31 @@ class Baseline(Slot, ABC):
     def labelled(self, materials: Materials) -> int:
         return len(materials.train)
 
+    def check(self, materials: Materials) -> None:
+        if not materials.train:
+            raise RungUnavailableError("it answers by train, but the task has no train examples")
+
     @abstractmethod
     def answers(
         self, materials: Materials, questions: Sequence[Question], embedder: Embedder
     ) -> list[str]:
         """The answer to each question."""
+
+    def predict(
+        self, materials: Materials, questions: Sequence[Question], embedder: Embedder
+    ) -> Iterator[Prediction]:
+        """The same as predictions, which share the time that it took."""
+        began = time.perf_counter()
+        texts = self.answers(materials, questions, embedder)
+        seconds = (time.perf_counter() - began) / max(1, len(questions))
+        for question, text in zip(questions, texts, strict=True):
+            yield Prediction(question.id, text, "stop", 0, 0, 0, seconds)
+
+    def record(
+        self, manifest: Mapping[str, Any], predictions: Sequence[Prediction]
+    ) -> dict[str, Any]:
+        """What the manifest of its run has beside, or in place of, what a model's run has."""
+        return {}
 
 
 class _Embedding(Baseline):
@@ -84,6 +112,7 @@ class LinearClassifier(_Embedding):
     shows: ClassVar[str] = "a linear classifier of the training examples"
 
     def check(self, materials: Materials) -> None:
+        super().check(materials)
         if materials.answer.labels is None:
             raise RungUnavailableError("it classifies, but the task's answers are not labels")
 

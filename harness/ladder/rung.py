@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,7 +63,7 @@ class Rung:
     tuning: Instance[Method] | None = None
     """How it changes weights."""
     baseline: Instance[Baseline] | None = None
-    """What answers in the model's place: a control."""
+    """What answers in the model's place: a control, or answers that were made elsewhere."""
     search: Instance[Search] | None = None
     """How its instructions and the number of its examples are found on dev."""
 
@@ -96,15 +95,25 @@ class Rung:
         """Whether an embedder takes part."""
         return any(slot.embeds for slot in self.slots)
 
+    @property
+    def recorded(self) -> bool:
+        """Whether its answers were made elsewhere: no model is part of its runs."""
+        return self.baseline is not None and self.baseline.recorded
+
     def labelled(self, materials: Materials) -> int:
         """How many labelled examples it needs."""
         return max((slot.labelled(materials) for slot in self.slots), default=0)
 
     def check(self, materials: Materials) -> None:
         """Raise what is known before a model is loaded: RungUnavailableError, ConfigError."""
+        if not materials.instructions and not self.recorded:
+            raise RungUnavailableError(
+                "it says what to do, but the task has no instructions; add instructions.full.md "
+                "and instructions.short.md"
+            )
         if self.search:
             materials = self.search.apply(materials)
-        if self.instructions not in materials.instructions:
+        if self.instructions not in materials.instructions and not self.recorded:
             known = ", ".join(materials.instructions)
             raise ConfigError(f"rung.instructions={self.instructions}: is not one of {known}")
         if self.search and self.tuning:
@@ -234,7 +243,7 @@ class Predictor:
     def __call__(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """Answer questions; predictions come in the order in which they are done."""
         if self.rung.baseline:
-            yield from self._without_model(self.rung.baseline, questions)
+            yield from self.rung.baseline.predict(self.materials, questions, self.embedder)
             return
         rendered = self.render(questions)
         conversations = [one.messages for one in rendered]
@@ -252,12 +261,3 @@ class Predictor:
                 passages=rendered[done.index].passages,
                 batch=done.usage.batch,
             )
-
-    def _without_model(
-        self, baseline: Baseline, questions: Sequence[Question]
-    ) -> Iterator[Prediction]:
-        began = time.perf_counter()
-        texts = baseline.answers(self.materials, questions, self.embedder)
-        seconds = (time.perf_counter() - began) / max(1, len(questions))
-        for question, text in zip(questions, texts, strict=True):
-            yield Prediction(question.id, text, "stop", 0, 0, 0, seconds)

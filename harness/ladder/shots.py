@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, RungUnavailableError
 from harness.models.embedder import Embedder, Vectors
 from harness.slot import Slot
 from harness.task import Example, Materials, Question
@@ -66,8 +66,12 @@ class Shots(Slot):
         return self.k if self.choice == "fixed" else len(materials.train)
 
     def check(self, materials: Materials) -> None:
-        """Raise ConfigError if train has fewer than k examples."""
+        """Raise RungUnavailableError if there is no train, ConfigError if it has fewer than k."""
         have = len(materials.train)
+        if not have:
+            raise RungUnavailableError(
+                "it shows worked examples, but the task has no train; add some"
+            )
         if self.k > have:
             raise ConfigError(f"rung.shots.k={self.k}: must be from 1 to the {have} train examples")
 

@@ -75,12 +75,12 @@ class ModelSource(Protocol):
     """A model as the configuration names it; nothing is loaded yet."""
 
     @property
-    def name(self) -> str:
-        """As reports call it."""
+    def name(self) -> str | None:
+        """As reports call it; None for what was answered elsewhere."""
 
     @property
-    def licence(self) -> str:
-        """SPDX identifier, or its name."""
+    def licence(self) -> str | None:
+        """SPDX identifier, or its name; None for what was answered elsewhere."""
 
     @property
     def gated(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.analysis.rung_costs import Costs, Payoff, RungCosts
 from harness.evidence.cost import Prices
-from harness.report.formatting import Table, percent, short
+from harness.report.formatting import DASH, Table, known, percent, short
 
 __all__ = ["amount", "costs", "without_blanks"]
 
@@ -18,9 +18,11 @@ def costs(found: Costs) -> list[Table]:
     if not found.rungs:
         return []
     tables = [_answering(found), *_tuning(found.rungs), _running(found.rungs)]
+    if any(rung.money for rung in found.rungs):
+        tables.append(_money(found.rungs, found.prices))
     if found.prices is not None:
-        tables += [_money(found.rungs, found.prices), *_break_even(found.payoffs, found.prices)]
-    return tables
+        tables += _break_even(found.payoffs, found.prices)
+    return [table for table in tables if len(table.headings) > 1]
 
 
 def _answering(found: Costs) -> Table:
@@ -31,27 +33,25 @@ def _answering(found: Costs) -> Table:
         lines.append(
             [
                 rung.rung,
-                f"{a.prompt_tokens:.0f}",
-                f"{a.computed_tokens:.0f}",
-                f"{a.completion_tokens:.0f}",
-                f"{a.seconds_median:.3f}",
-                f"{a.seconds_p95:.3f}",
-                short(a.flop_sent / 1e9),
-                short(a.flop_computed / 1e9),
+                known(a.prompt_tokens),
+                known(a.computed_tokens),
+                known(a.completion_tokens),
+                known(a.seconds_median, 3),
+                known(a.seconds_p95, 3),
+                DASH if a.flop_sent is None else short(a.flop_sent / 1e9),
+                DASH if a.flop_computed is None else short(a.flop_computed / 1e9),
             ]
         )
     machines = "" if found.same_machine else MACHINES
     averaged = " Seeds of a rung are averaged." if found.averaged else ""
-    return Table(
+    return without_blanks(
         "cost of answering, per question",
         ["rung", "prompt tok", "computed", "answer tok", "s median", "s p95",
          "GFLOP as sent", "as computed"],
         lines,
-        notes=[
-            "computed: after prefixes that prompts share were computed once. Seconds: a question's "
-            "share of its batch, without retrieval. GFLOP of answering: 2 × parameters × tokens "
-            f"(Liu et al. 2022), as sent and as computed.{machines}{averaged}"
-        ],
+        "computed: after prefixes that prompts share were computed once. Seconds: a question's "
+        "share of its batch, without retrieval. GFLOP of answering: 2 × parameters × tokens "
+        f"(Liu et al. 2022), as sent and as computed.{machines}{averaged}{_dash(lines)}",
     )  # fmt: skip
 
 
@@ -90,14 +90,14 @@ def _running(rungs: Sequence[RungCosts]) -> Table:
     lines = [
         [
             rung.rung,
-            f"{rung.labelled:.0f}" if rung.labelled is not None else "",
+            f"{rung.labelled:.0f}" if rung.labelled is not None else _blank(rung),
             f"{rung.indexing.seconds:.1f}" if rung.indexing else "",
             f"{rung.indexing.megabytes:.2f}" if rung.indexing else "",
             f"{rung.searching.asked:,.0f}" if rung.searching else "",
             f"{rung.searching.tokens:,.0f}" if rung.searching else "",
             f"{rung.searching.seconds:.0f}" if rung.searching else "",
-            f"{rung.peak_memory_megabytes:.0f}",
-            f"{rung.seconds:.0f}",
+            known(rung.peak_memory_megabytes),
+            known(rung.seconds),
         ]
         for rung in rungs
     ]
@@ -106,18 +106,34 @@ def _running(rungs: Sequence[RungCosts]) -> Table:
     return without_blanks("cost of a run", headings, lines)
 
 
-def _money(rungs: Sequence[RungCosts], prices: Prices) -> Table:
+def _blank(rung: RungCosts) -> str:
+    """In place of a number: a dash if it was answered elsewhere; nothing for older runs, or without
+    a price."""
+    return DASH if rung.seconds is None else ""
+
+
+def _dash(lines: Sequence[Sequence[str]]) -> str:
+    """What the dash means, if there is one."""
+    return f" {DASH}: answered elsewhere, not known." if any(DASH in line for line in lines) else ""
+
+
+def _money(rungs: Sequence[RungCosts], prices: Prices | None) -> Table:
     lines = []
     for rung in rungs:
         money = rung.money
         lines.append(
             [
                 rung.rung,
-                short(1000 * money.request) if money and money.request is not None else "",
+                short(1000 * money.request)
+                if money and money.request is not None
+                else _blank(rung),
                 amount(money.machine if money else None),
                 amount(money.labels if money else None),
             ]
         )
+    if prices is None:
+        title = "money, as it was told with the answers"
+        return without_blanks(title, ["rung", "1,000 answers"], [line[:2] for line in lines])
     how = "by tokens as sent" if prices.by_token else "by machine time"
     searched = ", searches as answering" if any(rung.searching for rung in rungs) else ""
     labels = "" if prices.labelled_example is not None else "; labelled examples have no price"
@@ -171,8 +187,9 @@ def _pays(payoff: Payoff, prices: Prices) -> list[str]:
 def without_blanks(
     title: str, headings: Sequence[str], lines: Sequence[Sequence[str]], *notes: str
 ) -> Table:
-    """A table without the columns in which nothing stands."""
-    kept = [place for place in range(len(headings)) if any(line[place] for line in lines)]
+    """A table without the columns in which nothing stands, or nothing that is known."""
+    nothing = ("", DASH)
+    kept = [p for p in range(len(headings)) if any(line[p] not in nothing for line in lines)]
     return Table(title, [headings[p] for p in kept], [[line[p] for p in kept] for line in lines],
                  notes=notes)  # fmt: skip
 

@@ -8,7 +8,20 @@ from dataclasses import dataclass
 from harness.analysis.rungs import MARK, RungResult
 from harness.evidence.statistics import Interval
 
-__all__ = ["FOOTNOTE", "Table", "footnote", "percent", "seeds", "short", "with_interval"]
+__all__ = [
+    "DASH",
+    "FOOTNOTE",
+    "Table",
+    "footnote",
+    "known",
+    "percent",
+    "seeds",
+    "short",
+    "with_interval",
+]
+
+DASH = "–"
+"""What is not known."""
 
 FOOTNOTE = f"{MARK} one seed: the noise of training or of drawing is not measured"
 
@@ -44,6 +57,11 @@ def short(value: float) -> str:
     if 0 < value < 0.001:
         return "<0.001"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def known(value: float | None, decimals: int = 0) -> str:
+    """A number with so many decimals; a dash if it is not known."""
+    return DASH if value is None else f"{value:.{decimals}f}"
 
 
 def seeds(rung: RungResult) -> str:

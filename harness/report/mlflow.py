@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -168,8 +168,14 @@ def _summary(rung: RungResult) -> dict[str, Any]:
         **{name: value.value for name, value in known.items() if value},
         "low": rung.primary.low,
         "high": rung.primary.high,
-        **{count: fmean(run.per_question(count) for run in rung.runs) for count in counts},
+        **{count: _mean(run.per_question(count) for run in rung.runs) for count in counts},
     }
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """None if one is not known."""
+    found = list(values)
+    return None if None in found else fmean(value or 0.0 for value in found)
 
 
 def _search(

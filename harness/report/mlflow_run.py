@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from harness.analysis.runs import known
 from harness.errors import TrackingError
 from harness.record.results import RunFolder
 
@@ -40,11 +41,11 @@ def log_run(
         "mlflow.parentRunId": parent,
         "task": manifest["task"],
         "rung": manifest["rung"],
-        "model": manifest["model"],
+        "model": str(manifest["model"]),
         "seed": str(manifest["seed"]),
         "eval_sha256": manifest["fingerprints"]["eval"],
         "isolation": manifest["isolation"]["decision"],
-        "licence": manifest["licences"]["model"],
+        "licence": str(manifest["licences"].get("model")),
         "limit": str(manifest["limit"]),
         NOTE: f"`{manifest['command']}`\n\nAll of it: `results/{manifest['run']}`",
     }
@@ -94,10 +95,11 @@ def _log_metrics(
         values |= {f"slice/{tag}/{name}": m["value"] for name, m in part.items()}
     predictions = folder.predictions()
     for cost in ("prompt_tokens", "computed_tokens", "completion_tokens", "seconds"):
-        total = sum(getattr(p, cost) for p in predictions)
-        values[f"cost/{cost} per question"] = total / len(predictions)
-    values["cost/peak memory MB"] = manifest["peak_memory_mb"]
-    values["cost/total seconds"] = manifest["seconds"]["total"]
+        if found := known(predictions, cost):
+            values[f"cost/{cost} per question"] = sum(found) / len(found)
+    if not manifest["external"]:
+        values["cost/peak memory MB"] = manifest["peak_memory_mb"]
+        values["cost/total seconds"] = manifest["seconds"]["total"]
     for name in ("seconds", "trainable", "megabytes", "tokens"):
         if manifest["training"]:
             values[f"cost/training {name}"] = manifest["training"][name]

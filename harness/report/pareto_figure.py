@@ -36,7 +36,8 @@ class Point:
 
 
 def points(found: Findings) -> tuple[str, list[Point]]:
-    """What the costs are, and every rung; money where every rung has its price."""
+    """What the costs are, and every rung whose cost is known; money where every rung has its
+    price."""
     costs = {one.rung: one for one in found.costs.rungs}
     paid = [one.money.request if one.money else None for one in costs.values()]
     priced = all(price is not None for price in paid)
@@ -44,13 +45,14 @@ def points(found: Findings) -> tuple[str, list[Point]]:
     drawn = []
     for rung in found.rungs:
         cost, value = costs[rung.key], rung.primary
-        answering, money = cost.answering, cost.money
-        tokens = answering.prompt_tokens + answering.completion_tokens
+        tokens, money = cost.answering.tokens, cost.money
         request = money.request if money else None
         amount = 1000 * request if priced and request is not None else tokens
+        if amount is None:
+            continue
         drawn.append(Point(rung.label, amount, value.value, value.low, value.high, rung.tuned))
     unit = (
-        f"{currency} for 1,000 answers"
+        f"{currency or 'money'} for 1,000 answers"
         if priced and drawn
         else "tokens a question, sent and answered"
     )

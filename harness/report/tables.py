@@ -14,7 +14,7 @@ from harness.report.advice import rule_table
 from harness.report.control_sentences import sentence
 from harness.report.cost_tables import costs
 from harness.report.data_quality import data_quality
-from harness.report.formatting import Table, footnote, percent, seeds, with_interval
+from harness.report.formatting import DASH, Table, footnote, percent, seeds, with_interval
 from harness.report.knowledge_update import tables as update_tables
 from harness.report.learning_curve import hidden, learning_curves
 from harness.report.probe_tables import broken, calibrated, consistent
@@ -22,7 +22,7 @@ from harness.report.prompt_search import search_tables
 from harness.report.slice_tables import slices
 from harness.report.verdicts import chosen, notes, verdicts
 
-__all__ = ["contrasts", "failed_badges", "scores", "sections", "tables"]
+__all__ = ["contrasts", "elsewhere", "failed_badges", "scores", "sections", "tables"]
 
 PASSED = {True: "✓", False: "✗"}
 
@@ -89,6 +89,7 @@ def scores(found: Findings) -> list[Table]:
                     None,
                     [
                         footnote(found.rungs),
+                        elsewhere(found),
                         hidden(found),
                         "" if found.contrasts else chosen(found),
                     ],
@@ -96,6 +97,16 @@ def scores(found: Findings) -> list[Table]:
             ],
         )
     ]
+
+
+def elsewhere(found: Findings) -> str:
+    """What must be known of answers that were made elsewhere; nothing without any."""
+    if not found.plan.elsewhere:
+        return ""
+    return (
+        f"{', '.join(found.plan.elsewhere)}: answered elsewhere, not under this ladder's decoding; "
+        "what made the answers, and whether it had seen these questions, is not known here"
+    )
 
 
 def _seeds(everything: Sequence[RungResult]) -> list[Table]:
@@ -233,8 +244,8 @@ def _answers(ladder: Sequence[RungResult]) -> list[Table]:
         lines.append(
             [
                 rung.label,
-                percent(shares["stopped"]),
-                _count(shares["truncated"] * n),
+                DASH if rung.elsewhere else percent(shares["stopped"]),
+                DASH if rung.elsewhere else _count(shares["truncated"] * n),
                 _count((1 - shares["readable"]) * n),
                 _count(shares["failed"] * n),
                 *(with_interval(m) if (m := rung.metric(name)) else "" for name in recalls),

@@ -70,10 +70,10 @@ def print_table(console: Console, table: Table, bold: str) -> None:
 def _head(found: Findings, console: Console) -> None:
     first = found.manifest
     models = dict.fromkeys(_model(run) for run in found.runs if run.manifest["model"])
+    answered = f"  model {', '.join(models)}" if models else ""
     console.print()
     console.print(
-        f"[bold]{first['task']}[/bold]  n={first['n']}  eval {found.ladder.eval_set[:8]}  "
-        f"model {', '.join(models)}",
+        f"[bold]{first['task']}[/bold]  n={first['n']}  eval {found.ladder.eval_set[:8]}{answered}",
         highlight=False,
     )
     if len({run.manifest["variant"] for run in found.runs}) == 1 and first["variant"]:

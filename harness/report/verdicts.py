@@ -56,12 +56,13 @@ def planned(plan: Plan) -> str:
     said = [f"every rung against {name}" for name in plan.declared.against]
     said += [f"{rung} against {baseline}" for rung, baseline in plan.pairs]
     said += dict.fromkeys(map(_choice, plan.choices))
+    added = "What was answered elsewhere is compared with every other rung." * bool(plan.elsewhere)
     if not said:
-        return ""
+        return added
     when = "before the run"
     if plan.known:
         when = f"anew when {plan.known} configurations had been judged, so that it is exploratory"
-    return f"Declared {when}: {'; '.join(said)}."
+    return " ".join(filter(None, [f"Declared {when}: {'; '.join(said)}.", added]))
 
 
 def reading(found: Findings) -> str:
@@ -70,7 +71,8 @@ def reading(found: Findings) -> str:
         return ""
     tests = ", ".join(dict.fromkeys(c.test for c in found.contrasts if not c.identical))
     first = found.contrasts[0]
-    level = f"5% / {first.family}" if first.family > 1 else "5%"
+    levels = [f"5% / {n}" if n > 1 else "5%" for n in _families(found)]
+    level = " and, for what was answered elsewhere, ".join(levels)
     unequal = first.effective_groups < first.groups - 0.05
     worth = f" (worth {first.effective_groups:.1f} of one size)" if unequal else ""
     return (
@@ -78,6 +80,14 @@ def reading(found: Findings) -> str:
         "out 0 exactly if p (Holm) is below 5%; detectable: the smallest true difference found "
         f"with 80% power at {level}, Holm's first step. No detectable difference is not equality."
     )
+
+
+def _families(found: Findings) -> list[int]:
+    """How many contrasts each correction is for: of what was declared, and of what was answered
+    elsewhere; one number where there is only one family."""
+    added = [len({c.rung, c.baseline} & set(found.plan.elsewhere)) > 0 for c in found.contrasts]
+    families = dict(zip(added, (c.family for c in found.contrasts), strict=True))
+    return [families[kind] for kind in sorted(families)]
 
 
 def chosen(found: Findings) -> str:

@@ -80,7 +80,7 @@ def test_its_scorer_is_an_evaluate_metric_that_needs_no_hub(
     import evaluate
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    metric = Label(["a", "b"]).scorer()
+    metric = Label(["a", "b"]).scorer().metric()  # type: ignore[attr-defined]
     assert isinstance(metric, evaluate.Metric)
     result = metric.compute(predictions=["a", "x"], references=["a", "b"])
     assert result == {"accuracy": 0.5, "readable": 0.5, "macro_f1": 0.5}

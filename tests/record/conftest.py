@@ -53,6 +53,7 @@ MANIFEST: dict[str, Any] = {
     "primary": "accuracy",
     "contrasts": {"against": ["prompt"], "best_untuned": True, "pairs": [], "margin": None},
     "control": None,
+    "external": None,
     "decoding": "free",
     "max_new_tokens": 48,
     "dev": None,

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.audit.dropping import with_suspects
 from harness.conditions import DEV_FREE, Conditions
+from harness.distill import certified, taught, told
 from harness.evidence import scoring
 from harness.evidence.contrasts import Side, compare
 from harness.evidence.cost import Monitor
@@ -111,6 +112,9 @@ def _finish(
     """Fit, answer, score, and write down that the run is complete."""
     with Monitor() as monitor, Clock(folder.path / CLOCK) as clock:
         conditions = _conditions(job, shared, task, folder)
+        with clock.phase("teacher"):
+            job, leaks = taught(job, task, conditions, task.fingerprints())
+        certificate = certified(certificate, leaks, job.isolation.leaks)
         chosen, trials = _choose(job, shared, conditions, determining, folder)
         with clock.phase("fit"):
             predictor = conditions.fit(job.candidates[chosen].rung, job.seed, folder.path)
@@ -151,6 +155,7 @@ def _fitted_again(job: Job, shared: Shared, task: Task, folder: RunFolder) -> Fi
     silence_libraries()
     job = with_suspects(job, task, task.fingerprints())
     conditions = _conditions(job, shared, task, folder)
+    job, _ = taught(job, task, conditions, task.fingerprints())
     rung = job.candidates[folder.read("manifest.json")["chosen"]].rung
     predictor = conditions.fit(rung, job.seed, folder.path)
     return FittedRun(predictor, conditions, folder.predictions(), folder, job.seed)
@@ -280,6 +285,7 @@ def _manifest(
         "train_size": len(task.materials.train) if "train" in job.reads else None,
         "labelled": predictor.rung.labelled(task.materials),
         "lowered": list(predictor.lowered),
+        "teacher": told(predictor.rung, task.materials),
         "training": training.record() if training else None,
         "trained": predictor.trained.relative_to(job.root).as_posix()
         if predictor.trained

@@ -96,6 +96,10 @@ def test_an_option_is_called_what_its_file_is_called() -> None:
         ("rag", {"retrieval", "shots"}),
         ("lora", {"tuning"}),
         ("rag_lora", {"retrieval", "tuning"}),
+        ("rag_lora_bolted", {"retrieval", "tuning"}),
+        ("rag_lora_raft", {"retrieval", "tuning"}),
+        ("distilled", {"transform", "tuning"}),
+        ("distilled_gold", {"transform", "tuning"}),
         ("rag_no_shots", {"retrieval"}),
         ("few_shot_lora", {"shots", "tuning"}),
         ("rag_few_shot_lora", {"shots", "retrieval", "tuning"}),
@@ -138,4 +142,5 @@ def test_decoding_is_constrained_and_one_setting_is_tried_unless_it_is_said() ->
     config = composed()
     assert (config["decoding"], config["trials"], config["controls"]) == ("constrained", 1, None)
     assert config["training"]["learning_rate"] is None
-    assert config["contrasts"]["pairs"] == [["rag_lora", "lora"], ["rag_lora", "rag"]]
+    assert config["contrasts"]["pairs"][:2] == [["rag_lora", "lora"], ["rag_lora", "rag"]]
+    assert {name for pair in config["contrasts"]["pairs"] for name in pair} <= set(RUNGS)

@@ -22,7 +22,17 @@ from harness.evidence.cost import (
 )
 from harness.task import Prediction
 
-__all__ = ["Answering", "Costs", "Indexing", "Money", "Payoff", "RungCosts", "Tuning", "costs"]
+__all__ = [
+    "Answering",
+    "Costs",
+    "Indexing",
+    "Money",
+    "Payoff",
+    "RungCosts",
+    "Taught",
+    "Tuning",
+    "costs",
+]
 
 
 @dataclass(frozen=True)
@@ -71,13 +81,40 @@ class Indexing:
 
 
 @dataclass(frozen=True)
+class Taught:
+    """What a teacher answered to train, once for all seeds of a rung that learned from it; the mean
+    over seeds, and totals over its answers."""
+
+    teacher: str
+    """A rung, or a file of recorded answers."""
+    targets: str
+    """`teacher`, or `gold`: the targets of train, of the examples whose answers were kept."""
+    min_score: float | None
+    """What an answer had to score; None if nothing was asked."""
+    asked: float
+    """Train inputs."""
+    answered: float
+    unparsed: float
+    """Answers that cannot be read, were cut off or are too long."""
+    below: float
+    """Answers that score less than `min_score`."""
+    leaked: float
+    """Recorded answers that hold something of eval."""
+    kept: float
+    prompt_tokens: float
+    completion_tokens: float
+    seconds: float
+    """Of answering, and of its index and its training."""
+
+
+@dataclass(frozen=True)
 class Money:
     """In the currency of the prices; None without a price."""
 
     request: float | None
     """Of one answer, on average."""
     machine: float | None
-    """Of training and indexing, once."""
+    """Of training, indexing and a teacher's answers, once."""
     labels: float | None
     """Of labelled examples, once; None too if runs are older than their count."""
 
@@ -91,6 +128,8 @@ class RungCosts:
     answering: Answering
     tuning: Tuning | None
     indexing: Indexing | None
+    taught: Taught | None
+    """None without a teacher."""
     labelled: float | None
     """Labelled examples that it needed; None if its runs are older than this count."""
     peak_memory_megabytes: float
@@ -192,15 +231,22 @@ class _Rung:
         return [_mean(each) for each in zip(*paid, strict=True)]
 
     @property
+    def teacher(self) -> Prediction:
+        """All answers of its teacher as one; nothing without a teacher."""
+        counts = ("prompt_tokens", "computed_tokens", "completion_tokens")
+        spent = [round(self.mean("teacher", name)) for name in counts]
+        return Prediction("", "", "stop", *spent, self.mean("teacher", "seconds"))
+
+    @property
     def money(self) -> Money | None:
         if self.prices is None:
             return None
         requests, labelled = self.requests, self.labelled
+        own = self.prices.machine(self.mean("training", "seconds") + self.mean("index", "seconds"))
+        taught = self.prices.answer(self.teacher)
         return Money(
             request=float(np.mean(requests)) if requests is not None else None,
-            machine=self.prices.machine(
-                self.mean("training", "seconds") + self.mean("index", "seconds")
-            ),
+            machine=None if own is None or taught is None else own + taught,
             labels=self.prices.labels(labelled) if labelled is not None else None,
         )
 
@@ -224,11 +270,22 @@ def _rung_costs(rung: _Rung) -> RungCosts:
         indexing=Indexing(rung.mean("index", "seconds"), rung.mean("index", "megabytes"))
         if indexed
         else None,
+        taught=_taught(rung) if rung.result.manifest["teacher"] else None,
         labelled=rung.labelled,
         peak_memory_megabytes=rung.mean("peak_memory_mb"),
         seconds=rung.mean("seconds", "total"),
         money=rung.money,
     )
+
+
+def _taught(rung: _Rung) -> Taught:
+    told = rung.result.manifest["teacher"]
+    counts = (
+        "asked", "answered", "unparsed", "below", "leaked", "kept", "prompt_tokens",
+        "completion_tokens", "seconds",
+    )  # fmt: skip
+    means = {name: rung.mean("teacher", name) for name in counts}
+    return Taught(told["name"], told["targets"], told["min_score"], **means)
 
 
 def _answering(rung: _Rung) -> Answering:

@@ -167,6 +167,10 @@ class Isolation:
             task = replace(task, update=replace(task.update, leaks=allowed))
         return task, certificate
 
+    def found_in(self, task: Task, what: str, texts: Sequence[Passage]) -> list[Leak]:
+        """What of eval's inputs stands in texts that are no part of the task, called `what`."""
+        return self._compare(what, task.eval, texts)[0]
+
     def _compare(
         self, split: str, sealed: Sequence[Example], rows: Sequence[Example | Passage]
     ) -> tuple[list[Leak], Pair | None]:

@@ -1,9 +1,9 @@
 """What a training prompt shows of a corpus: the passage that governs its answer, among others that
 look as if they did, and sometimes those alone.
 
-Zhang et al. 2024, "RAFT: Adapting Language Model to Domain Specific RAG" (arXiv:2403.10131): a model
-that has seen wrong passages in training learns which of several to use, and one that had to do
-without the right passage now and then learns what the passages have in common.
+Zhang et al. 2024, "RAFT: Adapting Language Model to Domain Specific RAG" (arXiv:2403.10131): a
+model that sees wrong passages in training learns which of several to use, and one that has to do
+without the right passage now and then learns answers by heart.
 """
 
 from __future__ import annotations

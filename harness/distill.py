@@ -14,17 +14,17 @@ from harness.answer import Answer
 from harness.conditions import Conditions
 from harness.errors import ConfigError, RungUnavailableError
 from harness.evidence import scoring
-from harness.evidence.isolation import Certificate, Leak
+from harness.evidence.isolation import Certificate, Isolation, Leak
 from harness.files import write_whole
 from harness.job import Job, identity
-from harness.ladder.distillation import Distilled, Graded, Spent, Teaching
+from harness.ladder.distillation import ANSWERS, Distilled, Graded, Spent, Teaching
 from harness.ladder.rung import Predictor, Rung
 from harness.record.results import RunFolder
 from harness.recorded_answers import leaks_into, read_answers
 from harness.task import Materials, Prediction, Task
 from harness.trials import Candidate
 
-__all__ = ["certified", "taught", "told"]
+__all__ = ["sealed", "taught", "told"]
 
 FOLDER = "taught"
 """Beside the rungs' folders: what teachers answered, shared by rungs and seeds."""
@@ -36,17 +36,40 @@ LEAST = 4
 """Examples: fewer are not even a batch."""
 
 
-def taught(
-    job: Job, task: Task, conditions: Conditions, fingerprints: Mapping[str, str]
-) -> tuple[Job, list[Leak]]:
-    """The job, with what its teachers answered in every transform that distils; and what of eval
-    stands in recorded answers, where that does not stop the run.
+def sealed(job: Job, task: Task, certificate: Certificate) -> tuple[Job, Certificate]:
+    """The job without recorded answers that hold something of eval, where leaks are dropped, and
+    the certificate of its task with what was found in them.
 
-    `task` is the sealed one, `fingerprints` are its own. Answers of a rung are kept in a folder
-    beside the runs and asked for once. Raises RungUnavailableError where too few are kept,
-    ConfigError for a file that cannot be used, LeakError.
+    What is left out is part of a candidate's settings, and so of the identity of a run. Raises
+    LeakError if leaks stop a run, ConfigError for a file that cannot be used.
     """
-    leaks: dict[Leak, None] = {}
+    candidates = []
+    for one in job.candidates:
+        transform = one.rung.transform
+        if not isinstance(transform, Distilled) or transform.answers is None:
+            candidates.append(one)
+            continue
+        predictions, places = read_answers(transform.answers, job.task)
+        leaks = leaks_into(task, job.isolation, predictions, places)
+        certificate = _widened(certificate, leaks, len(predictions), job.isolation)
+        if leaks and job.isolation.leaks == "drop":
+            leaking = {leak.pair.where for leak in leaks}
+            gone = [name for name, place in places.items() if place in leaking]
+            changed = replace(one.rung, transform=replace(transform, leaked=gone))
+            settings = {**one.settings, "leaked": gone}
+            candidates.append(replace(one, rung=changed, settings=settings))
+        else:
+            candidates.append(one)
+    return replace(job, candidates=candidates), certificate
+
+
+def taught(job: Job, conditions: Conditions, fingerprints: Mapping[str, str]) -> Job:
+    """The job, with what its teachers answered in every transform that distils.
+
+    `fingerprints` are those of the sealed task. Answers of a rung are kept in a folder beside the
+    runs and asked for once. Raises RungUnavailableError where too few are kept, ConfigError where
+    they cannot be graded.
+    """
     candidates = []
     for one in job.candidates:
         transform = one.rung.transform
@@ -56,26 +79,32 @@ def taught(
         if transform.teacher:
             teaching = _asked(transform.teacher, one, job, conditions, fingerprints)
         else:
-            teaching, found = _recorded(transform, job, task, conditions)
-            leaks |= dict.fromkeys(found)
+            teaching = _recorded(str(transform.answers), job, conditions)
         filled = replace(transform, teaching=teaching)
         _check(filled, teaching, conditions.task)
         candidates.append(replace(one, rung=replace(one.rung, transform=filled)))
-    return replace(job, candidates=candidates), list(leaks)
-
-
-def certified(certificate: Certificate, leaks: Sequence[Leak], policy: str) -> Certificate:
-    """The certificate with what of eval stands in recorded answers; `policy` is drop or allow."""
-    if not leaks:
-        return certificate
-    decision = {"drop": "dropped", "allow": "allowed"}[policy]
-    return replace(certificate, leaks=(*certificate.leaks, *leaks), decision=decision)
+    return replace(job, candidates=candidates)
 
 
 def told(rung: Rung, materials: Materials) -> dict[str, Any] | None:
     """What a manifest says of a rung's teacher; None if it has none."""
     transform = rung.transform
     return transform.told(materials) if isinstance(transform, Distilled) else None
+
+
+def _widened(
+    certificate: Certificate, leaks: Sequence[Leak], lines: int, isolation: Isolation
+) -> Certificate:
+    """The certificate with recorded answers, and what of eval stands in them."""
+    new = tuple(leak for leak in leaks if leak not in certificate.leaks)
+    compared = {**certificate.compared, ANSWERS: lines}
+    decision = {"drop": "dropped", "allow": "allowed"}[isolation.leaks] if new else None
+    return replace(
+        certificate,
+        compared=compared,
+        leaks=(*certificate.leaks, *new),
+        decision=decision or certificate.decision,
+    )
 
 
 def _asked(
@@ -105,19 +134,11 @@ def _asked(
     return Teaching(_graded(predictions, conditions), _spent(predictions, fitting))
 
 
-def _recorded(
-    transform: Distilled, job: Job, task: Task, conditions: Conditions
-) -> tuple[Teaching, list[Leak]]:
-    """What a file says, and what of eval stands in it."""
-    predictions, places = read_answers(str(transform.answers), job.task)
-    here = {e.id for e in conditions.task.materials.train}  # of a share of train, say
-    predictions = [p for p in predictions if p.id in here]
-    leaks = leaks_into(task, job.isolation, predictions, places)
-    graded = _graded(predictions, conditions)
-    if job.isolation.leaks == "drop":
-        leaking = {leak.pair.where for leak in leaks}
-        graded = {i: replace(g, leaked=places[i] in leaking) for i, g in graded.items()}
-    return Teaching(graded, _spent(predictions, 0.0)), leaks
+def _recorded(path: str, job: Job, conditions: Conditions) -> Teaching:
+    """What a file says, of the train that there is: of a share, say."""
+    here = {e.id for e in conditions.task.materials.train}
+    predictions = [p for p in read_answers(path, job.task)[0] if p.id in here]
+    return Teaching(_graded(predictions, conditions), _spent(predictions, 0.0))
 
 
 def _identity(

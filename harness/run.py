@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.audit.dropping import with_suspects
 from harness.conditions import DEV_FREE, Conditions
-from harness.distill import certified, taught, told
+from harness.distill import sealed, taught, told
 from harness.evidence import scoring
 from harness.evidence.contrasts import Side, compare
 from harness.evidence.cost import Monitor
@@ -81,6 +81,7 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
     _check(job)
     shared = shared or Shared()
     task, certificate = shared.certify(job.isolation, job.task)
+    job, certificate = sealed(job, task, certificate)
     fingerprints = task.fingerprints()
     determining = identity(job, fingerprints)
     folder = RunFolder.of(job.root, task.name, job.rung.name, determining)
@@ -113,8 +114,7 @@ def _finish(
     with Monitor() as monitor, Clock(folder.path / CLOCK) as clock:
         conditions = _conditions(job, shared, task, folder)
         with clock.phase("teacher"):
-            job, leaks = taught(job, task, conditions, task.fingerprints())
-        certificate = certified(certificate, leaks, job.isolation.leaks)
+            job = taught(job, conditions, task.fingerprints())
         chosen, trials = _choose(job, shared, conditions, determining, folder)
         with clock.phase("fit"):
             predictor = conditions.fit(job.candidates[chosen].rung, job.seed, folder.path)
@@ -155,7 +155,7 @@ def _fitted_again(job: Job, shared: Shared, task: Task, folder: RunFolder) -> Fi
     silence_libraries()
     job = with_suspects(job, task, task.fingerprints())
     conditions = _conditions(job, shared, task, folder)
-    job, _ = taught(job, task, conditions, task.fingerprints())
+    job = taught(job, conditions, task.fingerprints())
     rung = job.candidates[folder.read("manifest.json")["chosen"]].rung
     predictor = conditions.fit(rung, job.seed, folder.path)
     return FittedRun(predictor, conditions, folder.predictions(), folder, job.seed)

@@ -161,6 +161,8 @@ def test_recorded_answers_take_the_place_of_a_teacher(
     assert [told[k] for k in counts] == [16, 15, 1, 14, 1350, 7.5]
     assert learned(folder) == {e.id: e.target for e in colours.materials.train[2:]}
     assert not (tmp_path / "tickets" / "taught").exists()
+    isolation = folder.manifest()["isolation"]
+    assert (isolation["compared"]["answers"], isolation["decision"]) == (15, "sealed")
 
 
 def test_an_answer_that_holds_a_question_of_eval_is_a_leak(
@@ -180,6 +182,8 @@ def test_an_answer_that_holds_a_question_of_eval_is_a_leak(
     allowed = run(made("allow")).manifest()
     assert (allowed["teacher"]["leaked"], allowed["isolation"]["decision"]) == (0, "allowed")
     assert [leak["split"] for leak in allowed["isolation"]["leaks"]] == ["answers"]
+    with pytest.raises(LeakError):  # what was allowed before is not allowed now
+        run(made("stop"))
 
 
 def test_too_few_answers_leave_the_rung_out(

@@ -7,7 +7,7 @@ arXiv:2308.01825, call it rejection sampling).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -34,8 +34,6 @@ class Graded:
     """As a model should write it; None if it cannot be read, was cut off or is too long."""
     score: float | None
     """The primary metric, 0 to 1, against the target of train; None if single answers have none."""
-    leaked: bool = False
-    """Whether it holds something of eval, and leaks are dropped."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +76,9 @@ class Distilled(TrainTransform):
     answers were kept, for comparison."""
     sha256: str | None = None
     """Of the file of answers."""
+    leaked: Sequence[str] = ()
+    """Ids of recorded answers that hold something of eval and are left out: `harness.distill` fills
+    it in before anything else."""
     teaching: Instance[Teaching] | None = None
     """What was answered: `harness.distill` fills it in before the rung is fitted."""
 
@@ -147,10 +148,10 @@ class Distilled(TrainTransform):
     @property
     def fates(self) -> dict[str, Fate]:
         """By id, whether an answer was kept, and otherwise why not."""
-        return {i: self._fate(answer) for i, answer in self._found.answers.items()}
+        return {i: self._fate(i, answer) for i, answer in self._found.answers.items()}
 
-    def _fate(self, answer: Graded) -> Fate:
-        if answer.leaked:
+    def _fate(self, name: str, answer: Graded) -> Fate:
+        if name in self.leaked:
             return "leaked"
         if answer.target is None:
             return "unparsed"

@@ -15,7 +15,7 @@ from harness.errors import ConfigError
     ("word", "line"),
     [
         ("+task=suport_json", "task/suport_json: is not there (did you mean support_json?); there are: banking77"),
-        ("rung=nothing", "rung/nothing: is not there; there are: few_shot, few_shot_lora, lora, prompt, rag"),
+        ("rung=nothing", "rung/nothing: is not there; there are: "),
         ("sead=1", "sead: there is no such setting (did you mean seed?); to add one of your own say +sead=1"),
         ("rungs=lora", "rungs: there is no such setting (did you mean rung?)"),
         ("training.epoch=2", "training.epoch: there is no such setting (did you mean training.epochs?)"),

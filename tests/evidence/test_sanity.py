@@ -35,6 +35,7 @@ def told(
     stopped: float = 1.0,
     readable: float = 1.0,
     dev_free: Any = None,
+    teacher: Any = None,
     **changes: Any,
 ) -> dict[str, Badge]:
     """The badges of a run by name; keyword arguments say what was wrong with it."""
@@ -47,6 +48,7 @@ def told(
         "training": training and training | changes,
         "template": "t",
         "dev_free": dev_free,
+        "teacher": teacher,
     }
     return {badge.name: badge for badge in badges(manifest, metrics, looks, templates)}
 
@@ -83,6 +85,15 @@ def test_each_badge_fails_alone_and_says_what_was_seen(
 ) -> None:
     failed = [badge for badge in told(**wrong).values() if not badge.passed]
     assert failed == [Badge(name, False, text)]
+
+
+@pytest.mark.parametrize(("kept", "passed"), [(200, True), (199, False)])
+def test_a_teacher_of_whom_little_can_be_learned_fails_a_badge_and_blocks_nothing(
+    kept: int, passed: bool
+) -> None:
+    badge = told(teacher={"name": "few_shot", "asked": 400, "kept": kept})["teacher"]
+    assert (badge.passed, badge.blocks) == (passed, False)
+    assert badge.text == f"was taught {kept} of 400 train inputs by few_shot"
 
 
 def without(difference: float, p: float | None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ ANSWERS = {
     "train-1": Graded(None, 0.0),
     "train-2": Graded('{"a":2}', 0.25),
     "train-5": Graded('{"a":5}', 0.5),
-    "train-6": Graded('{"a":6}', 1.0, leaked=True),
+    "train-6": Graded('{"a":6}', 1.0),
 }
 
 
@@ -32,6 +32,7 @@ def distilled(**changes: Any) -> Distilled:
         "answers": None,
         "min_score": 0.5,
         "targets": "teacher",
+        "leaked": ["train-6"],
         "teaching": Teaching(ANSWERS, SPENT),
     }
     return Distilled(**(settings | changes))

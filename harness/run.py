@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.audit.dropping import with_suspects
 from harness.conditions import DEV_FREE, Conditions
+from harness.distill import sealed, taught, told
 from harness.evidence import scoring
 from harness.evidence.contrasts import Side, compare
 from harness.evidence.cost import Monitor
@@ -81,6 +82,7 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
     _check(job)
     shared = shared or Shared()
     task, certificate = shared.certify(job.isolation, job.task)
+    job, certificate = sealed(job, task, certificate)
     fingerprints = task.fingerprints()
     determining = identity(job, fingerprints)
     folder = RunFolder.of(job.root, task.name, job.rung.name, determining)
@@ -114,6 +116,8 @@ def _finish(
     """Fit, answer, score, and write down that the run is complete."""
     with Monitor() as monitor, Clock(folder.path / CLOCK) as clock:
         conditions = _conditions(job, shared, task, folder)
+        with clock.phase("teacher"):
+            job = taught(job, conditions, task.fingerprints())
         chosen, trials = _choose(job, shared, conditions, determining, folder)
         with clock.phase("fit"):
             predictor = fitted(conditions, job.candidates[chosen].rung, job.seed, folder.path)
@@ -156,6 +160,7 @@ def _fitted_again(job: Job, shared: Shared, task: Task, folder: RunFolder) -> Fi
     silence_libraries()
     job = with_suspects(job, task, task.fingerprints())
     conditions = _conditions(job, shared, task, folder)
+    job = taught(job, conditions, task.fingerprints())
     rung = job.candidates[folder.read("manifest.json")["chosen"]].rung
     predictor = fitted(conditions, rung, job.seed, folder.path)
     return FittedRun(predictor, conditions, folder.predictions(), folder, job.seed)
@@ -292,6 +297,7 @@ def _manifest(
         "train_size": len(task.materials.train) if "train" in job.reads else None,
         "labelled": predictor.rung.labelled(task.materials),
         "lowered": list(predictor.lowered),
+        "teacher": told(predictor.rung, task.materials),
         "training": training.record() if training else None,
         "trained": predictor.trained.relative_to(job.root).as_posix()
         if predictor.trained

@@ -110,8 +110,10 @@ def data_quality(ladder: Sequence[RungResult], everything: Sequence[RungResult])
 
 
 def _doubtful(ladder: Sequence[RungResult]) -> tuple[str | None, list[Doubtful]]:
-    """By the first tuned rung that kept its losses."""
+    """By the first tuned rung that kept its losses, of the targets that stand in train."""
     for rung in ladder:
+        if rung.manifest["identity"]["rung"].get("transform"):
+            continue
         runs = [_losses(run) for run in rung.runs if _has(run, EXAMPLE_LOSSES)]
         if not runs:
             continue

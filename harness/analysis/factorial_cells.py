@@ -163,17 +163,26 @@ def _read(rung: RungResult, part: str) -> str | None:
 
 def _cells(family: Sequence[RungResult]) -> dict[On, RungResult]:
     """The rung of each cell: of several the one whose settings most of the others share, of equal
-    ones the first."""
+    ones the first; one that was trained without its passages only where there is no other."""
     rivals: dict[On, list[RungResult]] = {}
     for rung in family:
         rivals.setdefault(_on(rung), []).append(rung)
-    return {on: max(some, key=lambda r: _agreement(r, family)) for on, some in rivals.items()}
+    return {
+        on: max(some, key=lambda r: (not _bolted(r), _agreement(r, family)))
+        for on, some in rivals.items()
+    }
 
 
 def _on(rung: RungResult) -> On:
     filled = {slot for slot in SLOTS if settings(rung).get(slot)}
     held = {CONSTRAINT} if rung.manifest["decoding"] == "constrained" else set()
     return frozenset(filled | held)
+
+
+def _bolted(rung: RungResult) -> bool:
+    """Whether it was tuned without the passages that it shows."""
+    told = settings(rung).get("retrieval")
+    return isinstance(told, dict) and told.get(IN_TRAINING) is False
 
 
 def _agreement(rung: RungResult, family: Sequence[RungResult]) -> int:

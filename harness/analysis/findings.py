@@ -171,7 +171,6 @@ def findings(ladder: Ladder) -> Findings:
         judged=_judged(ladder),
         knowledge_update=knowledge_update(rungs, priced),
         data_quality=data_quality(rungs, everything),
-        curve=learning_curve([*rungs, *filter(_of_the_ladder, smaller)]),
         searches=prompt_searches(rungs),
         curve=learning_curve([*ours, *filter(_of_the_ladder, smaller)]),
     )

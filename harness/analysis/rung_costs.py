@@ -31,6 +31,7 @@ __all__ = [
     "Payoff",
     "RungCosts",
     "Searching",
+    "Taught",
     "Tuning",
     "costs",
 ]
@@ -107,13 +108,40 @@ class Searching:
 
 
 @dataclass(frozen=True)
+class Taught:
+    """What a teacher answered to train, once for all seeds of a rung that learned from it; the mean
+    over seeds, and totals over its answers."""
+
+    teacher: str
+    """A rung, or a file of recorded answers."""
+    targets: str
+    """`teacher`, or `gold`: the targets of train, of the examples whose answers were kept."""
+    min_score: float | None
+    """What an answer had to score; None if nothing was asked."""
+    asked: float
+    """Train inputs."""
+    answered: float
+    unparsed: float
+    """Answers that cannot be read, were cut off or are too long."""
+    below: float
+    """Answers that score less than `min_score`."""
+    leaked: float
+    """Recorded answers that hold something of eval."""
+    kept: float
+    prompt_tokens: float
+    completion_tokens: float
+    seconds: float
+    """Of answering, and of its index and its training."""
+
+
+@dataclass(frozen=True)
 class Money:
     """In the currency of the prices; None without a price."""
 
     request: float | None
     """Of one answer, on average."""
     machine: float | None
-    """Of training, indexing and searching for a prompt, once."""
+    """Of training, indexing, searching for a prompt and a teacher's answers, once."""
     labels: float | None
     """Of labelled examples, once; None too if runs are older than their count."""
 
@@ -127,6 +155,8 @@ class RungCosts:
     answering: Answering
     tuning: Tuning | None
     indexing: Indexing | None
+    taught: Taught | None
+    """None without a teacher."""
     labelled: float | None
     """Labelled examples that it needed; None if its runs are older than this count, or if it was
     answered elsewhere."""
@@ -240,20 +270,25 @@ class _Rung:
         return [_mean(each) for each in zip(*paid, strict=True)]
 
     @property
+    def teacher(self) -> Prediction:
+        """All answers of its teacher as one; nothing without a teacher."""
+        counts = ("prompt_tokens", "computed_tokens", "completion_tokens")
+        spent = [round(self.mean("teacher", name)) for name in counts]
+        return Prediction("", "", "stop", *spent, self.mean("teacher", "seconds"))
+
+    @property
     def money(self) -> Money | None:
         requests, labelled = self.requests, self.labelled
         if self.result.elsewhere:
             return Money(_mean(requests), None, None) if requests else None
         if self.prices is None:
             return None
-        machine = self.prices.machine(
-            self.mean("training", "seconds") + self.mean("index", "seconds")
-        )
-        searched = self.search_price
-        priced = machine is not None and searched is not None
+        own = self.prices.machine(self.mean("training", "seconds") + self.mean("index", "seconds"))
+        once = [own, self.search_price, self.prices.answer(self.teacher)]
+        known_once = [part for part in once if part is not None]
         return Money(
             request=float(np.mean(requests)) if requests is not None else None,
-            machine=machine + searched if priced else None,  # type: ignore[operator]
+            machine=sum(known_once) if len(known_once) == len(once) else None,
             labels=self.prices.labels(labelled) if labelled is not None else None,
         )
 
@@ -300,12 +335,23 @@ def _rung_costs(rung: _Rung) -> RungCosts:
         indexing=Indexing(rung.mean("index", "seconds"), rung.mean("index", "megabytes"))
         if indexed
         else None,
+        taught=_taught(rung) if rung.result.manifest["teacher"] else None,
         labelled=rung.labelled,
         peak_memory_megabytes=None if elsewhere else rung.mean("peak_memory_mb"),
         seconds=None if elsewhere else rung.mean("seconds", "total"),
         money=rung.money,
         searching=rung.searching,
     )
+
+
+def _taught(rung: _Rung) -> Taught:
+    told = rung.result.manifest["teacher"]
+    counts = (
+        "asked", "answered", "unparsed", "below", "leaked", "kept", "prompt_tokens",
+        "completion_tokens", "seconds",
+    )  # fmt: skip
+    means = {name: rung.mean("teacher", name) for name in counts}
+    return Taught(told["name"], told["targets"], told["min_score"], **means)
 
 
 def _answering(rung: _Rung) -> Answering:

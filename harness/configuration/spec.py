@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from harness.configuration.mistakes import one_line
 from harness.configuration.targets import check_targets
+from harness.configuration.teacher import with_teacher
 from harness.errors import ConfigError, HarnessError
 from harness.home import located
 from harness.splits import with_train_share
@@ -196,12 +197,9 @@ class JobSpec:
         from harness.trials import Candidate
 
         config = self.config
-        chosen = (config.task.get("rungs") or {}).get(config.rung.name) or {}
-        typed = [key for key in map(key_of, self.words) if "." in key]  # others choose whole files
         found: dict[str, Candidate] = {}
-        for changes in (chosen, {}, *(config.rung.get("candidates") or [])):
-            settled = {k: v for k, v in changes.items() if not _typed(k, typed)}
-            rung = _changed(self._parts, settled).rung
+        for changes in (self._chosen, {}, *(config.rung.get("candidates") or [])):
+            settled, rung = self._settled(changes)
             settings = OmegaConf.to_container(rung, resolve=True)
             words = " ".join(f"{k}={'null' if v is None else v}" for k, v in settled.items())
             key = json.dumps(settings, sort_keys=True)
@@ -214,6 +212,26 @@ class JobSpec:
                 f"{config.rung.name} has; add to its candidates"
             )
         return list(found.values())[:trials]
+
+    @property
+    def first_setting(self) -> dict[str, Any]:
+        """The rung's part of the configuration as plain data, set as it is tried first."""
+        with self._resolving():
+            settings = OmegaConf.to_container(self._settled(self._chosen)[1], resolve=True)
+        assert isinstance(settings, dict)
+        return {str(key): value for key, value in settings.items()}
+
+    @property
+    def _chosen(self) -> Mapping[str, Any]:
+        """The settings that were chosen for this rung on this task (`task.rungs`)."""
+        return (self.config.task.get("rungs") or {}).get(self.config.rung.name) or {}
+
+    def _settled(self, changes: Mapping[str, Any]) -> tuple[dict[str, Any], DictConfig]:
+        """The changes that the command line leaves standing, and the rung with them."""
+        typed = [key for key in map(key_of, self.words) if "." in key]  # others choose whole files
+        settled = {k: v for k, v in changes.items() if not _typed(k, typed)}
+        rung = _changed(self._parts, settled).rung
+        return settled, with_teacher(rung, self.words, self.config_dirs)
 
     def _built(self, config: DictConfig) -> Any:
         """What a `_target_` describes."""

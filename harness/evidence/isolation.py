@@ -182,6 +182,10 @@ class Isolation:
             leaks += self._compare(name, long, rows)[0] if long else []
         return leaks
 
+    def found_in(self, task: Task, what: str, texts: Sequence[Passage]) -> list[Leak]:
+        """What of eval's inputs stands in texts that are no part of the task, called `what`."""
+        return self._compare(what, task.eval, texts)[0]
+
     def _compare(
         self, split: str, sealed: Sequence[Example], rows: Sequence[Example | Passage]
     ) -> tuple[list[Leak], Pair | None]:

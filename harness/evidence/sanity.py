@@ -27,6 +27,8 @@ LEAST_READABLE = 0.5
 LEAST_EXAMPLES = 100
 """Different (prompt, completion) pairs: a few dozen are rarely enough to tune on, and copies of
 one example teach nothing new."""
+LEAST_TAUGHT = 0.5
+"""Of the inputs of train: a student that learns fewer learns mostly what its teacher finds easy."""
 STILL_FALLING = 0.02
 """Of dev loss, from the evaluation before the last to the last: more than that and training was
 stopped on the slope. Less is within what one evaluation differs from the next."""
@@ -74,6 +76,8 @@ def badges(
         made.append(_search(search))
     if manifest["template"] is not None:
         made.append(_template(templates))
+    if manifest.get("teacher") is not None:
+        made.append(_teacher(manifest["teacher"]))
     if manifest["training"] is not None and (manifest["dev_free"] or {}).get("p") is not None:
         made.append(_constraint(manifest["dev_free"]))
     return made
@@ -228,6 +232,13 @@ def _search(search: Mapping[str, Any]) -> Badge:
         return Badge("search", False, f"{text}; {search['reflector']} proposed nothing new")
     left = f" ({out} left out: they leak or do not fit)" if out else ""
     return Badge("search", tried > 1, (text if tried > 1 else "had one prompt to choose") + left)
+
+
+def _teacher(told: Mapping[str, Any]) -> Badge:
+    """Whether most of what a teacher was asked was worth learning; a poor teacher is a price."""
+    kept, asked = told["kept"], told["asked"]
+    text = f"was taught {kept} of {asked} train inputs by {told['name']}"
+    return Badge("teacher", kept >= LEAST_TAUGHT * asked, text, blocks=False)
 
 
 def _template(templates: Collection[str]) -> Badge:

@@ -65,6 +65,7 @@ class RandomPassages(Retriever):
     """As many passages as retrieval shows, the same for all questions, drawn from the corpus."""
 
     k: int
+    in_training: bool = True
 
     def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Index:
         return _Drawn(tuple(random.Random(0).sample(list(corpus), self.k)))
@@ -135,7 +136,7 @@ def _every(rung: Rung, task: Task) -> Iterator[Control]:
     if not rung.tuning and task.materials.answer.constraint is not None:
         yield _of(rung, UNCONSTRAINED, "the same without the constraint")
     if isinstance(rung.retrieval, Retrieval):
-        drawn = RandomPassages(rung.retrieval.k)
+        drawn = RandomPassages(rung.retrieval.k, rung.retrieval.in_training)
         yield _of(rung, "random_passages", "passages at random", retrieval=drawn)
         gold = {e.id: e.gold_passages for e in task.eval if e.gold_passages}
         if gold:

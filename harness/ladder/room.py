@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from harness.errors import HarnessError, RungUnavailableError
+from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Predictor, Rung
 from harness.models.engine import Conversation
 from harness.task import Materials, Question
@@ -119,5 +120,6 @@ def _k(rung: Rung, slot: str) -> int:
 
 
 def _set(rung: Rung, slot: str, k: int) -> Rung:
-    filled = replace(getattr(rung, slot), k=k)
+    now = getattr(rung, slot)
+    filled = now.showing(k) if isinstance(now, Retrieval) else replace(now, k=k)
     return replace(rung, shots=filled) if slot == "shots" else replace(rung, retrieval=filled)

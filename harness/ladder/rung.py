@@ -194,15 +194,19 @@ class Predictor:
         """The same with what training made of the model."""
         return replace(self, engine=tuned.engine, training=tuned.report, trained=tuned.folder)
 
-    def render(self, questions: Sequence[Question]) -> list[RenderedPrompt]:
-        """How each question is put to the model."""
+    def render(
+        self,
+        questions: Sequence[Question],
+        passages: Sequence[tuple[Passage, ...]] | None = None,
+    ) -> list[RenderedPrompt]:
+        """How each question is put to the model; `passages` are those that each shows in place of
+        what is looked up for it."""
         m, rung = self.materials, self.rung
         shots: Sequence[tuple[Example, ...]] = [()] * len(questions)
-        passages: Sequence[tuple[Passage, ...]] = [()] * len(questions)
         if rung.shots:
             shots = rung.shots.choose(m.train, questions, self.seed, self.embedder)
-        if self.index:
-            passages = self.index.search(questions)
+        if passages is None:
+            passages = self.index.search(questions) if self.index else [()] * len(questions)
         illustrated = self._illustrated({e.id: e for s in shots for e in s})
         return [
             RenderedPrompt(
@@ -229,15 +233,24 @@ class Predictor:
         return dict(zip(shots, shown, strict=True))
 
     def lessons(self) -> tuple[list[Pair], list[Pair]]:
-        """Training conversations of train and of dev."""
-        shots = self.rung.shots
+        """Training conversations of train and of dev; dev's are as it will answer, so that it tells
+        when to stop."""
+        shots, retrieval, train = self.rung.shots, self.rung.retrieval, self.materials.train
         if shots and not shots.in_training:
             return replace(self, rung=replace(self.rung, shots=None)).lessons()
-        return self.pairs(self.materials.train), self.pairs(self.materials.dev)
+        if retrieval and not retrieval.in_training:
+            bare = replace(self.rung, retrieval=None)
+            return replace(self, rung=bare, index=None).lessons()
+        shown = None
+        if retrieval and self.index:
+            shown = retrieval.lessons(self.index, train, self.seed)
+        return self.pairs(train, shown), self.pairs(self.materials.dev)
 
-    def pairs(self, examples: Sequence[Example]) -> list[Pair]:
-        """The very messages that it asks with, and the targets."""
-        rendered = self.render([e.question for e in examples])
+    def pairs(
+        self, examples: Sequence[Example], passages: Sequence[tuple[Passage, ...]] | None = None
+    ) -> list[Pair]:
+        """The very messages that it asks with, and the targets; `passages` as in `render`."""
+        rendered = self.render([e.question for e in examples], passages)
         return [(r.messages, e.target) for r, e in zip(rendered, examples, strict=True)]
 
     def __call__(self, questions: Sequence[Question]) -> Iterator[Prediction]:

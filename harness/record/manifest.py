@@ -11,7 +11,7 @@ __all__ = ["altered", "has_corpus", "spoiled", "upgraded"]
 OLDER: dict[str, Any] = {
     "control": None, "dev": None, "dev_free": None, "template": None, "decoding": "free",
     "trials": [], "chosen": 0, "settings": "", "lowered": [], "labelled": None, "trained": None,
-    "search": None, "external": None,
+    "search": None, "external": None, "teacher": None,
 }  # fmt: skip
 """Values of keys that older manifests do not have."""
 

@@ -17,7 +17,12 @@ def costs(found: Costs) -> list[Table]:
     """The cost tables of one ladder, one line per rung: its seeds are averaged."""
     if not found.rungs:
         return []
-    tables = [_answering(found), *_tuning(found.rungs), _running(found.rungs)]
+    tables = [
+        _answering(found),
+        *_tuning(found.rungs),
+        *_taught(found.rungs),
+        _running(found.rungs),
+    ]
     if any(rung.money for rung in found.rungs):
         tables.append(_money(found.rungs, found.prices))
     if found.prices is not None:
@@ -81,6 +86,42 @@ def _tuning(rungs: Sequence[RungCosts]) -> list[Table]:
         "TFLOP of training: 6 × parameters × tokens (Liu et al. 2022); frozen weights need up to a "
         "third less. disk: what training left. weights: memory of all weights while training; "
         "peak: the most that training held, these among it.",
+    )  # fmt: skip
+    return [table] * bool(lines)
+
+
+def _taught(rungs: Sequence[RungCosts]) -> list[Table]:
+    """What teachers answered to train, and how much of it was kept."""
+    lines = [
+        [
+            rung.rung,
+            rung.taught.teacher,
+            rung.taught.targets,
+            f"{rung.taught.asked:.0f}",
+            f"{rung.taught.answered:.0f}",
+            f"{rung.taught.unparsed:.0f}",
+            f"{rung.taught.below:.0f}" if rung.taught.min_score is not None else "",
+            f"{rung.taught.leaked:.0f}" if rung.taught.leaked else "",
+            f"{rung.taught.kept:.0f}",
+            f"{rung.taught.prompt_tokens:,.0f}",
+            f"{rung.taught.completion_tokens:,.0f}",
+            f"{rung.taught.seconds:.0f}",
+        ]
+        for rung in rungs
+        if rung.taught
+    ]
+    least = {r.taught.min_score for r in rungs if r.taught and r.taught.min_score is not None}
+    below = " and ".join(f"{score:g}" for score in sorted(least))
+    table = without_blanks(
+        "cost of a teacher: its answers to train, once for all seeds",
+        ["rung", "teacher", "targets", "asked", "answered", "unparsed", "below", "leaked", "kept",
+         "prompt tok", "answer tok", "s"],
+        lines,
+        "Rungs with one teacher share its answers. Unparsed: cannot be read, cut off, or longer "
+        "than an answer may be."
+        + (f" Below: scored less than {below} against the target of train." if below else "")
+        + " Targets: what the student learns, the teacher's answers or, for comparison, the "
+        "targets that train has for the same examples.",
     )  # fmt: skip
     return [table] * bool(lines)
 

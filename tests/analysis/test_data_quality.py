@@ -128,6 +128,18 @@ def test_the_twenty_of_the_highest_losses_are_told_with_file_and_line(
     assert quality.doubtful[0].loss == pytest.approx(1.99)
 
 
+def test_losses_on_a_teachers_answers_say_nothing_of_the_targets_of_train(tmp_path: Path) -> None:
+    student = complete_run(
+        tmp_path, "distilled", right(40), transform={"_target_": "Distilled"}, training=TRAINING
+    )
+    lines = [{"id": i, "where": i, "input": "", "target": "", "loss": [1.0]} for i in TRAIN]
+    write(student, EXAMPLE_LOSSES, lines)
+    quality = findings(read_ladder([student])).data_quality
+    assert (quality.judge, list(quality.doubtful)) == (None, [])
+    plain = run(tmp_path, "lora", 40)
+    assert findings(read_ladder([student, plain])).data_quality.judge == "lora"
+
+
 def test_seeds_are_put_together(tmp_path: Path) -> None:
     run(tmp_path, "lora", 48)
     for seed, count in ((0, 24), (1, 36)):

@@ -45,6 +45,17 @@ def test_of_several_rungs_in_one_cell_that_stands_which_is_set_as_the_others_are
         assert found.cells[frozenset()].key == "prompt free"
 
 
+def test_a_rung_trained_without_its_passages_stands_only_where_there_is_no_other() -> None:
+    on = {"retrieval", "tuning"}
+    slots = other("retrieval", in_training=False) | {"tuning": FILLED["tuning"]}
+    bolted = rung(on, FLAT, slots=slots, key="rag_lora_bolted")
+    others = world(FLAT, [(), {"retrieval"}, {"tuning"}])
+    cell = frozenset(on)
+    assert designed([bolted, *others]).cells[cell].key == "rag_lora_bolted"
+    together = designed([bolted, *others, rung(on, FLAT, key="rag_lora")])
+    assert together.cells[cell].key == "rag_lora"
+
+
 def test_rungs_of_another_model_or_another_train_set_are_another_design() -> None:
     few = {"rung": {"name": "lora", "tuning": FILLED["tuning"]}, "task": {"train": "a tenth"}}
     apart = [

@@ -29,7 +29,7 @@ def rungs(*words: str) -> list[str]:
         (["rung=lora"], ["lora"]),
         (["rung=prompt,few_shot"], ["prompt", "few_shot"]),
         (["rung=choice(prompt,rag)"], ["prompt", "rag"]),
-        (["rung=glob(rag_l*)"], ["rag_lora"]),
+        (["rung=glob(rag_n*)"], ["rag_no_shots"]),
         (["+experiment=look"], ["prompt", "few_shot", "rag"]),
         (["+experiment=look", "rung=lora"], ["lora"]),
         (["hydra.sweeper.params.rung='prompt,rag'"], ["prompt", "rag"]),

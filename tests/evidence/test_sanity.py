@@ -36,6 +36,7 @@ def told(
     stopped: float = 1.0,
     readable: float = 1.0,
     dev_free: Any = None,
+    teacher: Any = None,
     **changes: Any,
 ) -> dict[str, Badge]:
     """The badges of a run by name; keyword arguments say what was wrong with it."""
@@ -48,6 +49,7 @@ def told(
         "training": training and training | changes,
         "template": "t",
         "dev_free": dev_free,
+        "teacher": teacher,
     }
     return {badge.name: badge for badge in badges(manifest, metrics, looks, templates)}
 
@@ -112,6 +114,15 @@ def test_ranks_are_asked_about_where_there_are_any() -> None:
     assert "rank allocation" not in told()
     text = "kept 3360 of 5040 ranks, 2 to 24 for a layer"
     assert told(ranks=RANKS)["rank allocation"] == Badge("rank allocation", True, text)
+
+
+@pytest.mark.parametrize(("kept", "passed"), [(200, True), (199, False)])
+def test_a_teacher_of_whom_little_can_be_learned_fails_a_badge_and_blocks_nothing(
+    kept: int, passed: bool
+) -> None:
+    badge = told(teacher={"name": "few_shot", "asked": 400, "kept": kept})["teacher"]
+    assert (badge.passed, badge.blocks) == (passed, False)
+    assert badge.text == f"was taught {kept} of 400 train inputs by few_shot"
 
 
 def without(difference: float, p: float | None) -> dict[str, Any]:

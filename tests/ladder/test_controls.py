@@ -72,6 +72,14 @@ def test_without_named_sources_there_is_no_oracle(task: Task) -> None:
     assert ("oracle_passages", "rag") not in kinds(RAG, unnamed, True)
 
 
+def test_random_passages_are_for_training_where_those_of_the_rung_are(task: Task) -> None:
+    bolted = replace(RAG_LORA, retrieval=Retrieval(2, in_training=False))
+    for rung, trained in ((RAG_LORA, True), (bolted, False)):
+        (control,) = controls(rung, task, ["random_passages"])
+        assert control.rung.retrieval is not None
+        assert control.rung.retrieval.in_training is trained
+
+
 @pytest.fixture
 def rag_controls(
     task: Task, tiny: LocalEngine, letters: Embedder, tmp_path: Path

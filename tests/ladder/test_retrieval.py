@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -73,3 +74,69 @@ def test_what_was_found_is_shown_as_it_stands_in_the_corpus(task: Task) -> None:
     assert in_order(task.materials.corpus, [(third, first), (second,), ()]) == [
         (first, third), (second,), (),
     ]  # fmt: skip
+
+
+def questions(task: Task) -> list[Question]:
+    return [e.question for e in task.materials.train]
+
+
+def test_training_shows_what_a_question_gets_unless_it_is_said(
+    task: Task, letters: Embedder
+) -> None:
+    plain = Retrieval(2)
+    index = plain.index(task.materials.corpus, letters)
+    train = task.materials.train
+    assert plain.lessons(index, train, 0) == index.search(questions(task))
+
+
+def test_distractors_are_the_best_wrong_passages_of_the_same_search(
+    task: Task, letters: Embedder
+) -> None:
+    raft = Retrieval(3, distractors=2)
+    index = raft.index(task.materials.corpus, letters)
+    ranked = index.nearest(questions(task), 99)
+    assert {len(passages) for passages in ranked} == {4}, "all there are"
+    train = task.materials.train
+    for example, shown, order in zip(train, raft.lessons(index, train, 0), ranked, strict=True):
+        wrong = [p.id for p in order if p.id not in example.gold_passages]
+        assert [p.id for p in shown] == [*example.gold_passages, *wrong[:2]]
+
+
+def test_fewer_passages_leave_room_for_fewer_distractors() -> None:
+    raft = Retrieval(3, distractors=2, governing_share=0.5)
+    assert raft.showing(2) == Retrieval(2, distractors=1, governing_share=0.5)
+    assert raft.showing(9).distractors == 2
+    assert Retrieval(3).showing(1) == Retrieval(1)
+
+
+def test_distractors_need_a_train_that_names_its_passages(task: Task) -> None:
+    bare = replace(
+        task.materials, train=tuple(replace(e, gold_passages=()) for e in task.materials.train)
+    )
+    Retrieval(2, distractors=1).check(task.materials)
+    Retrieval(2).check(bare)
+    with pytest.raises(RungUnavailableError, match="no row of train names one; fill in `sources`"):
+        Retrieval(2, distractors=1).check(bare)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"distractors": 3},
+            r"rung\.retrieval\.distractors=3: .* set rung\.retrieval\.k=4 or more",
+        ),
+        ({"distractors": -1}, r"rung\.retrieval\.distractors=-1: must be"),
+        (
+            {"governing_share": 0.8},
+            r"governing_share=0\.8: .* set rung\.retrieval\.distractors too",
+        ),
+        ({"distractors": 1, "governing_share": 1.5}, r"governing_share=1\.5: must be"),
+        ({"distractors": 1, "in_training": False}, r"set rung\.retrieval\.in_training=true"),
+    ],
+)
+def test_settings_of_training_that_do_not_fit_together_are_named(
+    settings: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Retrieval(3, **settings)

@@ -161,6 +161,35 @@ def test_examples_that_are_not_for_training_are_shown_only_when_it_answers(
     assert held_back.lessons() == fit(retrieval=Retrieval(1)).lessons() != shown.lessons()
 
 
+def test_passages_that_are_not_for_training_leave_what_is_learned_without_them(
+    fit: Fit, task: Task
+) -> None:
+    """Bolted together: the lessons of the rung without retrieval, so that weights are shared."""
+    shown = fit(retrieval=Retrieval(2))
+    bolted = fit(retrieval=Retrieval(2, in_training=False))
+    assert bolted.render(task.questions) == shown.render(task.questions)
+    assert bolted.lessons() == fit().lessons() != shown.lessons()
+
+
+def test_distractors_stand_in_training_prompts_alone_and_in_the_order_of_the_corpus(
+    fit: Fit, task: Task
+) -> None:
+    """Dev tells when to stop, by prompts as they will be when it answers."""
+    plain = fit(retrieval=Retrieval(2))
+    raft = fit(retrieval=Retrieval(2, distractors=1))
+    assert raft.render(task.questions) == plain.render(task.questions)
+    (train, dev), (plain_train, plain_dev) = raft.lessons(), plain.lessons()
+    assert dev == plain_dev
+    assert train != plain_train
+    order = {str(p): place for place, p in enumerate(task.materials.corpus)}
+    for example, (messages, target) in zip(task.materials.train, train, strict=True):
+        *pages, asked = messages[-1]["content"].split("\n\n")
+        assert (asked, target) == (example.input, example.target)
+        assert [order[page] for page in pages] == sorted(order[page] for page in pages)
+        assert len(pages) == 2
+        assert any(page.startswith(f"[{example.gold_passages[0]}]") for page in pages)
+
+
 def test_predictions_tell_what_was_sent_computed_and_written(
     fit: Fit, task: Task, tiny: LocalEngine
 ) -> None:

@@ -96,6 +96,46 @@ def test_memory_of_training_and_what_answers_are_told_where_they_are_known(tmp_p
     assert [cells(table, "qlora")[name] for name in names] == told
 
 
+TAUGHT = {
+    "name": "few_shot", "targets": "teacher", "min_score": 0.5, "asked": 400, "answered": 400,
+    "unparsed": 12, "below": 88, "leaked": 0, "kept": 300, "prompt_tokens": 400_000,
+    "computed_tokens": 90_000, "completion_tokens": 20_000, "seconds": 120.0,
+}  # fmt: skip
+
+
+def test_a_teacher_is_told_with_what_became_of_its_answers(tmp_path: Path) -> None:
+    plain = run(tmp_path, "lora", training=TRAINING)
+    student = run(tmp_path, "distilled", training=TRAINING, teacher=TAUGHT)
+    assert "cost of a teacher" not in tables(plain)
+    table = tables(plain, student)["cost of a teacher"]
+    assert [line[0] for line in table.lines] == ["distilled"]
+    told = cells(table, "distilled")
+    names = ("teacher", "answered", "unparsed", "below", "kept", "prompt tok", "answer tok", "s")
+    assert [told[name] for name in names] == [
+        "few_shot", "400", "12", "88", "300", "400,000", "20,000", "120",
+    ]  # fmt: skip
+    assert "leaked" not in told
+    assert "Below: scored less than 0.5" in " ".join(table.notes)
+
+
+@pytest.mark.parametrize(
+    ("prices", "more"),
+    [(HOUR, 120.0), (Prices(1.0, 2.0, 3600.0, None, "EUR"), 0.44)],
+    ids=["by machine time", "by tokens"],
+)
+def test_a_teachers_answers_are_paid_once_as_answers_are(
+    tmp_path: Path, prices: Prices, more: float
+) -> None:
+    plain = run(tmp_path, "lora", training=TRAINING)
+    student = run(tmp_path, "distilled", training=TRAINING, teacher=TAUGHT)
+    write_prices(tmp_path / "tickets", prices)
+    each = {one.rung: one.money for one in findings(read_ladder([plain, student])).costs.rungs}
+    ours, theirs = each["distilled"], each["lora"]
+    assert ours is not None
+    assert theirs is not None
+    assert ours.machine == pytest.approx((theirs.machine or 0.0) + more)
+
+
 def test_a_column_in_which_nothing_would_stand_is_left_out(tmp_path: Path) -> None:
     plain = run(tmp_path, "prompt")
     indexed = run(tmp_path, "rag", index={"seconds": 2.81, "megabytes": 0.086})

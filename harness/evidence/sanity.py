@@ -13,7 +13,7 @@ from typing import Any
 from harness.evidence.contrasts import Contrast
 from harness.evidence.statistics import CONFIDENCE, Interval
 
-__all__ = ["Badge", "above", "badges", "blocked", "effort", "worst"]
+__all__ = ["Badge", "above", "badges", "blocked", "effort", "retried", "worst"]
 
 MOST_TRUNCATED = 0.1
 """Of the answers: beyond it the token budget decides the score, and not the rung."""
@@ -25,6 +25,8 @@ LEAST_READABLE = 0.5
 LEAST_EXAMPLES = 100
 """Different (prompt, completion) pairs: a few dozen are rarely enough to tune on, and copies of
 one example teach nothing new."""
+MOST_REPEATED = 0.9
+"""Of the retries: beyond it the model hardly ever reacts to what it is told."""
 STILL_FALLING = 0.02
 """Of dev loss, from the evaluation before the last to the last: more than that and training was
 stopped on the slope. Less is within what one evaluation differs from the next."""
@@ -72,6 +74,12 @@ def effort(trials: int, most: int) -> Badge:
     """Whether a rung tried as many settings on dev as the rung that tried most."""
     text = f"tried {trials} {'setting' if trials == 1 else 'settings'} on dev"
     return Badge("effort", trials == most, text + (f", others {most}" if trials != most else ""))
+
+
+def retried(repeated: float) -> Badge:
+    """Whether a rung that asks again gets other texts: a price of the way, for this model."""
+    text = f"wrote the refused answer again in {_percent(repeated)} of its retries"
+    return Badge("retries", repeated <= MOST_REPEATED, text, blocks=False)
 
 
 def above(controls: Mapping[str, Contrast]) -> Badge:

@@ -13,14 +13,15 @@ from harness.constraint import Constraint
 from harness.errors import ConfigError, RungUnavailableError
 from harness.files import TRANSFORM, write_whole
 from harness.ladder.baselines import Baseline
+from harness.ladder.dialogue import Dialogue
 from harness.ladder.prompt import render
 from harness.ladder.retrieval import Index, Retriever, in_order
 from harness.ladder.shots import Shots
 from harness.ladder.transform import Transform
 from harness.models.embedder import Embedder
-from harness.models.engine import Engine, Message
+from harness.models.engine import Completion, Conversation, Engine, Message
 from harness.slot import Slot
-from harness.task import Example, Materials, Passage, Prediction, Question
+from harness.task import Attempt, Example, Materials, Passage, Prediction, Question
 from harness.tuning.method import Method, Pair, Report, Tuned
 from harness.values import Instance, settings
 
@@ -62,13 +63,17 @@ class Rung:
     """What it looks up."""
     tuning: Instance[Method] | None = None
     """How it changes weights."""
+    dialogue: Instance[Dialogue] | None = None
+    """What it says to the model about what it wrote, before an answer counts."""
     baseline: Instance[Baseline] | None = None
     """What answers in the model's place: a control."""
 
     @property
     def slots(self) -> list[Slot]:
         """Those that are filled."""
-        slots = (self.transform, self.shots, self.retrieval, self.tuning, self.baseline)
+        slots = (
+            self.transform, self.shots, self.retrieval, self.tuning, self.dialogue, self.baseline
+        )  # fmt: skip
         return [slot for slot in slots if slot is not None]
 
     @property
@@ -86,6 +91,11 @@ class Rung:
         """Whether an embedder takes part."""
         return any(slot.embeds for slot in self.slots)
 
+    @property
+    def free(self) -> bool:
+        """Whether it answers freely even where the ladder holds answers to a constraint."""
+        return any(slot.free for slot in self.slots)
+
     def labelled(self, materials: Materials) -> int:
         """How many labelled examples it needs."""
         return max((slot.labelled(materials) for slot in self.slots), default=0)
@@ -95,6 +105,11 @@ class Rung:
         if self.instructions not in materials.instructions:
             known = ", ".join(materials.instructions)
             raise ConfigError(f"rung.instructions={self.instructions}: is not one of {known}")
+        if self.tuning and self.dialogue and not self.dialogue.trainable:
+            raise RungUnavailableError(
+                f"rung.dialogue={type(self.dialogue).__name__}: no training conversation shows it; "
+                "set rung.tuning=null or rung.dialogue=null"
+            )
         for slot in self.slots:
             slot.check(materials)
 
@@ -175,16 +190,22 @@ class Predictor:
             shots = rung.shots.choose(m.train, questions, self.seed, self.embedder)
         if self.index:
             passages = self.index.search(questions)
-        illustrated = self._illustrated({e.id: e for s in shots for e in s})
+        examples = {e.id: e for s in shots for e in s}
+        illustrated = self._illustrated(examples)
+        instructions, worked = m.instructions[rung.instructions], None
+        if rung.dialogue:
+            instructions = rung.dialogue.introduced(instructions, m)
+            worked = rung.dialogue.worked(list(examples.values()), m, self.engine)
         return [
             RenderedPrompt(
                 render(
-                    m.instructions[rung.instructions],
+                    instructions,
                     m.question,
                     q.input,
                     [(e, illustrated[e.id]) for e in s],
                     shown,
                     rung.role,
+                    worked,
                 ),
                 tuple(passage.id for passage in p),
             )
@@ -219,8 +240,7 @@ class Predictor:
             return
         rendered = self.render(questions)
         conversations = [one.messages for one in rendered]
-        budget = self.materials.max_new_tokens
-        for done in self.engine.answer(conversations, budget, self.constraint):
+        for done, attempts in self._answers(conversations):
             yield Prediction(
                 id=questions[done.index].id,
                 text=done.text,
@@ -231,7 +251,18 @@ class Predictor:
                 seconds=done.usage.seconds,
                 passages=rendered[done.index].passages,
                 batch=done.usage.batch,
-            )
+            ).after(attempts)
+
+    def _answers(
+        self, conversations: Sequence[Conversation]
+    ) -> Iterator[tuple[Completion, Sequence[Attempt]]]:
+        """The answer to each conversation that counts, and those before it."""
+        m, dialogue = self.materials, self.rung.dialogue
+        if dialogue:
+            yield from dialogue.hold(self.engine, conversations, m, self.constraint)
+            return
+        for done in self.engine.answer(conversations, m.max_new_tokens, self.constraint):
+            yield done, ()
 
     def _without_model(
         self, baseline: Baseline, questions: Sequence[Question]

@@ -6,6 +6,7 @@ from harness.analysis.findings import Findings
 from harness.analysis.rung_costs import RungCosts
 from harness.report import diagnosis
 from harness.report.cost_tables import amount, without_blanks
+from harness.report.dialogues import decoded_freely
 from harness.report.formatting import Table, footnote, percent, short
 from harness.report.learning_curve import hidden, line
 from harness.report.tables import contrasts, scores
@@ -30,7 +31,7 @@ def _scores(table: Table, found: Findings) -> Table:
     beside = [f"{one.control.label} {percent(one.control.primary.value)}" for one in found.controls]
     controls = f"controls: {', '.join(beside)}" if beside else ""
     luck = "" if found.contrasts else chosen(found)
-    said = [hidden(found), line(found), luck, diagnosis.hint(found)]
+    said = [decoded_freely(found), hidden(found), line(found), luck, diagnosis.hint(found)]
     notes = [*filter(None, [footnote(found.rungs), controls, *said])]
     return _without(table, "" if several else "seeds", notes)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Choices", "Constraint", "JsonSchema"]
+__all__ = ["Choices", "Constraint", "Either", "JsonSchema"]
 
 
 @dataclass(frozen=True)
@@ -28,5 +28,14 @@ class Choices:
     texts: tuple[str, ...]
 
 
-Constraint = JsonSchema | Choices
+@dataclass(frozen=True)
+class Either:
+    """A JSON object, such as the call of a tool, or what may be written in its place."""
+
+    object: JsonSchema
+    other: JsonSchema | Choices | None
+    """None: any text that does not begin as an object does."""
+
+
+Constraint = JsonSchema | Choices | Either
 """What an answer may be, declared; each engine compiles it for itself."""

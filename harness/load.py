@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.answer import Answer
+from harness.calls import calls_of, check_calls, check_tools
 from harness.corpus import check_sources, name_of, read_corpus, sources_of
 from harness.errors import ConfigError, TaskError
 from harness.home import located, places
@@ -22,8 +23,7 @@ from harness.update import load_update
 __all__ = ["load_task"]
 
 SPLITS = ("train", "dev", "eval")
-FIELDS = ("id", "input", "target", "group", "sources", "tags", "passage")
-SPLITS = ("train", "dev", "eval")
+FIELDS = ("id", "input", "target", "group", "sources", "tags", "passage", "calls")
 
 
 def load_task(
@@ -41,6 +41,7 @@ def load_task(
     metrics: Sequence[str] = (),
     licence: str = "unknown",
     update: Mapping[str, str] | None = None,
+    tools: Mapping[str, Any] | None = None,
 ) -> Task:
     """Load and check a task. Raises TaskError with file, line and fix.
 
@@ -48,11 +49,12 @@ def load_task(
     `corpus.jsonl`. The splits are read from `source` (default: the same folder), under the names
     that `splits` gives them. A source that is one file is dealt into splits by `sizes`, whole
     groups at a time. `columns` says which column holds which of the fields id, input, target,
-    group, sources, tags and passage (several names: the first that exists). `sizes` draws that many
-    examples of a split, always the same ones. Without a dev split a tenth of train becomes dev.
-    Passages that stand in the rows themselves become the corpus, each text once; a passage is then
-    the group of the examples that came with it, unless they name another. `update` names the files
-    of facts that change (harness/update.py).
+    group, sources, tags, passage and calls (several names: the first that exists). `sizes` draws
+    that many examples of a split, always the same ones. Without a dev split a tenth of train
+    becomes dev. Passages that stand in the rows themselves become the corpus, each text once; a
+    passage is then the group of the examples that came with it, unless they name another. `update`
+    names the files of facts that change (harness/update.py). `tools` are what a model may call, by
+    name (harness/toolbox/); rows of train may show their use under `calls`.
     """
     _check_question(name, question)
     _check_splits("task.splits", splits or {})
@@ -67,8 +69,10 @@ def load_task(
     place = str(source.resolve()) if isinstance(source, Weights) else located(source or folder)
     drawn, answer, passages = _drawn(place, answer, revision, splits, columns, sizes or {})
     corpus = passages or read_corpus(folder_path / "corpus.jsonl")
+    named = check_tools(tools or {})
     for examples in drawn.values():
         _check_ids(examples)
+        check_calls(examples, named)
         check_sources(examples, corpus)
     materials = Materials(
         train=drawn["train"],
@@ -78,6 +82,7 @@ def load_task(
         question=question,
         answer=answer,
         max_new_tokens=_count("task.max_new_tokens", max_new_tokens),
+        tools=named,
     )
     task = Task(name, materials, drawn["eval"], primary, tuple(metrics), licence, limit=None)
     if update is None:
@@ -167,6 +172,7 @@ def _example(
         gold_passages=(passage,) if passage else sources_of(values.get("sources"), row.where),
         tags=_tags(values.get("tags"), row.where),
         where=row.where,
+        calls=calls_of(values.get("calls"), row.where),
     )
 
 

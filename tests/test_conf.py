@@ -100,6 +100,7 @@ def test_an_option_is_called_what_its_file_is_called() -> None:
         ("few_shot_lora", {"shots", "tuning"}),
         ("rag_few_shot_lora", {"shots", "retrieval", "tuning"}),
         ("retry", {"dialogue"}),
+        ("tools", {"shots", "dialogue"}),
     ],
 )
 def test_a_rung_fills_its_own_slots_and_no_other(rung: str, slots: set[str]) -> None:
@@ -139,5 +140,5 @@ def test_decoding_is_constrained_and_one_setting_is_tried_unless_it_is_said() ->
     config = composed()
     assert (config["decoding"], config["trials"], config["controls"]) == ("constrained", 1, None)
     assert config["training"]["learning_rate"] is None
-    pairs = [["rag_lora", "lora"], ["rag_lora", "rag"], ["retry", "prompt"]]
+    pairs = [["rag_lora", "lora"], ["rag_lora", "rag"], ["retry", "prompt"], ["tools", "few_shot"]]
     assert config["contrasts"]["pairs"] == pairs

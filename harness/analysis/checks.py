@@ -58,6 +58,8 @@ def _asked_again(told: RungDialogue) -> Iterator[Badge]:
     """Badges of what came before the answers that count."""
     if told.retries and told.retries.repeated is not None:
         yield sanity.retried(told.retries.repeated)
+    if told.calling is not None:
+        yield sanity.called(told.calling, told.failed_calls)
 
 
 def _judges(one: ControlComparison, rung: RungResult) -> bool:

@@ -1,4 +1,4 @@
-"""What came before the answers that count: retries, and what they repaired."""
+"""What came before the answers that count: retries, and what they repaired; calls of tools."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
+from typing import Any
 
 from harness.analysis.rungs import RungResult
 from harness.analysis.runs import RunResult
 from harness.record.manifest import dialogue
 from harness.task import Prediction
+from harness.tool import Call
 
-__all__ = ["Retries", "RungDialogue", "dialogues"]
+__all__ = ["Called", "Retries", "RungDialogue", "dialogues"]
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,29 @@ class Retries:
 
 
 @dataclass(frozen=True)
+class Called:
+    """One tool, as a rung called it; averaged over seeds."""
+
+    tool: str
+    """Its name as the model wrote it; empty for calls that could not be read."""
+    calls: float
+    """Of a question."""
+    questions: float
+    """Share of the questions in which it was called."""
+    failed: float
+    """Share of the calls."""
+    seconds: float
+    """Of a call, in the mean."""
+
+
+@dataclass(frozen=True)
 class RungDialogue:
     """Of one rung that may ask again before an answer counts; averaged over its seeds."""
 
     rung: str
     """Its key."""
     kind: str
-    """The class of its dialogue in small letters: `retry`."""
+    """The class of its dialogue in small letters: `retry` or `tools`."""
     free: bool
     """Whether it answers freely by its own declaration."""
     answers: float
@@ -48,6 +66,12 @@ class RungDialogue:
     """The same share of the answering time."""
     retries: Retries | None
     """None for a dialogue that refuses nothing."""
+    calling: float | None
+    """Share of the questions in which a tool was called; None for a dialogue without tools."""
+    failed_calls: float | None
+    """Share of the calls that failed; None without a call."""
+    tools: Sequence[Called]
+    """The tools that were called, the most called first."""
 
 
 def dialogues(rungs: Sequence[RungResult]) -> list[RungDialogue]:
@@ -69,7 +93,34 @@ def _told(rung: RungResult, kind: str) -> RungDialogue:
         earlier_tokens=before / tokens if tokens else 0.0,
         earlier_seconds=sum(a.seconds for a in earlier) / seconds if seconds else 0.0,
         retries=_retries(rung) if kind == "retry" else None,
+        **_calling(answers, kind),
     )
+
+
+def _calling(answers: Sequence[Prediction], kind: str) -> dict[str, Any]:
+    """What was called in these answers, of whichever seed."""
+    if kind != "tools":
+        return {"calling": None, "failed_calls": None, "tools": []}
+    by_tool: dict[str, list[tuple[str, Call]]] = {}
+    for place, p in enumerate(answers):
+        for call in (a.call for a in p.attempts if a.call):
+            by_tool.setdefault(call.tool, []).append((str(place), call))
+    tools = [
+        Called(
+            tool=name,
+            calls=len(made) / len(answers),
+            questions=len({place for place, _ in made}) / len(answers),
+            failed=fmean(call.failed for _, call in made),
+            seconds=fmean(call.seconds for _, call in made),
+        )
+        for name, made in by_tool.items()
+    ]
+    every = [call for made in by_tool.values() for _, call in made]
+    return {
+        "calling": fmean(any(a.call for a in p.attempts) for p in answers),
+        "failed_calls": fmean(call.failed for call in every) if every else None,
+        "tools": sorted(tools, key=lambda one: (-one.calls, one.tool)),
+    }
 
 
 def _retries(rung: RungResult) -> Retries:

@@ -22,8 +22,9 @@ def render(
     """The conversation up to the model's turn.
 
     `question` is how an input is put, with {input} in its place. Each shot comes with the passages
-    that it shows; `worked` has, by its id, the turns before its answer. `role` says in whose turn the instructions stand: `system`, or `user`, above the
-    first thing that the user says. What many questions share comes first, so that it can be
+    that it shows; `worked` has, by its id, the turns before its answer. `role` says in whose turn
+    the instructions stand: `system`, or `user`, above the first thing that the user says. What many
+    questions share comes first, so that it can be
     computed once. An adapter trains on exactly these messages; there is no second template.
     """
     messages: list[Message] = []

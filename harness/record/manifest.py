@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-__all__ = ["altered", "dialogue", "has_corpus", "spoiled", "upgraded"]
+__all__ = ["altered", "dialogue", "has_corpus", "has_tools", "spoiled", "upgraded"]
 
 OLDER: dict[str, Any] = {
     "control": None, "dev": None, "dev_free": None, "template": None, "decoding": "free",
@@ -67,6 +67,11 @@ def has_corpus(manifest: Mapping[str, Any]) -> bool:
     """Whether the task had passages to retrieve."""
     nothing = sha256().hexdigest()  # the fingerprint of an empty corpus
     return bool(manifest["fingerprints"].get("corpus", nothing) != nothing)
+
+
+def has_tools(manifest: Mapping[str, Any]) -> bool:
+    """Whether the task had tools to call."""
+    return "tools" in manifest["fingerprints"]
 
 
 def dialogue(manifest: Mapping[str, Any]) -> str | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from harness.analysis.findings import Findings
-from harness.report.formatting import Table, percent
+from harness.report.formatting import Table, percent, short
 
 __all__ = ["decoded_freely", "dialogue_tables"]
 
 
 def dialogue_tables(found: Findings) -> list[Table]:
     """Empty where every rung took the first answer."""
-    return [*_retries(found)]
+    return [*_retries(found), *_calls(found)]
 
 
 def decoded_freely(found: Findings) -> str:
@@ -51,3 +51,27 @@ def _retries(found: Findings) -> list[Table]:
         "tokens sent and written. Valid is about form: a retry never learns what is right."
     )
     return [Table("retries: what asking again repaired, %", headings, lines, notes=[note])]
+
+
+def _calls(found: Findings) -> list[Table]:
+    lines = [
+        [
+            found.labels[one.rung],
+            tool.tool or "(unreadable)",
+            f"{tool.calls:.2f}",
+            percent(tool.questions),
+            percent(tool.failed),
+            short(tool.seconds),
+        ]
+        for one in found.dialogues
+        for tool in one.tools
+    ]
+    headings = ["rung", "tool", "calls a question", "questions, %", "failed, %", "s a call"]
+    shares = [
+        f"{found.labels[one.rung]} called a tool in {percent(one.calling)}% of its questions; "
+        f"{percent(one.earlier_tokens)}% of its tokens went into calls."
+        for one in found.dialogues
+        if one.calling is not None
+    ]
+    table = Table("calls of tools", headings, lines, notes=shares)
+    return [table] * bool(shares)

@@ -16,6 +16,7 @@ from harness.report.dialogues import decoded_freely, dialogue_tables
 from harness.report.markdown import markdown
 from harness.report.page import page
 from harness.task import Attempt
+from harness.tool import Call
 from tests.record.conftest import complete_run
 
 ANSWERS = {f"eval-{i}": "red" for i in range(10)}
@@ -88,3 +89,33 @@ def test_nothing_is_shown_where_every_rung_took_the_first_answer(tmp_path: Path)
     shown = findings(read_ladder([complete_run(tmp_path, "prompt")]))
     assert (shown.dialogues, dialogue_tables(shown), decoded_freely(shown)) == ([], [], "")
     assert "Before the answer" not in page(shown)
+
+
+def test_calls_of_tools_are_counted_by_tool(tmp_path: Path) -> None:
+    calls = {
+        "eval-0": [called("order"), called("handbook", failed=True)],
+        "eval-1": [called("order"), called("order")],
+    }
+    rung = complete_run(tmp_path, "tools", ANSWERS, dialogue="Tools", earlier=calls)
+    shown = findings(read_ladder([rung]))
+    (told,) = shown.dialogues
+    assert (told.kind, told.calling, told.failed_calls) == ("tools", 0.2, 0.25)
+    assert told.retries is None
+    assert [(t.tool, t.calls, t.questions, t.failed) for t in told.tools] == [
+        ("order", 0.3, 0.2, 0.0),
+        ("handbook", 0.1, 0.1, 1.0),
+    ]
+    (table,) = dialogue_tables(shown)
+    assert table.lines[0] == ["tools", "order", "0.30", "20.0", "0.0", "0.25"]
+    assert {b.name: b.passed for b in shown.checks["tools"]}["tool calls"]
+
+
+def test_a_rung_that_never_calls_a_tool_fails_a_badge(tmp_path: Path) -> None:
+    shown = findings(read_ladder([complete_run(tmp_path, "tools", ANSWERS, dialogue="Tools")]))
+    badge = {b.name: b for b in shown.checks["tools"]}["tool calls"]
+    assert (badge.passed, badge.blocks, badge.text) == (False, True, "never called a tool")
+
+
+def called(tool: str, *, failed: bool = False) -> Attempt:
+    call = Call(tool, {}, "…", failed, 0.25)
+    return Attempt("{}", "stop", 100, 5, 0.5, None, 40, call)

@@ -56,6 +56,10 @@ def test_a_rung_that_answers_freely_by_declaration_meets_the_constrained_prompt(
     assert found(tmp_path / "b", declared_free=False).contrasts == []
 
 
+def test_a_retry_is_not_taken_for_the_prompt_without_the_constraint(tmp_path: Path) -> None:
+    assert found(tmp_path).ablation is None
+
+
 def test_attempts_add_up_in_the_costs(tmp_path: Path) -> None:
     costs = {one.rung: one.answering for one in found(tmp_path).costs.rungs}
     assert costs["retry"].prompt_tokens == 1.5 * costs["prompt"].prompt_tokens

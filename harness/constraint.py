@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Choices", "Constraint", "JsonSchema", "SchemaOfInput", "resolved"]
+__all__ = ["Choices", "Constraint", "Either", "JsonSchema", "SchemaOfInput", "resolved"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,16 @@ class SchemaOfInput:
         return JsonSchema(self.schema(text))
 
 
-Constraint = JsonSchema | Choices | SchemaOfInput
+@dataclass(frozen=True)
+class Either:
+    """A JSON object, such as the call of a tool, or what may be written in its place."""
+
+    object: JsonSchema
+    other: JsonSchema | Choices | None
+    """None: any text that does not begin as an object does."""
+
+
+Constraint = JsonSchema | Choices | Either | SchemaOfInput
 """What an answer may be, declared; each engine compiles it for itself. None of them compiles a
 `SchemaOfInput`: they get what it resolves to."""
 

@@ -78,7 +78,14 @@ class Job:
 
     @property
     def constraint(self) -> Constraint | None:
-        """What answers are held to; None for free decoding, free text and baselines."""
+        """What answers are held to; None for free decoding, free text, baselines, and rungs that
+        answer freely by declaration."""
+        return None if self.rung.free else self.ladder_constraint
+
+    @property
+    def ladder_constraint(self) -> Constraint | None:
+        """What the other rungs are held to: the token budget has room for all that it admits, so
+        that it is the same for a rung that answers freely by declaration."""
         free = self.decoding == "free" or self.rung.baseline is not None
         return None if free else self.task.materials.answer.constraint
 
@@ -137,7 +144,7 @@ def identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
         else None,
         "rung": several[0],
         "decoding": "constrained" if job.constraint else "free",
-        "budget": longest_target(job.task.materials, job.constraint),
+        "budget": longest_target(job.task.materials, job.ladder_constraint),
         "dev_questions": job.dev_answered,
         "seed": job.seed if any(rung.random for rung in rungs) else None,
         **({"trials": several} if len(several) > 1 else {}),

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.answer import Answer
 from harness.answer.format import accepted_by
+from harness.calls import calls_of, check_calls, check_tools
 from harness.corpus import check_sources, name_of, read_corpus, sources_of
 from harness.errors import ConfigError, TaskError
 from harness.home import located, places
@@ -26,7 +27,7 @@ __all__ = ["load_task"]
 SPLITS = ("train", "dev", "eval")
 VARIANTS = ("full", "short")
 """Of the instructions that every task has."""
-FIELDS = ("id", "input", "target", "group", "sources", "tags", "passage")
+FIELDS = ("id", "input", "target", "group", "sources", "tags", "passage", "calls")
 
 
 def load_task(
@@ -44,6 +45,7 @@ def load_task(
     metrics: Sequence[str] = (),
     licence: str = "unknown",
     update: Mapping[str, str] | None = None,
+    tools: Mapping[str, Any] | None = None,
 ) -> Task:
     """Load and check a task. Raises TaskError with file, line and fix.
 
@@ -51,13 +53,14 @@ def load_task(
     `corpus.jsonl`; any other `instructions.NAME.md` is a prompt that a search may choose. The
     splits are read from `source` (default: the same folder), under the names that `splits` gives
     them. A source that is one file is dealt into splits by `sizes`, whole groups at a time.
-    `columns` says which column holds which of the fields id, input, target, group, sources, tags
-    and passage (several names: the first that exists). `sizes` draws that many examples of a split,
-    always the same ones. Without a dev split a tenth of train becomes dev. Eval may stand alone,
-    without instructions too: what was answered elsewhere needs no more. Passages that stand in the
-    rows themselves become the corpus, each text once; a passage is then the group of the examples
-    that came with it, unless they name another. `update` names the files of facts that change
-    (harness/update.py).
+    `columns` says which column holds which of the fields id, input, target, group, sources, tags,
+    passage and calls (several names: the first that exists). `sizes` draws that many examples of a
+    split, always the same ones. Without a dev split a tenth of train becomes dev. Eval may stand
+    alone, without instructions too: what was answered elsewhere needs no more. Passages that stand
+    in the rows themselves become the corpus, each text once; a passage is then the group of the
+    examples that came with it, unless they name another. `update` names the files of facts that
+    change (harness/update.py). `tools` are what a model may call, by name (harness/toolbox/); rows
+    of train may show their use under `calls`.
     """
     _check_name(name)
     _check_question(name, question)
@@ -73,8 +76,10 @@ def load_task(
     place = str(source.resolve()) if isinstance(source, Weights) else located(source or folder)
     drawn, answer, passages = _drawn(place, answer, revision, splits, columns, sizes or {})
     corpus = passages or read_corpus(folder_path / "corpus.jsonl")
+    named = check_tools(tools or {})
     for examples in drawn.values():
         _check_ids(examples)
+        check_calls(examples, named)
         check_sources(examples, corpus)
     materials = Materials(
         train=drawn["train"],
@@ -85,6 +90,7 @@ def load_task(
         answer=answer,
         max_new_tokens=_count("task.max_new_tokens", max_new_tokens),
         variants=_instructions(folder_path, _further(folder_path), answer),
+        tools=named,
     )
     task = Task(name, materials, drawn["eval"], primary, tuple(metrics), licence, limit=None)
     if update is None:
@@ -183,6 +189,7 @@ def _example(
         tags=_tags(values.get("tags"), row.where),
         where=row.where,
         accepted=accepted,
+        calls=calls_of(values.get("calls"), row.where),
     )
 
 

@@ -197,7 +197,7 @@ def _conditions(job: Job, shared: Shared, task: Task, folder: RunFolder) -> Cond
         check_constraint(constraint)
         check_targets(constraint, (*m.train, *m.dev, *task.eval))
     engine = job.model.load()
-    tokens, raised = budget(m, engine, constraint)
+    tokens, raised = budget(m, engine, job.ladder_constraint)
     if raised:
         say_once(f"{task.name}: {raised}")
     task = replace(task, materials=replace(m, max_new_tokens=tokens))
@@ -243,7 +243,8 @@ def _dev(
     folder.write(DEV_SCORES, "".join(json.dumps(line) + "\n" for line in lines))
     dev = {"n": ours.n, "value": ours.value}
     rung = predictor.rung
-    asked = rung.tuning.writes if rung.tuning else not (rung.shots or rung.retrieval)
+    bare = not (rung.shots or rung.retrieval or rung.dialogue)
+    asked = rung.tuning.writes if rung.tuning else bare
     if predictor.constraint is None or not asked:
         return {"dev": dev, "dev_free": None}
     # A bare prompt that is decoded freely often ends none of its answers: a sample shows that.
@@ -281,6 +282,7 @@ def _manifest(
         "measures": list(task.materials.answer.measures),
         "place": job.rung.place,
         "decoding": "free" if predictor.constraint is None else "constrained",
+        "declared_free": job.rung.free,
         "max_new_tokens": task.materials.max_new_tokens,
         "limit": task.limit,
         "contrasts": asdict(job.contrasts),

@@ -13,13 +13,13 @@ class Slot:
     """One thing that a rung changes. `Rung` asks each of its slots, and knows none by name.
 
     What a slot does not say otherwise: it reads nothing, the seed makes no difference, no embedder
-    takes part, it needs no labelled example, and every task will do.
+    takes part, it needs no labelled example, the ladder's decoding holds, and every task will do.
     """
 
     @property
     def reads(self) -> Collection[str]:
-        """Which materials it reads: of `train`, `dev` and `corpus`. Their content determines the
-        result, so that it is part of the identity of a run."""
+        """Which materials it reads: of `train`, `dev`, `corpus` and `tools`. Their content
+        determines the result, so that it is part of the identity of a run."""
         return ()
 
     @property
@@ -30,6 +30,11 @@ class Slot:
     @property
     def embeds(self) -> bool:
         """Whether an embedder takes part."""
+        return False
+
+    @property
+    def free(self) -> bool:
+        """Whether answers are decoded freely where those of other rungs are constrained."""
         return False
 
     def labelled(self, materials: Materials) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.answer import Answer
 from harness.errors import ConfigError
+from harness.tool import Call, Tool, ToolUse
 
 __all__ = [
     "COUNTS",
@@ -56,6 +57,8 @@ class Example:
     """`file:line`, for messages."""
     accepted: str = ""
     """All that is right, where that is more than the target: by a format that is `Accepting`."""
+    calls: tuple[ToolUse, ...] = ()
+    """Of tools, in order: what an example of train looks up before it answers."""
 
     @property
     def question(self) -> Question:
@@ -68,9 +71,11 @@ class Example:
 
     def record(self) -> dict[str, Any]:
         """Its content as JSON, by the names that a task's files have for it."""
-        left_out = ("where", "gold_passages", *([] if self.accepted else ["accepted"]))
-        content = {k: v for k, v in vars(self).items() if k not in left_out}
-        return content | {"sources": self.gold_passages, "tags": dict(self.tags)}
+        apart = ("where", "gold_passages", "calls", *([] if self.accepted else ["accepted"]))
+        content = {k: v for k, v in vars(self).items() if k not in apart}
+        content |= {"sources": self.gold_passages, "tags": dict(self.tags)}
+        calls = [use.record() for use in self.calls]
+        return content | ({"calls": calls} if calls else {})
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,8 @@ class Materials:
     budget has room for them, so that it is the same at every share."""
     variants: Mapping[str, str] = field(default_factory=dict)
     """Further instructions by name, for a search among prompts; no other rung reads them."""
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    """What a model may call, by name."""
 
 
 COUNTS = ("prompt_tokens", "computed_tokens", "completion_tokens", "seconds")
@@ -126,6 +133,9 @@ class Attempt:
     seconds: float
     problem: str | None = None
     """What was wrong with it, as the model was told."""
+    computed_tokens: int = 0
+    call: Call | None = None
+    """The call of a tool that it was, with what came of it; its seconds are in those above."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +178,7 @@ class Prediction:
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Prediction:
         """The reverse of `record`. Raises KeyError, TypeError for what is none."""
-        attempts = tuple(Attempt(**one) for one in record.get("attempts", ()))
+        attempts = tuple(_attempt(one) for one in record.get("attempts", ()))
         passages = tuple(record["passages"])
         unknown = tuple(name for name in COUNTS if record[name] is None)
         known = {**record, **dict.fromkeys(unknown, 0), "unknown": unknown}
@@ -179,6 +189,7 @@ class Prediction:
         return replace(
             self,
             prompt_tokens=self.prompt_tokens + sum(a.prompt_tokens for a in attempts),
+            computed_tokens=self.computed_tokens + sum(a.computed_tokens for a in attempts),
             completion_tokens=self.completion_tokens + sum(a.completion_tokens for a in attempts),
             seconds=self.seconds + sum(a.seconds for a in attempts),
             attempts=(*attempts, *self.attempts),
@@ -248,8 +259,8 @@ class Task:
         return replace(self, eval=self.eval[:limit], limit=count, update=update, beyond=beyond)
 
     def fingerprints(self) -> dict[str, str]:
-        """SHA-256 of each split and of the corpus, by content and order; of what is asked; and of
-        how answers are scored."""
+        """SHA-256 of each split and of the corpus, by content and order; of what is asked; of how
+        answers are scored; and of the tools, if there are some."""
         m = self.materials
         parts: dict[str, Sequence[Example | Passage]] = {
             "train": m.train, "dev": m.dev, "eval": self.eval, "corpus": m.corpus
@@ -259,10 +270,17 @@ class Task:
             "scoring": [type(m.answer).__name__, m.answer.rules, self.primary, self.metrics],
             "variants": [dict(m.variants)],
         }
+        if m.tools:
+            settings["tools"] = [[name, tool.fingerprint] for name, tool in m.tools.items()]
         return {name: _sha256(rows) for name, rows in parts.items()} | {
             name: hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
             for name, values in settings.items()
         }
+
+
+def _attempt(record: Mapping[str, Any]) -> Attempt:
+    call = record.get("call")
+    return Attempt(**{**record, "call": Call(**call) if call else None})
 
 
 def _sha256(rows: Sequence[Example | Passage]) -> str:

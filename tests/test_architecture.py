@@ -19,6 +19,7 @@ ROOMS: dict[str, set[str]] = {
     "tuning": {"answer", "models", "evidence"},
     "ladder": {"answer", "models", "tuning"},
     "evidence": {"answer"},
+    "toolbox": {"answer"},
     "record": {"answer", "evidence"},
     "analysis": {"answer", "record", "evidence"},
     "report": {"answer", "analysis", "record", "evidence"},

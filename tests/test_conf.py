@@ -115,6 +115,8 @@ def test_an_option_is_called_what_its_file_is_called() -> None:
         ("rslora", {"tuning"}),
         ("dora", {"tuning"}),
         ("adalora", {"tuning"}),
+        ("retry", {"dialogue"}),
+        ("tools", {"shots", "dialogue"}),
     ],
 )
 def test_a_rung_fills_its_own_slots_and_no_other(rung: str, slots: set[str]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.analysis.control_comparisons import ControlComparison
 from harness.analysis.declared_contrasts import against
+from harness.analysis.dialogues import RungDialogue
 from harness.analysis.gates import Gate, badge
 from harness.analysis.rungs import RungResult
 from harness.evidence import sanity
@@ -18,12 +19,14 @@ def checks(
     ladder: Sequence[RungResult],
     controls: Sequence[ControlComparison],
     gates: Mapping[str, Sequence[Gate]],
+    talked: Sequence[RungDialogue] = (),
 ) -> dict[str, list[Badge]]:
     """The badges of each rung of a ladder, by its key; those of its gates last."""
     return {
         rung.key: [
             *_badges(rung, ladder, controls),
             *(badge(gate) for gate in gates.get(rung.key, ())),
+            *(made for one in talked if one.rung == rung.key for made in _asked_again(one)),
         ]
         for rung in ladder
     }
@@ -49,6 +52,14 @@ def _badges(
         made.append(sanity.above(judges))
     most = 0 if rung.elsewhere else max(len(other.trials) for other in ladder)
     return [*made, sanity.effort(len(rung.trials), most)] if most else made
+
+
+def _asked_again(told: RungDialogue) -> Iterator[Badge]:
+    """Badges of what came before the answers that count."""
+    if told.retries and told.retries.repeated is not None:
+        yield sanity.retried(told.retries.repeated)
+    if told.calling is not None:
+        yield sanity.called(told.calling, told.failed_calls)
 
 
 def _judges(one: ControlComparison, rung: RungResult) -> bool:

@@ -146,12 +146,12 @@ def changes(rungs: Sequence[RungResult], found: Sequence[Contrast]) -> list[dict
 
 def _untuned(rung: RungResult, ladder: Sequence[RungResult]) -> list[RungResult]:
     """The untuned rungs of the same model and decoding."""
-    alike = ("model", "decoding")
     return [
         other
         for other in ladder
         if not other.tuned
-        and all(other.manifest[k] == rung.manifest[k] for k in alike)
+        and other.manifest["model"] == rung.manifest["model"]
+        and _decoded_alike(rung, other)
         and learned_alike(rung, other)
     ]
 
@@ -190,8 +190,16 @@ def _comparable(rung: RungResult, other: RungResult) -> bool:
     if rung.elsewhere or other.elsewhere:
         return True
     ours, theirs = rung.manifest, other.manifest
-    alike = ours["decoding"] == theirs["decoding"] or _settings(rung) == _settings(other)
+    alike = _decoded_alike(rung, other) or _settings(rung) == _settings(other)
     return bool(ours["model"] == theirs["model"] and alike and learned_alike(rung, other))
+
+
+def _decoded_alike(rung: RungResult, other: RungResult) -> bool:
+    """Whether two rungs were decoded alike, as far as that was a condition of the ladder: one that
+    answers freely by its own declaration stands beside rungs of either decoding."""
+    ours, theirs = rung.manifest, other.manifest
+    declared = ours["declared_free"] or theirs["declared_free"]
+    return bool(ours["decoding"] == theirs["decoding"] or declared)
 
 
 def learned_alike(rung: RungResult, other: RungResult) -> bool:

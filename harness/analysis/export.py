@@ -62,6 +62,7 @@ def record(found: Findings) -> dict[str, Any]:
                 key: [asdict(badge) for badge in badges] for key, badges in found.checks.items()
             },
             "costs": _costs(found.costs),
+            "dialogues": [asdict(one) for one in found.dialogues],
             "break_even": [_payoff(payoff) for payoff in found.costs.payoffs],
             "data_quality": _data_quality(found.data_quality),
             "ablation": asdict(found.ablation) if found.ablation else None,

@@ -15,8 +15,8 @@ CONSTRAINT, SHOTS, TUNING = "constraint", "shots", "tuning"
 SLOTS = (SHOTS, "retrieval", TUNING)
 FACTORS = (CONSTRAINT, *SLOTS)
 """From the cheapest to the dearest."""
-OTHERS = ("transform", "baseline", "search")
-"""Slots of controls, and of a rung whose prompt is chosen: one that fills one is no cell."""
+OTHERS = ("transform", "baseline", "search", "dialogue")
+"""Slots of controls, and what is no factor: a rung that fills one is no cell."""
 SAID = ("instructions", "role")
 """What every rung says, tuned and untuned ones each in their way."""
 READ = ("train", "dev", "corpus")

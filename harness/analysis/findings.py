@@ -15,6 +15,7 @@ from harness.analysis.control_comparisons import ControlComparison, compare_cont
 from harness.analysis.data_quality import DataQuality, data_quality
 from harness.analysis.declared_contrasts import Plan, contrasts, plan
 from harness.analysis.diagnosis import Diagnosis, diagnose
+from harness.analysis.dialogues import RungDialogue, dialogues
 from harness.analysis.forgetting import Forgetting, forgetting
 from harness.analysis.gates import Gate, gates
 from harness.analysis.knowledge_update import KnowledgeUpdate, knowledge_update
@@ -59,6 +60,8 @@ class Findings:
     checks: Mapping[str, Sequence[Badge]]
     """The badges of each rung, by its key."""
     costs: Costs
+    dialogues: Sequence[RungDialogue]
+    """What came before the answers that count, of the rungs that may ask again."""
     forgetting: Sequence[Forgetting]
     """What tuning did to general text, of the rungs that were probed."""
     overfitting: Sequence[Overfitting]
@@ -150,6 +153,7 @@ def findings(ladder: Ladder) -> Findings:
     planned = plan(rungs, ladder.declarations)
     found = contrasts(rungs, planned)
     priced = costs(rungs, found, ladder.prices)
+    talked = dialogues(rungs)
     forgotten = forgetting(rungs)
     gated = gates(forgotten)
     complete = Findings(
@@ -160,8 +164,9 @@ def findings(ladder: Ladder) -> Findings:
         plan=planned,
         contrasts=found,
         diagnosis=diagnose(ladder, ours, controls, planned),
-        checks=checks(rungs, controls, gated),
+        checks=checks(rungs, controls, gated, talked),
         costs=priced,
+        dialogues=talked,
         forgetting=forgotten,
         overfitting=overfitting(rungs),
         gates=gated,

@@ -15,7 +15,7 @@ from typing import Literal
 from harness.analysis.declared_contrasts import against
 from harness.analysis.rungs import RungResult
 from harness.evidence.statistics import CONFIDENCE, Interval
-from harness.record.manifest import has_corpus
+from harness.record.manifest import has_corpus, has_tools
 
 __all__ = ["Effect", "Kind", "Missing", "ProblemKind", "Repaired", "problem_kind"]
 
@@ -25,7 +25,7 @@ KINDS: tuple[Kind, ...] = ("knowledge", "format", "behaviour", "action")
 ADDED: dict[Kind, tuple[tuple[str, str], ...]] = {
     "knowledge": (("rag", "few_shot"), ("rag_lora", "lora")),
     "behaviour": (("few_shot", "prompt"), ("lora", "prompt")),
-    "action": (("tools", "prompt"),),
+    "action": (("tools", "few_shot"),),
 }
 """Rungs by name, each with the one that lacks the thing alone. What the constraint adds to the bare
 prompt (format) is measured on dev, by the run of the prompt itself."""
@@ -157,6 +157,8 @@ def _asked(rungs: Sequence[RungResult]) -> Iterator[Kind]:
     if any(m["decoding"] == "constrained" for m in manifests):
         yield "format"
     yield "behaviour"
+    if any(has_tools(m) for m in manifests):
+        yield "action"
 
 
 def _command(kind: Kind, task: str) -> str:

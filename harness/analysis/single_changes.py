@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.analysis.declared_contrasts import Plan, learned_alike
 from harness.analysis.rungs import RungResult, on_dev
-from harness.record.manifest import has_corpus
+from harness.record.manifest import has_corpus, has_tools
 
 __all__ = ["KINDS", "Change", "Missing", "Reference", "changes", "missing", "reference", "typed"]
 
@@ -147,6 +147,8 @@ def missing(
         wanted["retrieval"] = {"rung": "rag", **shots}
     if not filled.keys() & {"retrieval", "shots"}:
         wanted["shots"] = {"rung": "few_shot"}
+    if has_tools(usual) and not filled.keys() & {"retrieval", "tools"}:
+        wanted["tools"] = {"rung": "tools", **({} if "shots" in filled else {"rung.shots": "null"})}
     wanted["tuning"] = {"rung": "rag_lora" if "retrieval" in filled else "lora"}
     lacking = [
         Missing(slot, "change", typed(usual["command"], words))
@@ -238,8 +240,11 @@ def _settings(run: RungResult) -> dict[str, Any]:
 
 
 def _slots(run: RungResult) -> dict[str, Any]:
-    """The slots that are filled, by name: what describes an object, or several."""
+    """The slots that are filled, by name: what describes an object, or several. That of a dialogue
+    is its class, as retries and tools are different changes."""
     described = {k: v for k, v in _settings(run).items() if v and isinstance(v, dict | list)}
+    if talk := described.pop("dialogue", None):
+        described[str(talk["_target_"]).lower()] = talk
     return {OLDER.get(name, name): value for name, value in described.items()}
 
 

@@ -165,7 +165,9 @@ def first_object(text: str) -> Parsed:
     try:
         value, _ = json.JSONDecoder().raw_decode(text, start)
     except (json.JSONDecodeError, RecursionError) as error:
-        return Parsed(None, f"broken JSON ({getattr(error, 'msg', 'nested too deeply')})")
+        if isinstance(error, RecursionError):
+            return Parsed(None, "broken JSON (nested too deeply)")
+        return Parsed(None, f"broken JSON ({error.msg} at character {error.pos + 1})")
     return Parsed(value)
 
 

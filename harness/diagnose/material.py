@@ -55,6 +55,10 @@ class Files:
     corpus: Sequence[Row] = ()
     schema: Mapping[str, Any] = field(default_factory=dict)
     """Of JSON answers; without one there is no schema file."""
+    sql: str = ""
+    """Statements that make a database, `store.sql`; {folder} in `tools` is where it lies."""
+    tools: Mapping[str, Any] = field(default_factory=dict)
+    """Of the task's YAML."""
 
     def write(self, name: str, root: Path) -> None:
         """`tasks/<name>/` and `conf/task/<name>.yaml` below a folder."""
@@ -71,7 +75,7 @@ class Files:
         if self.schema:
             write_whole(folder / "schema.json", json.dumps(self.schema, indent=1))
             answer["schema"] = str(folder / "schema.json")
-        about = {
+        about: dict[str, Any] = {
             "_target_": "harness.load.load_task",
             "name": name,
             "folder": str(folder),
@@ -81,6 +85,10 @@ class Files:
             "primary": self.primary,
             "licence": "CC0-1.0",
         }
+        if self.sql:
+            write_whole(folder / "store.sql", self.sql)
+            tools = json.dumps(self.tools).replace("{folder}", str(folder))
+            about["tools"] = json.loads(tools)
         write_whole(conf, yaml.safe_dump(about, sort_keys=False))
 
 

@@ -161,10 +161,29 @@ def _leaked(rng: random.Random) -> Files:
 
 def _action(rng: random.Random) -> Files:
     """Today's stock, which nobody wrote down: only a look into the store tells."""
+    stock = {thing: rng.randrange(1000, 10_000) for thing in objects(rng, TRAIN + DEV + EVAL)}
     rows = [
-        {"input": thing, "target": str(rng.randrange(1000, 10_000))}
-        for thing in objects(rng, TRAIN + DEV + EVAL)
+        {
+            "input": thing,
+            "target": str(count),
+            "calls": [{"tool": "stock", "arguments": {"item": thing}}],
+        }
+        for thing, count in stock.items()
     ]
+    lines = [f"INSERT INTO stock VALUES ('{thing}', {count});" for thing, count in stock.items()]
+    item = {"type": "string", "pattern": "^[a-z]+ [a-z]+$", "maxLength": 24}
+    tool = {
+        "_target_": "harness.toolbox.Sql",
+        "description": "How many of an item are in stock now.",
+        "database": "{folder}/store.sql",
+        "query": "SELECT count FROM stock WHERE item = :item",
+        "parameters": {
+            "type": "object",
+            "properties": {"item": item},
+            "required": ["item"],
+            "additionalProperties": False,
+        },
+    }
     return Files(
         split(rows, DEV, EVAL),
         full="Say how many of the item are in stock now. Write the number and nothing else.",
@@ -173,6 +192,9 @@ def _action(rng: random.Random) -> Files:
         answer=TEXT,
         primary="exact",
         max_new_tokens=8,
+        sql="\n".join(["CREATE TABLE stock (item TEXT PRIMARY KEY, count INTEGER);", *lines])
+        + "\n",
+        tools={"stock": tool},
     )
 
 

@@ -3,7 +3,8 @@
 Equal ids, shared groups, equal text after normalization, and near-duplicates by the Jaccard
 similarity of their sets of character 5-grams (Broder 1997, "On the resemblance and containment of
 documents"), or because an eval input is contained in a longer text. A corpus may hold facts: the
-passages that an example names as its sources may say what it asks in nearly its words.
+passages that an example names as its sources may say what it asks in nearly its words; the data of
+a tool may have a short input, a name say, as what is looked up.
 Similarities are exact: the candidates come from sparse matrix products and not from a sketch,
 so that no pair over a threshold is missed.
 
@@ -38,6 +39,8 @@ UPDATED = "updated corpus"
 """The corpus of an update, which is compared with eval as the corpus is."""
 OWNER_BITS = 23
 """For that number: 8 million texts of eval."""
+TOOLS = "tools"
+"""What a model may call: no line of it can be left out."""
 COMMON = 64
 """N-grams of more eval texts than this are left out of the product where they can be."""
 CHUNK = 1 << 19
@@ -139,6 +142,13 @@ class Isolation:
         splits: dict[str, Sequence[Example | Passage]] = {
             "train": m.train, "dev": m.dev, "corpus": m.corpus
         }  # fmt: skip
+        found_by_tools = tuple(
+            Passage(where, "", text, where)
+            for tool in m.tools.values()
+            for where, text in tool.texts()
+        )
+        if found_by_tools:
+            splits[TOOLS] = found_by_tools
         sealed = dict.fromkeys(splits, task.eval)
         if task.update:  # what it looks up must not hold its questions either
             splits[UPDATED], sealed[UPDATED] = task.update.corpus, task.update.eval
@@ -151,6 +161,8 @@ class Isolation:
                 closest[name] = nearest
         if found and self.leaks == "stop":
             raise LeakError(_message(found))
+        if self.leaks == "drop" and (fast := [leak for leak in found if leak.split == TOOLS]):
+            raise LeakError(f"{_message(fast)}; a tool's data cannot be left out by harness")
         decision = "sealed" if not found else {"drop": "dropped", "allow": "allowed"}[self.leaks]
         certificate = Certificate(
             method=f"ids, groups, normalized text, character {GRAM}-grams (exact Jaccard)",
@@ -202,6 +214,8 @@ class Isolation:
         for e, row, pair, long in self._similar(sealed, rows):
             if closest is None or pair.similarity > closest.similarity:
                 closest = pair
+            if split == TOOLS and not long:
+                continue  # what a call looks up: a name, a number
             if pair.similarity == 1 and normalize(e.input) == normalize(_text(row)):
                 leaks.append(Leak("text", split, pair))
             elif isinstance(row, Passage) and row.id in e.gold_passages:

@@ -13,7 +13,7 @@ from typing import Any
 from harness.evidence.contrasts import Contrast
 from harness.evidence.statistics import CONFIDENCE, Interval
 
-__all__ = ["Badge", "above", "badges", "blocked", "effort", "worst"]
+__all__ = ["Badge", "above", "badges", "blocked", "called", "effort", "retried", "worst"]
 
 MOST_TRUNCATED = 0.1
 """Of the answers: beyond it the token budget decides the score, and not the rung."""
@@ -29,6 +29,10 @@ LEAST_EXAMPLES = 100
 one example teach nothing new."""
 LEAST_TAUGHT = 0.5
 """Of the inputs of train: a student that learns fewer learns mostly what its teacher finds easy."""
+MOST_REPEATED = 0.9
+"""Of the retries: beyond it the model hardly ever reacts to what it is told."""
+MOST_FAILED_CALLS = 0.5
+"""Of the calls of tools: beyond it the model learns of errors and of little else."""
 STILL_FALLING = 0.02
 """Of dev loss, from the evaluation before the last to the last: more than that and training was
 stopped on the slope. Less is within what one evaluation differs from the next."""
@@ -87,6 +91,23 @@ def effort(trials: int, most: int) -> Badge:
     """Whether a rung tried as many settings on dev as the rung that tried most."""
     text = f"tried {trials} {'setting' if trials == 1 else 'settings'} on dev"
     return Badge("effort", trials == most, text + (f", others {most}" if trials != most else ""))
+
+
+def retried(repeated: float) -> Badge:
+    """Whether a rung that asks again gets other texts: a price of the way, for this model."""
+    text = f"wrote the refused answer again in {_percent(repeated)} of its retries"
+    return Badge("retries", repeated <= MOST_REPEATED, text, blocks=False)
+
+
+def called(calling: float, failed: float | None) -> Badge:
+    """Whether a rung with tools called them, and was told more than errors: one that does not is
+    the rung without tools, with a longer prompt."""
+    if failed is None:
+        return Badge("tool calls", False, "never called a tool")
+    text = (
+        f"called tools in {_percent(calling)} of its questions; {_percent(failed)} of calls failed"
+    )
+    return Badge("tool calls", failed <= MOST_FAILED_CALLS, text)
 
 
 def above(controls: Mapping[str, Contrast]) -> Badge:

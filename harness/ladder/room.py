@@ -56,7 +56,7 @@ def within_context(
     if a prompt is too long all the same.
     """
     predictor = prepare(rung)
-    context, answer = predictor.engine.context, predictor.materials.max_new_tokens
+    context, answer = predictor.engine.context, _answer_tokens(predictor)
     if context is None:
         return rung, []
     question, tokens = _longest(predictor, parts)
@@ -99,12 +99,18 @@ def _sentence(rung: Rung, question: Question, tokens: int, predictor: Predictor)
     shown = " and ".join(
         f"{slot}.k={k}" for slot in ("shots", "retrieval") if (k := _k(rung, slot))
     )
-    answer = predictor.materials.max_new_tokens
+    answer = _answer_tokens(predictor)
     return (
         f"the prompt of {question.where} has {tokens:,} tokens{f' with {shown}' if shown else ''}, "
         f"and {answer:,} for the answer make more than the {predictor.engine.context:,} that "
         f"{predictor.engine.name} can take"
     )
+
+
+def _answer_tokens(predictor: Predictor) -> int:
+    """Tokens that may follow a prompt: of the answer, and of a dialogue before it."""
+    m, dialogue = predictor.materials, predictor.rung.dialogue
+    return m.max_new_tokens + (dialogue.room(m) if dialogue else 0)
 
 
 def _smaller(rung: Rung) -> Iterator[Rung]:

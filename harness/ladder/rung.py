@@ -12,15 +12,16 @@ from harness.constraint import Constraint, resolved
 from harness.errors import ConfigError, RungUnavailableError
 from harness.files import TRANSFORM, write_whole
 from harness.ladder.baselines import Baseline
+from harness.ladder.dialogue import Dialogue
 from harness.ladder.prompt import render
 from harness.ladder.retrieval import Index, Retriever, in_order
 from harness.ladder.search import Search
 from harness.ladder.shots import Shots
 from harness.ladder.transform import Transform
 from harness.models.embedder import Embedder
-from harness.models.engine import Engine, Message
+from harness.models.engine import Completion, Conversation, Engine, Message
 from harness.slot import Slot
-from harness.task import Example, Materials, Passage, Prediction, Question
+from harness.task import Attempt, Example, Materials, Passage, Prediction, Question
 from harness.tuning.method import Method, Pair, Report, Tuned
 from harness.values import Instance, Name, settings
 
@@ -62,6 +63,8 @@ class Rung:
     """What it looks up."""
     tuning: Instance[Method] | None = None
     """How it changes weights."""
+    dialogue: Instance[Dialogue] | None = None
+    """What it says to the model about what it wrote, before an answer counts."""
     baseline: Instance[Baseline] | None = None
     """What answers in the model's place: a control, or answers that were made elsewhere."""
     search: Instance[Search] | None = None
@@ -71,13 +74,9 @@ class Rung:
     def slots(self) -> list[Slot]:
         """Those that are filled."""
         slots = (
-            self.transform,
-            self.shots,
-            self.retrieval,
-            self.tuning,
-            self.baseline,
+            self.transform, self.shots, self.retrieval, self.tuning, self.dialogue, self.baseline,
             self.search,
-        )
+        )  # fmt: skip
         return [slot for slot in slots if slot is not None]
 
     @property
@@ -100,6 +99,11 @@ class Rung:
         """Whether its answers were made elsewhere: no model is part of its runs."""
         return self.baseline is not None and self.baseline.recorded
 
+    @property
+    def free(self) -> bool:
+        """Whether it answers freely even where the ladder holds answers to a constraint."""
+        return any(slot.free for slot in self.slots)
+
     def labelled(self, materials: Materials) -> int:
         """How many labelled examples it needs."""
         return max((slot.labelled(materials) for slot in self.slots), default=0)
@@ -120,6 +124,11 @@ class Rung:
             raise ConfigError(
                 "rung.search: tries prompts, and a tuned rung would train for each; "
                 "fix: rung.search=null or rung.tuning=null"
+            )
+        if self.tuning and self.dialogue and not self.dialogue.trainable:
+            raise RungUnavailableError(
+                f"rung.dialogue={type(self.dialogue).__name__}: no training conversation shows it; "
+                "set rung.tuning=null or rung.dialogue=null"
             )
         for slot in self.slots:
             slot.check(materials)
@@ -207,16 +216,22 @@ class Predictor:
             shots = rung.shots.choose(m.train, questions, self.seed, self.embedder)
         if passages is None:
             passages = self.index.search(questions) if self.index else [()] * len(questions)
-        illustrated = self._illustrated({e.id: e for s in shots for e in s})
+        examples = {e.id: e for s in shots for e in s}
+        illustrated = self._illustrated(examples)
+        instructions, worked = m.instructions[rung.instructions], None
+        if rung.dialogue:
+            instructions = rung.dialogue.introduced(instructions, m)
+            worked = rung.dialogue.worked(list(examples.values()), m, self.engine)
         return [
             RenderedPrompt(
                 render(
-                    m.instructions[rung.instructions],
+                    instructions,
                     m.question,
                     q.input,
                     [(e, illustrated[e.id]) for e in s],
                     shown,
                     rung.role,
+                    worked,
                 ),
                 tuple(passage.id for passage in p),
             )
@@ -260,9 +275,7 @@ class Predictor:
             return
         rendered = self.render(questions)
         conversations = [one.messages for one in rendered]
-        budget = self.materials.max_new_tokens
-        held = resolved(self.constraint, [q.input for q in questions])
-        for done in self.engine.answer(conversations, budget, held):
+        for done, attempts in self._answers(questions, conversations):
             yield Prediction(
                 id=questions[done.index].id,
                 text=done.text,
@@ -273,4 +286,16 @@ class Predictor:
                 seconds=done.usage.seconds,
                 passages=rendered[done.index].passages,
                 batch=done.usage.batch,
-            )
+            ).after(attempts)
+
+    def _answers(
+        self, questions: Sequence[Question], conversations: Sequence[Conversation]
+    ) -> Iterator[tuple[Completion, Sequence[Attempt]]]:
+        """The answer to each conversation that counts, and those before it."""
+        m, dialogue = self.materials, self.rung.dialogue
+        if dialogue:
+            yield from dialogue.hold(self.engine, conversations, m, self.constraint)
+            return
+        held = resolved(self.constraint, [question.input for question in questions])
+        for done in self.engine.answer(conversations, m.max_new_tokens, held):
+            yield done, ()

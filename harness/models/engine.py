@@ -22,7 +22,8 @@ __all__ = [
 ]
 
 Message = Mapping[str, str]
-"""`{"role": "system" | "user" | "assistant", "content": …}`"""
+"""`{"role": "system" | "user" | "assistant" | "tool", "content": …}`; `tool` where capabilities
+say so."""
 
 Conversation = Sequence[Message]
 """Messages up to the model's turn."""
@@ -68,6 +69,8 @@ class Capabilities:
     constrainable: bool
     log_probabilities: bool
     """It can say how probable a given answer is."""
+    tool_turns: bool = False
+    """Its chat template has a place for what a tool found."""
 
 
 @runtime_checkable

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from functools import lru_cache
 
 from llguidance import LLMatcher, LLTokenizer
 
-from harness.constraint import Choices, Constraint, JsonSchema, SchemaOfInput
+from harness.constraint import Choices, Constraint, Either, JsonSchema, SchemaOfInput
 from harness.errors import ConfigError, TaskError
 from harness.task import Example
 
 __all__ = ["check_constraint", "check_targets", "matcher"]
+
+WRITTEN = {
+    "whitespace_flexible": False,
+    "item_separator": ",",
+    "key_separator": ":",
+    "json_allow_general_unicode_escapes": False,
+}
+"""JSON in one way only, that of `Json.write`: keys come in the schema's order."""
+NO_OBJECT = r"""/[^{](.|\n)*/ | "" """
+"""Any text that does not begin as an object does."""
 
 
 def check_constraint(constraint: Constraint | None) -> None:
@@ -19,7 +30,7 @@ def check_constraint(constraint: Constraint | None) -> None:
     match constraint:
         case None:
             raise ConfigError("free text leaves nothing to constrain; say decoding=free")
-        case JsonSchema():
+        case JsonSchema() | Either():
             matcher(constraint, _bytes())
         case SchemaOfInput():
             matcher(constraint.of(""), _bytes())
@@ -75,20 +86,14 @@ def _check_chosen(texts: Iterable[str], examples: Iterable[Example]) -> None:
             )
 
 
-def matcher(schema: JsonSchema, tokenizer: LLTokenizer) -> LLMatcher:
-    """A matcher at the beginning of a JSON answer. Raises ConfigError.
-
-    JSON is written in one way only, that of `Json.write`: keys come in the schema's order.
-    """
-    grammar = LLMatcher.grammar_from_json_schema(
-        dict(schema.schema),
-        overrides={
-            "whitespace_flexible": False,
-            "item_separator": ",",
-            "key_separator": ":",
-            "json_allow_general_unicode_escapes": False,
-        },
-    )
+def matcher(constraint: JsonSchema | Either, tokenizer: LLTokenizer) -> LLMatcher:
+    """A matcher at the beginning of an answer. Raises ConfigError."""
+    match constraint:
+        case JsonSchema(schema):
+            grammar = LLMatcher.grammar_from_json_schema(dict(schema), overrides=WRITTEN)
+        case Either(one, other):
+            rules = f"start: object | other\nobject: {_rule(one)}\nother: {_rule(other)}\n"
+            grammar = LLMatcher.grammar_from_lark(rules)
     begun = LLMatcher(tokenizer, grammar, log_level=0)
     if begun.is_error():
         problem = " ".join(begun.get_error().partition("\n<")[0].split())
@@ -97,3 +102,14 @@ def matcher(schema: JsonSchema, tokenizer: LLTokenizer) -> LLMatcher:
             "say decoding=free or change the schema"
         )
     return begun
+
+
+def _rule(constraint: JsonSchema | Choices | None) -> str:
+    """A constraint in llguidance's dialect of Lark."""
+    match constraint:
+        case None:
+            return NO_OBJECT
+        case JsonSchema(schema):
+            return f"%json {json.dumps({**schema, 'x-guidance': WRITTEN})}"
+        case Choices(texts):
+            return " | ".join(json.dumps(text, ensure_ascii=False) for text in texts)

@@ -55,7 +55,8 @@ class Calibration(Probe):
     """Of eval, the same ones for all rungs."""
 
     def applies(self, rung: Rung, task: Task) -> bool:
-        return bool(task.materials.answer.labels) or bool(enumerated(_schema(task)))
+        asked_once = rung.dialogue is None  # else the answer stands behind another conversation
+        return asked_once and bool(task.materials.answer.labels or enumerated(_schema(task)))
 
     def cheap(self, rung: Rung, task: Task) -> bool:
         return bool(task.materials.answer.labels)

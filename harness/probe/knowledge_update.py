@@ -81,7 +81,8 @@ def _renewed(run: FittedRun, update: Update) -> Predictor:
     materials = replace(run.predictor.materials, corpus=update.corpus)
 
     def prepare(rung: Rung) -> Predictor:
-        index = rung.retrieval.index(update.corpus, run.predictor.embedder)  # type: ignore[union-attr]
+        embedder = run.predictor.embedder  # a rung may read the corpus by its tools alone
+        index = rung.retrieval.index(update.corpus, embedder) if rung.retrieval else None
         return replace(run.predictor, rung=rung, materials=materials, index=index)
 
     questions = run.conditions.task.questions

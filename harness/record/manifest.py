@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-__all__ = ["altered", "has_corpus", "spoiled", "upgraded"]
+__all__ = ["altered", "dialogue", "has_corpus", "has_tools", "spoiled", "upgraded"]
 
 OLDER: dict[str, Any] = {
     "control": None, "dev": None, "dev_free": None, "template": None, "decoding": "free",
     "trials": [], "chosen": 0, "settings": "", "lowered": [], "labelled": None, "trained": None,
-    "search": None, "external": None, "teacher": None,
+    "search": None, "external": None, "teacher": None, "declared_free": False,
 }  # fmt: skip
 """Values of keys that older manifests do not have."""
 
@@ -67,6 +67,21 @@ def has_corpus(manifest: Mapping[str, Any]) -> bool:
     """Whether the task had passages to retrieve."""
     nothing = sha256().hexdigest()  # the fingerprint of an empty corpus
     return bool(manifest["fingerprints"].get("corpus", nothing) != nothing)
+
+
+def has_tools(manifest: Mapping[str, Any]) -> bool:
+    """Whether the task had tools to call."""
+    return "tools" in manifest["fingerprints"]
+
+
+def dialogue(manifest: Mapping[str, Any]) -> str | None:
+    """What a run said to the model before an answer counted: the class of its dialogue in small
+    letters; None if it took the first answer."""
+    identity = manifest["identity"]
+    tried = identity.get("trials")
+    settings = tried[manifest["chosen"]] if tried else identity["rung"]
+    filled = settings.get("dialogue") if isinstance(settings, Mapping) else None
+    return str(filled["_target_"]).lower() if filled else None
 
 
 def altered(manifest: Mapping[str, Any]) -> Mapping[str, Any] | None:

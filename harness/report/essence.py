@@ -6,6 +6,7 @@ from harness.analysis.findings import Findings
 from harness.analysis.rung_costs import RungCosts
 from harness.report import diagnosis
 from harness.report.cost_tables import amount, without_blanks
+from harness.report.dialogues import decoded_freely
 from harness.report.formatting import DASH, Table, footnote, known, percent, short
 from harness.report.learning_curve import hidden, line
 from harness.report.prompt_search import search_sentences
@@ -34,6 +35,7 @@ def _scores(table: Table, found: Findings) -> Table:
     luck = "" if found.contrasts else chosen(found)
     said = [
         elsewhere(found),
+        decoded_freely(found),
         hidden(found),
         line(found),
         *search_sentences(found),

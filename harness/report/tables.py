@@ -14,6 +14,7 @@ from harness.report.advice import rule_table
 from harness.report.control_sentences import sentence
 from harness.report.cost_tables import costs
 from harness.report.data_quality import data_quality
+from harness.report.dialogues import decoded_freely, dialogue_tables
 from harness.report.formatting import DASH, Table, footnote, percent, seeds, with_interval
 from harness.report.knowledge_update import tables as update_tables
 from harness.report.learning_curve import hidden, learning_curves
@@ -45,6 +46,7 @@ def sections(found: Findings) -> dict[str, list[Table]]:
         "ablation": ablation_tables(found),
         "controls": [*_controls(found), *_decodings(found.rungs)],
         "effort": [*_trials(found.rungs), *search_tables(found)],
+        "dialogues": dialogue_tables(found),
         "broken": broken(found),
         "consistency": consistent(found),
         "calibration": calibrated(found),
@@ -90,6 +92,7 @@ def scores(found: Findings) -> list[Table]:
                     [
                         footnote(found.rungs),
                         elsewhere(found),
+                        decoded_freely(found),
                         hidden(found),
                         "" if found.contrasts else chosen(found),
                     ],

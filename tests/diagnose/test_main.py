@@ -45,6 +45,7 @@ def test_the_command_prints_truth_against_advice(
         return MADE["inflated" if name == "leaked" else "nothing"](tmp_path / name)
 
     monkeypatch.setattr(command, "compare", answered)
+    monkeypatch.setattr(command, "CONF", tmp_path)  # where there is no rung
     monkeypatch.setenv("COLUMNS", "200")
     chosen = ["--only", "leaked", "nothing_helps", "action_only"]
     assert main(["--folder", str(tmp_path / "own"), *chosen, "--set", "seed=3"]) == 0

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.evidence.statistics import Interval, mean_interval
 from harness.record.ledger import record
 from harness.record.results import RunFolder
-from harness.task import Prediction, Score
+from harness.task import Attempt, Prediction, Score
 
 ANSWERS = {"eval-0": "red", "eval-1": "blue", "eval-2": "red", "eval-3": "red"}
 """Id and text; whatever is not `red` is wrong."""
@@ -108,12 +108,15 @@ def complete_run(
     reads: Collection[str] | None = None,
     train: str = "train",
     transform: Mapping[str, Any] | None = None,
+    dialogue: str = "",
+    earlier: Mapping[str, Sequence[Attempt]] | None = None,
     **changes: Any,
 ) -> RunFolder:
     """A complete run below `root`; `more` adds metrics, keyword arguments change the manifest.
 
     `reads` are the parts of the task that determine it (None: all of them); `train` stands for the
-    content of train; `transform` says how it was altered.
+    content of train; `transform` says how it was altered. `dialogue` is the class of one, and
+    `earlier` has what was written before the answers.
     """
     about = MANIFEST | {"rung": rung, "n": len(answers)} | changes
     splits = {s: sha256(s) for s in ("dev", "corpus", "prompt")}
@@ -130,10 +133,14 @@ def complete_run(
     }
     if transform:
         about["identity"]["rung"]["transform"] = {"_target_": "data_quality", **transform}
+    if dialogue:
+        about["identity"]["rung"]["dialogue"] = {"_target_": dialogue}
     folder = RunFolder.of(root, about["task"], rung, about["identity"])
     about["run"] = folder.path.relative_to(root).as_posix()
     folder.start(f"rung: {{name: {rung}}}\n", force=True)
-    list(folder.append(prediction(name, text) for name, text in answers.items()))
+    before = earlier or {}
+    said = (prediction(n, text).after(before.get(n, ())) for n, text in answers.items())
+    list(folder.append(said))
     if about["training"]:
         write_training(folder)
     scores = [Score(name, name, measures(text)) for name, text in answers.items()]

@@ -21,7 +21,7 @@ from llguidance import LLMatcher, LLTokenizer
 from llguidance.hf import from_tokenizer
 from torch import Tensor
 
-from harness.constraint import Choices, Constraint, JsonSchema, SchemaOfInput
+from harness.constraint import Choices, Constraint, Either, JsonSchema, SchemaOfInput
 from harness.errors import ConfigError
 from harness.models.grammar import matcher
 from harness.models.local.decode import TokenConstraint
@@ -47,7 +47,7 @@ def compile_constraint(
     forward pass. Raises ConfigError for a schema without a grammar.
     """
     match constraint:
-        case JsonSchema():
+        case JsonSchema() | Either():
             grammar = matcher(constraint, engine.grammar_tokenizer)
             return lambda: _Matcher(grammar.deep_copy(), engine, jump_forward)
         case Choices(texts):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +43,6 @@ __all__ = ["LocalEngine", "device_of", "dtype_of"]
 class LocalEngine:
     """A transformers model that answers conversations, and whose weights can be trained."""
 
-    capabilities = Capabilities(tunable=True, constrainable=True, log_probabilities=True)
     deterministic = True
 
     def __init__(self, spec: ModelSpec, folder: Path, fingerprint: str) -> None:
@@ -56,6 +56,12 @@ class LocalEngine:
         self.tokenizer = _tokenizer(folder, spec.name)
         if self.tokenizer.chat_template is None:
             raise WeightsError(f"{spec.name}: has no chat template; choose an instruct model")
+        self.capabilities = Capabilities(
+            tunable=True,
+            constrainable=True,
+            log_probabilities=True,
+            tool_turns=self._has_tool_turns(),
+        )
         self._model: PreTrainedModel | None = None
         self.adapter: Any = None
         """A PEFT adapter that cannot be merged into the weights and answers in front of them."""
@@ -317,6 +323,19 @@ class LocalEngine:
             self._verbatim.hide(messages), tokenize=False, add_generation_prompt=open_turn
         )
         return text
+
+    def _has_tool_turns(self) -> bool:
+        """Whether the chat template names the role `tool`, and takes such a turn behind an answer
+        in plain text: some write any role that they are given, and some want calls of their own
+        form before it."""
+        if not re.search(r"""['"]tool['"]""", str(self.tokenizer.chat_template)):
+            return False
+        turns = [("user", "?"), ("assistant", "{}"), ("tool", "FOUND")]
+        try:
+            written = self._template([{"role": r, "content": c} for r, c in turns], True)
+        except Exception:  # noqa: BLE001 - whatever a template raises, it has no place for it
+            return False
+        return "FOUND" in written
 
 
 def _tokenizer(folder: Path, name: str) -> Any:

@@ -15,7 +15,11 @@ from harness.errors import ConfigError
 __all__ = ["check_targets"]
 
 KNOWN = ("harness", "peft")
-FUNCTIONS = ("harness.load.load_task", "harness.ladder.transform.data_quality")
+FUNCTIONS = (
+    "harness.load.load_task",
+    "harness.ladder.external.answered_elsewhere",
+    "harness.ladder.transform.data_quality",
+)
 """Those of harness that build something; the others do something."""
 
 

@@ -57,7 +57,7 @@ class Reflector:
         self._kept = {one.key: one for one in (Reflection(**json.loads(line)) for line in lines)}
 
     @property
-    def name(self) -> str:
+    def name(self) -> str | None:
         """As reports call the model."""
         return self._source.name
 

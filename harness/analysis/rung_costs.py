@@ -269,12 +269,12 @@ class _Rung:
             return None
         return [_mean(each) for each in zip(*paid, strict=True)]
 
-    @property
-    def teacher(self) -> Prediction:
-        """All answers of its teacher as one; nothing without a teacher."""
-        counts = ("prompt_tokens", "computed_tokens", "completion_tokens")
-        spent = [round(self.mean("teacher", name)) for name in counts]
-        return Prediction("", "", "stop", *spent, self.mean("teacher", "seconds"))
+    def spent(self, part: str) -> Prediction:
+        """All answers of a `search` or a `teacher` as one; nothing without it."""
+        names = ("prompt_tokens", "computed_tokens", "completion_tokens")
+        prompt, computed, completion = (round(self.mean(part, name)) for name in names)
+        seconds = self.mean(part, "seconds")
+        return Prediction(part, "", "stop", prompt, computed, completion, seconds)
 
     @property
     def money(self) -> Money | None:
@@ -284,23 +284,13 @@ class _Rung:
         if self.prices is None:
             return None
         own = self.prices.machine(self.mean("training", "seconds") + self.mean("index", "seconds"))
-        once = [own, self.search_price, self.prices.answer(self.teacher)]
+        once = [own, *(self.prices.answer(self.spent(part)) for part in ("search", "teacher"))]
         known_once = [part for part in once if part is not None]
         return Money(
             request=float(np.mean(requests)) if requests is not None else None,
             machine=sum(known_once) if len(known_once) == len(once) else None,
             labels=self.prices.labels(labelled) if labelled is not None else None,
         )
-
-    @property
-    def search_price(self) -> float | None:
-        """Of the search for a prompt: its answers are paid as all answers are; 0 without one."""
-        if self.prices is None or self.searching is None:
-            return 0.0
-        names = ("prompt_tokens", "computed_tokens", "completion_tokens")
-        counts = [round(self.mean("search", name)) for name in names]
-        seconds = self.searching.seconds
-        return self.prices.answer(Prediction("search", "", "stop", *counts, seconds))
 
     @property
     def searching(self) -> Searching | None:

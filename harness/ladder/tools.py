@@ -12,7 +12,7 @@ import jsonschema
 
 from harness.answer import canonical
 from harness.answer.json_object import first_object
-from harness.constraint import Constraint, Either, JsonSchema
+from harness.constraint import Constraint, Either, JsonSchema, SchemaOfInput
 from harness.errors import ConfigError, RungUnavailableError
 from harness.ladder.dialogue import Dialogue, Reply
 from harness.models.engine import Completion, Engine, Message
@@ -105,7 +105,8 @@ class Tools(Dialogue):
     ) -> _Caller:
         free = constraint is None and materials.answer.constraint is not None
         held: Constraint | None = None
-        if not free and engine.capabilities.constrainable and not isinstance(constraint, Either):
+        fits = not isinstance(constraint, Either | SchemaOfInput)
+        if fits and not free and engine.capabilities.constrainable:
             held = Either(_calls(materials.tools), constraint)
         return _Caller(self, materials, opened(materials), constraint, held, engine)
 

@@ -35,7 +35,7 @@ class AbsentEngine:
         self,
         conversations: Sequence[Conversation],
         max_tokens: int,
-        constraint: Constraint | None = None,
+        constraint: Constraint | Sequence[Constraint] | None = None,
     ) -> Iterator[Completion]:
         self._never()
 

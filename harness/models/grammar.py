@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 
 from llguidance import LLMatcher, LLTokenizer
 
@@ -14,7 +15,7 @@ from harness.task import Example
 
 __all__ = ["check_constraint", "check_targets", "matcher"]
 
-WRITTEN = {
+WRITTEN: Any = {
     "whitespace_flexible": False,
     "item_separator": ",",
     "key_separator": ":",

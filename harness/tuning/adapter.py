@@ -154,7 +154,7 @@ class Adapter(Method):
             (float((a - b).abs().max()) for a, b in zip(after, before, strict=True)), default=0.0
         )
         report = _report(adapted, folder / "adapter", examples, zero_step, effect, curve)
-        return replace(report, answering=self.quantization and self.quantization.answering)
+        return replace(report, answering=self.quantization.answering if self.quantization else None)
 
     def _adapted(self, base: PreTrainedModel, steps: int) -> PeftModel:
         """The model behind an untrained adapter. Raises RungUnavailableError if PEFT cannot put it

@@ -70,6 +70,12 @@ class _BottleneckLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
     base_layer: nn.Linear
     bottleneck_down: nn.ModuleDict
     bottleneck_up: nn.ModuleDict
+    # What PEFT's class brings, which its types do not say.
+    disable_adapters: bool
+    active_adapters: Any
+    set_adapter: Any
+    _cast_input_dtype: Any
+    _move_adapter_to_device_of_base_layer: Any
 
     def __init__(self, base_layer: nn.Linear, adapter: str, config: BottleneckConfig) -> None:
         super().__init__()

@@ -107,7 +107,7 @@ class HeadEngine:
         self,
         conversations: Sequence[Conversation],
         max_tokens: int,
-        constraint: Constraint | None = None,
+        constraint: Constraint | Sequence[Constraint] | None = None,
     ) -> Iterator[Completion]:
         """The most probable label of each conversation; no completion token is generated.
 
@@ -184,5 +184,5 @@ def _log_softmax(logits: Vectors) -> Vectors:
     return found
 
 
-def _admits(constraint: Constraint, labels: Sequence[str]) -> bool:
+def _admits(constraint: Constraint | Sequence[Constraint], labels: Sequence[str]) -> bool:
     return isinstance(constraint, Choices) and set(labels) <= set(constraint.texts)

@@ -30,7 +30,8 @@ def function(name: str) -> dict[str, Any]:
         "note": {"type": "any"},
     }
     parameters = {"type": "dict", "properties": properties, "required": ["size"]}
-    return {"name": name, "description": f"Makes a {name} of {name * 3}", "parameters": parameters}
+    words = " ".join(f"{name}{i**3 % 997}" for i in range(40))  # unlike those of any other
+    return {"name": name, "description": words, "parameters": parameters}
 
 
 def question(identity: str, text: str, *names: str) -> dict[str, Any]:
@@ -115,8 +116,8 @@ def test_categories_have_no_more_questions_than_asked(data: Path) -> None:
 def test_questions_that_are_nearly_the_same_stand_in_one_group(data: Path) -> None:
     path = data / "BFCL_v4_irrelevance.json"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    twin = json.loads(json.dumps(lines[0]).replace("irrelevance_anvil", "irrelevance_anvils"))
-    write_lines(path, [*lines, twin | {"id": "twin"}])
+    twin = {**lines[0], "id": "twin", "function": [{**lines[0]["function"][0], "name": "other"}]}
+    write_lines(path, [*lines, twin])
     found = {row["id"]: row for row in chosen(Bfcl(Folder(str(data)), each=7, largest_group=9))}
     assert found["twin"]["group"] == found["irrelevance_0"]["group"]
     assert functions_of(found["twin"]) != functions_of(found["irrelevance_0"])

@@ -116,7 +116,12 @@ class Answer(Protocol):
 @runtime_checkable
 class Accepting(Protocol):
     """What an answer format offers beside that if its targets say more than the one text that is
-    taught: several values may be right."""
+    taught: several values may be right.
+
+    >>> from harness.answer import Label, ToolCalls
+    >>> isinstance(ToolCalls(), Accepting), isinstance(Label(["yes", "no"]), Accepting)
+    (True, False)
+    """
 
     def accepted(self, target: Any) -> str:
         """All that is right, as text: what answers are compared with. Raises ValueError."""

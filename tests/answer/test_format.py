@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import harness.answer
-from harness.answer import Answer, Json, Label, Text
+from harness.answer import Answer, Json, Label, Text, ToolCalls
 from harness.answer.json_object import KINDS
 from tests.conftest import ROOT
 
@@ -92,6 +92,9 @@ def test_what_is_shown_beside_the_primary_metric_is_measured(tmp_path: Path) -> 
         Label(["a", "b"]): "a",
         Text(): "a b",
     }
+    calls = ToolCalls().scorer()
+    each = [calls.each(target, target) for target in ("[]", '[{"name":"f","arguments":{}}]')]
+    assert set(ToolCalls.measures) <= {*each[0], *each[1]}
     for answer, target in targets.items():
         metric = answer.scorer()
         measured = {*metric.each(target, target), *metric.over([target], [target])}

@@ -50,20 +50,22 @@ def test_every_target_is_right_for_its_own_scorer(bfcl: Task) -> None:
         assert values["calls"] == values["valid"] == 1.0, example.id
 
 
-def test_what_the_leaderboards_own_checker_decides_otherwise_is_known(bfcl: Task) -> None:
+def test_where_the_leaderboards_own_checker_decides_otherwise_is_known(bfcl: Task) -> None:
+    """Of every eighth question; tasks/bfcl/README.md has the figures of all, and the reasons."""
     source = instantiate(configured().config.task.source)
     path = Wheel(source.data.requirement, CHECKER, CHECKER_SHA256).resolve()
-    _, found = compare(source.data.resolve(), checker(path))
-    disagreeing = Counter((d.edit, d.ours) for d in found)
-    assert disagreeing == {
-        ("integer as 5.0", True): 1067,
-        ("unreadable", False): 240,
-        ("list with other numbers' types", True): 51,
-        ("the target", True): 4,
-        ("text in capitals", True): 2,
-        ("text without blanks and hyphens", True): 2,
-        ("calls in reverse", True): 1,
+    counted, found = compare(source.data.resolve(), checker(path), every=8)
+    assert {(d.edit, "ours" if d.ours else "theirs") for d in found} <= {
+        ("integer as 5.0", "ours"),
+        ("list with other numbers' types", "ours"),
+        ("the target", "ours"),
+        ("text in capitals", "ours"),
+        ("text without blanks and hyphens", "ours"),
+        ("calls in reverse", "ours"),
+        ("unreadable", "theirs"),
     }
+    assert counted["another value"]["wrong, wrong"] > 250
+    assert counted["the target"]["right, right"] > 125
 
 
 @pytest.mark.parametrize("rung", ["prompt", "lora"])
@@ -72,7 +74,7 @@ def test_answers_are_calls_of_declared_functions(bfcl: Task, rung: str, tmp_path
     asked = sorted(bfcl.eval, key=lambda e: len(e.input))[:3]
     few = replace(bfcl.materials, train=tuple(shortest), dev=tuple(shortest[:2]))
     task = replace(bfcl, materials=few, eval=tuple(asked))
-    words = ["training.epochs=1", "training.evaluations_per_epoch=1", "isolation.leaks=allow"]
+    words = ["training.epochs=1", "training.evaluations_per_epoch=1"]
     made = configured(f"rung={rung}", *words).job(task)
     folder = run(replace(made, root=tmp_path, controls=False, dev_questions=0))
     metrics = folder.read("metrics.json")["all"]

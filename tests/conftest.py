@@ -112,6 +112,20 @@ def tiny(tiny_spec: ModelSpec) -> LocalEngine:
     return load_engine(tiny_spec)
 
 
+@pytest.fixture(scope="session")
+def even(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> LocalEngine:
+    """A random Llama whose layers have multiples of 64 inputs: blocks of 4-bit weights fit."""
+    folder = tmp_path_factory.mktemp("even")
+    torch.manual_seed(3)
+    config = LlamaConfig.from_pretrained(tiny_folder)
+    config.hidden_size, config.num_attention_heads, config.intermediate_size = 64, 8, 128
+    LlamaForCausalLM(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_folder).save_pretrained(folder)
+    return LocalEngine(
+        ModelSpec("even", Folder(str(folder)), "float32", "CC0-1.0", False, "cpu"), folder, "even"
+    )
+
+
 class LetterEmbedder(Embedder):
     """Unit vectors of letter counts: enough to be near or far, and nothing to download."""
 

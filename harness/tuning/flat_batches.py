@@ -240,7 +240,9 @@ def _attention(
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """transformers' attention interface: q [1, heads, T, dim] to output [1, T, heads, dim]."""
-    out = _PackedAttention.apply(query[0], key[0], value[0], layout, scaling)  # type: ignore[no-untyped-call]
+    # Under autocast the rotary embedding of a float32 model gives float32 queries and keys.
+    q, k, v = (x[0].to(value.dtype) for x in (query, key, value))
+    out = _PackedAttention.apply(q, k, v, layout, scaling)  # type: ignore[no-untyped-call]
     return out.transpose(0, 1).unsqueeze(0), None
 
 

@@ -18,7 +18,7 @@ WORDS = ("training.epochs=1", "training.batch_size=4", "training.evaluations_per
 def test_all_weights_learn_and_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     spec = configured("rung=full_ft", *WORDS)
-    task = spec.build("task").limited(2)
+    task = spec.build("task").limited(1)
     materials = task.materials
     few = replace(materials, train=materials.train[:8], dev=materials.dev[:2])
     made = spec.job(replace(task, materials=few))

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.run import run
+from harness.models.local.engine import LocalEngine
 from tests.conftest import ROOT
 from tests.test_real_weights import configured
 
 pytest.importorskip("bitsandbytes", reason="has no wheel for every machine")
-WORDS = ("training.epochs=2", "training.batch_size=4", "training.evaluations_per_epoch=1")
-"""Four steps of four examples."""
+WORDS = ("training.epochs=1", "training.batch_size=4", "training.evaluations_per_epoch=1")
+"""Two steps of four examples."""
 
 
 def test_an_adapter_over_four_bits_learns_and_answers(
@@ -21,18 +21,24 @@ def test_an_adapter_over_four_bits_learns_and_answers(
 ) -> None:
     monkeypatch.chdir(ROOT)
     spec = configured("rung=qlora", *WORDS)
-    task = spec.build("task").limited(3)
-    materials = task.materials
-    few = replace(materials, train=materials.train[:8], dev=materials.dev[:2])
-    made = spec.job(replace(task, materials=few))
-    job = replace(made, root=tmp_path, controls=False, dev_questions=0, probes=[])
-    folder = run(job)
-    training = folder.read("manifest.json")["training"]
-    assert training["answering"] == "4-bit base and adapter"
-    assert training["zero_step"] == {"questions": 2, "identical": 2}
-    assert training["effect"] > 0.01
+    rung, task, embedder = spec.build("rung"), spec.build("task"), spec.build("embedder")
+    few = replace(task.materials, train=task.materials.train[:8], dev=task.materials.dev[:1])
+    shared: LocalEngine = spec.build("model").load()
+    model = LocalEngine(shared.spec, shared.folder, shared.fingerprint)
+    predictor = rung.fit(few, model, embedder, 0, tmp_path)
+    assert model._model is None, "the full weights were never loaded"
+    report = predictor.training
+    assert report.answering == "4-bit base and adapter"
+    assert report.zero_step == {"questions": 1, "identical": 1}
+    assert report.effect > 0.01
     # Full weights are 538 MB; here 4-bit codes, embeddings and the adapter.
-    assert training["weights_megabytes"] < 220
-    losses = [p["loss"] for p in folder.read("training.json")["curve"]["points"] if "loss" in p]
-    assert min(losses[2:]) < max(losses[:2])
-    assert folder.read("metrics.json")["all"]["readable"]["value"] == 1.0
+    assert report.curve.weights_megabytes < 220
+    prompts = [
+        predictor.engine.encode(asked.messages) for asked in predictor.render(task.questions[:2])
+    ]
+    together, alone = (
+        {done.index: done.tokens for done in predictor.engine.generate(prompts, 6, batch)}
+        for batch in (2, 1)
+    )
+    assert together == alone
+    assert all(together.values())

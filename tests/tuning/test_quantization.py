@@ -27,63 +27,63 @@ pytest.importorskip("bitsandbytes", reason="has no wheel for every machine")
 
 
 @pytest.fixture(scope="module")
-def prompts(apt: LocalEngine) -> list[list[int]]:
+def prompts(even: LocalEngine) -> list[list[int]]:
     return [[0, 30, 31, *range(40, 40 + n), 60] for n in (2, 5, 3, 9)]
 
 
-def fit(apt: LocalEngine, task: Task, folder: Path, merged: bool = False) -> Tuned:
+def fit(even: LocalEngine, task: Task, folder: Path, merged: bool = False) -> Tuned:
     m = task.materials
     adapter = Adapter(lora(), SHORT, FourBit(merged=merged))
-    return adapter.fit(apt, pairs(m.train), pairs(m.dev), 0, folder)
+    return adapter.fit(even, pairs(m.train), pairs(m.dev), 0, folder)
 
 
 def by_peft_alone(
-    apt: LocalEngine, folder: Path, prompts: list[list[int]], quantized: bool
+    even: LocalEngine, folder: Path, prompts: list[list[int]], quantized: bool
 ) -> list[list[int]]:
-    base = apt.fresh(torch.float32, quantized=quantized)
+    base = even.fresh(torch.float32, quantized=quantized)
     adapted = PeftModel.from_pretrained(base, folder).eval()
-    done = padded.generate(adapted, prompts, apt.stop, NEW, 1, pad=1)
+    done = padded.generate(adapted, prompts, even.stop, NEW, 1, pad=1)
     return [c.tokens for c in sorted(done, key=lambda c: c.index)]
 
 
 def test_the_model_that_was_trained_answers(
-    apt: LocalEngine, task: Task, prompts: list[list[int]], tmp_path: Path
+    even: LocalEngine, task: Task, prompts: list[list[int]], tmp_path: Path
 ) -> None:
-    tuned = fit(apt, task, tmp_path)
+    tuned = fit(even, task, tmp_path)
     adapter = tmp_path / "adapter"
     assert tuned.report.answering == "4-bit base and adapter"
-    assert answers(tuned.engine, prompts) == by_peft_alone(apt, adapter, prompts, quantized=True)
-    assert answers(tuned.engine, prompts) != answers(apt, prompts)
+    assert answers(tuned.engine, prompts) == by_peft_alone(even, adapter, prompts, quantized=True)
+    assert answers(tuned.engine, prompts) != answers(even, prompts)
     assert answers(tuned.engine, prompts, 1) == answers(tuned.engine, prompts, 3)
-    assert tuned.engine.parameters == apt.parameters
+    assert tuned.engine.parameters == even.parameters
 
 
 def test_merged_it_answers_over_the_full_base(
-    apt: LocalEngine, task: Task, prompts: list[list[int]], tmp_path: Path
+    even: LocalEngine, task: Task, prompts: list[list[int]], tmp_path: Path
 ) -> None:
-    tuned = fit(apt, task, tmp_path, merged=True)
+    tuned = fit(even, task, tmp_path, merged=True)
     adapter = tmp_path / "adapter"
     assert tuned.report.answering == "full base, adapter merged"
-    assert answers(tuned.engine, prompts) == by_peft_alone(apt, adapter, prompts, quantized=False)
+    assert answers(tuned.engine, prompts) == by_peft_alone(even, adapter, prompts, quantized=False)
     asked = len(task.materials.dev)
     assert tuned.report.zero_step == {"questions": asked, "identical": asked}
 
 
 def test_an_untrained_adapter_writes_what_the_4_bit_base_writes(
-    apt: LocalEngine, task: Task, tmp_path: Path
+    even: LocalEngine, task: Task, tmp_path: Path
 ) -> None:
     asked = [messages for messages, _ in pairs(task.materials.dev)]
-    report = fit(apt, task, tmp_path).report
+    report = fit(even, task, tmp_path).report
     assert report.zero_step == {"questions": len(asked), "identical": len(asked)}
-    base = apt.with_weights(apt.fresh(torch.float32, quantized=True), "in four bits")
-    texts = [{d.index: d.text for d in engine.answer(asked, 16)} for engine in (apt, base)]
+    base = even.with_weights(even.fresh(torch.float32, quantized=True), "in four bits")
+    texts = [{d.index: d.text for d in engine.answer(asked, 16)} for engine in (even, base)]
     assert texts[0] != texts[1], "else the control could not tell the two bases apart"
 
 
 def test_what_was_trained_is_taken_up_and_the_full_weights_are_not_needed(
-    apt: LocalEngine, task: Task, prompts: list[list[int]], tmp_path: Path
+    even: LocalEngine, task: Task, prompts: list[list[int]], tmp_path: Path
 ) -> None:
-    alone = LocalEngine(apt.spec, apt.folder, apt.fingerprint)
+    alone = LocalEngine(even.spec, even.folder, even.fingerprint)
     first = fit(alone, task, tmp_path)
     assert alone._model is None, "a model that fits in four bits only is trained too"
     again = fit(alone, task, tmp_path)
@@ -92,12 +92,12 @@ def test_what_was_trained_is_taken_up_and_the_full_weights_are_not_needed(
 
 
 def test_it_takes_less_memory_for_weights_and_the_report_says_how_much(
-    apt: LocalEngine, task: Task, tmp_path: Path
+    even: LocalEngine, task: Task, tmp_path: Path
 ) -> None:
     plain = Adapter(lora(), SHORT)
     m = task.materials
-    full = plain.fit(apt, pairs(m.train), pairs(m.dev), 0, tmp_path / "lora").report
-    four = fit(apt, task, tmp_path / "qlora").report
+    full = plain.fit(even, pairs(m.train), pairs(m.dev), 0, tmp_path / "lora").report
+    four = fit(even, task, tmp_path / "qlora").report
     assert full.curve.weights_megabytes > four.curve.weights_megabytes > 0  # type: ignore[union-attr, operator]
     assert four.curve.peak_megabytes >= four.curve.weights_megabytes  # type: ignore[union-attr, operator]
     assert four.trainable == full.trainable
@@ -106,10 +106,10 @@ def test_it_takes_less_memory_for_weights_and_the_report_says_how_much(
 
 @pytest.mark.parametrize(("after", "checkpoint"), [(5, 2), (21, 10)])
 def test_interrupted_training_ends_where_uninterrupted_training_does(
-    tiny: LocalEngine, tmp_path: Path, after: int, checkpoint: int
+    even: LocalEngine, tmp_path: Path, after: int, checkpoint: int
 ) -> None:
     def adapted() -> PeftModel:
-        base = tiny.fresh(torch.float32, quantized=True)
+        base = even.fresh(torch.float32, quantized=True)
         flat_batches.register()
         base.set_attn_implementation(flat_batches.NAME)
         torch.manual_seed(0)
@@ -149,15 +149,15 @@ def test_an_adapter_over_full_weights_keeps_the_identity_it_had() -> None:
     assert asdict(plain)["quantization"] is None
 
 
-def test_weights_are_counted_as_memory_holds_them(tiny: LocalEngine) -> None:
-    full = tiny.fresh(torch.float32)
+def test_weights_are_counted_as_memory_holds_them(even: LocalEngine) -> None:
+    full = even.fresh(torch.float32)
     linear = sum(m.weight.numel() for m in full.modules() if type(m) is torch.nn.Linear)
     head = full.get_output_embeddings().weight.numel()
-    rest = tiny.parameters - (linear - head)
-    expected = 4 * tiny.parameters
+    rest = even.parameters - (linear - head)
+    expected = 4 * even.parameters
     # Tied embeddings once; the buffers of rotary embeddings are a few bytes.
     assert weights_megabytes(full) * 1e6 == pytest.approx(expected, abs=200)
-    four = weights_megabytes(tiny.fresh(torch.float32, quantized=True)) * 1e6
+    four = weights_megabytes(even.fresh(torch.float32, quantized=True)) * 1e6
     codes, scales = (linear - head) / 2, (linear - head) / 64
     # For each layer a scale of its scales, and tables that all could share.
     assert codes + scales + 4 * rest < four < codes + scales + 4 * rest + 14 * 1200

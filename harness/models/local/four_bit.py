@@ -13,17 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
-__all__ = ["compute_in", "dequantized", "is_four_bit", "load"]
+from harness.errors import RungUnavailableError
+
+__all__ = ["compute_in", "is_four_bit", "load"]
+
+BLOCK = 64
+"""Weights that share a scale."""
 
 
 def load(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
     """The model in a folder, its linear layers in four bits, in evaluation mode.
 
     `dtype` is what the weights are rounded to before they are quantized, what the others stay in,
-    and what products are computed in.
+    and what products are computed in. Raises RungUnavailableError for layers that a CPU gets wrong.
     """
     if device.type != "cpu":  # accelerate takes a device without a number for another one
         device = torch.device(device.type, device.index or 0)
@@ -41,6 +46,13 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedMo
         trust_remote_code=False,
     )
     for layer in _layers(model):
+        if device.type == "cpu" and layer.in_features % BLOCK:
+            # Measured with bitsandbytes 0.50.2 and AVX-512: weights come back with other blocks'
+            # scales at 48, 80 and 96 inputs, and right at 64, 576 and 1536.
+            raise RungUnavailableError(
+                f"{folder}: has layers of {layer.in_features} inputs, and on a CPU bitsandbytes "
+                f"reads only multiples of {BLOCK} back right; take a GPU, or rung=lora"
+            )
         # Where a CPU has bfloat16, bitsandbytes 0.50 would lay the codes out anew at the first look
         # at dev, with scales rounded to bfloat16, for a product that has no gradient.
         layer.support_avx512bf16_for_cpu = False
@@ -62,14 +74,6 @@ def compute_in(model: PreTrainedModel, dtype: torch.dtype) -> None:
 def is_four_bit(module: nn.Module) -> bool:
     """Whether this is a linear layer of bitsandbytes, and not PEFT's around one."""
     return isinstance(module, nn.Linear) and hasattr(module.weight, "quant_state")
-
-
-def dequantized(weight: Any) -> Tensor:
-    """[out, in]: the weights that the codes stand for, in the precision of its products."""
-    from bitsandbytes.functional import dequantize_4bit
-
-    values: Tensor = dequantize_4bit(weight.data, weight.quant_state)
-    return values
 
 
 def _layers(model: nn.Module) -> Iterator[Any]:

@@ -233,9 +233,15 @@ class _Rung:
     @property
     def teacher(self) -> Prediction:
         """All answers of its teacher as one; nothing without a teacher."""
-        counts = ("prompt_tokens", "computed_tokens", "completion_tokens")
-        spent = [round(self.mean("teacher", name)) for name in counts]
-        return Prediction("", "", "stop", *spent, self.mean("teacher", "seconds"))
+        return Prediction(
+            "",
+            "",
+            "stop",
+            prompt_tokens=round(self.mean("teacher", "prompt_tokens")),
+            computed_tokens=round(self.mean("teacher", "computed_tokens")),
+            completion_tokens=round(self.mean("teacher", "completion_tokens")),
+            seconds=self.mean("teacher", "seconds"),
+        )
 
     @property
     def money(self) -> Money | None:

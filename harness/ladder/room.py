@@ -120,6 +120,8 @@ def _k(rung: Rung, slot: str) -> int:
 
 
 def _set(rung: Rung, slot: str, k: int) -> Rung:
-    now = getattr(rung, slot)
-    filled = now.showing(k) if isinstance(now, Retrieval) else replace(now, k=k)
+    filled = getattr(rung, slot)
+    if isinstance(filled, Retrieval):
+        return replace(rung, retrieval=filled.showing(k))
+    filled = replace(filled, k=k)
     return replace(rung, shots=filled) if slot == "shots" else replace(rung, retrieval=filled)

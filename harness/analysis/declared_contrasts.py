@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,15 +57,14 @@ class Plan:
 
 def plan(ladder: Sequence[RungResult], declarations: Sequence[Declaration] = ()) -> Plan:
     """What was declared last, or, where only the manifests tell, what all runs agree on."""
+    here = {rung.manifest["rung"] for rung in ladder}
     if declarations:
-        last = declarations[-1]
-        declared, known = Contrasts(**last.contrasts), last.after if len(declarations) > 1 else 0
+        declared, known = Contrasts(**declarations[-1].contrasts), _known(declarations, here)
     else:
         said = [run.manifest["contrasts"] for rung in ladder for run in rung.runs]
         if not said or any(one != said[0] for one in said):
             return Plan(None, (), ())
         declared, known = Contrasts(**said[0]), 0
-    here = {rung.manifest["rung"] for rung in ladder}
     tuned = [rung for rung in ladder if rung.tuned and declared.best_untuned]
     return Plan(
         declared,
@@ -74,6 +73,24 @@ def plan(ladder: Sequence[RungResult], declarations: Sequence[Declaration] = ())
         [rung.key for rung in ladder if rung.elsewhere],
         known,
     )
+
+
+def _known(declarations: Sequence[Declaration], here: Collection[str]) -> int:
+    """How many configurations had been judged when the last declaration was made: since then all
+    declared the same of the rungs that are here, whatever they say of others. 0 if that was the
+    first."""
+    said = [
+        {
+            **one.contrasts,
+            "against": [name for name in one.contrasts["against"] if name in here],
+            "pairs": [pair for pair in one.contrasts["pairs"] if {*pair} <= {*here}],
+        }
+        for one in declarations
+    ]
+    since = len(said) - 1
+    while since and said[since - 1] == said[-1]:
+        since -= 1
+    return declarations[since].after if since else 0
 
 
 def contrasts(ladder: Sequence[RungResult], planned: Plan) -> list[Contrast]:

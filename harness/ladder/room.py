@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from harness.errors import HarnessError, RungUnavailableError
 from harness.ladder.retrieval import Retrieval
@@ -127,6 +126,8 @@ def _k(rung: Rung, slot: str) -> int:
 
 
 def _set(rung: Rung, slot: str, k: int) -> Rung:
-    now = getattr(rung, slot)
-    filled: Any = now.showing(k) if isinstance(now, Retrieval) else replace(now, k=k)
+    filled = getattr(rung, slot)
+    if isinstance(filled, Retrieval):
+        return replace(rung, retrieval=filled.showing(k))
+    filled = replace(filled, k=k)
     return replace(rung, shots=filled) if slot == "shots" else replace(rung, retrieval=filled)

@@ -105,8 +105,11 @@ class Tools(Dialogue):
     ) -> _Caller:
         free = constraint is None and materials.answer.constraint is not None
         held: Constraint | None = None
-        fits = not isinstance(constraint, Either | SchemaOfInput)
-        if fits and not free and engine.capabilities.constrainable:
+        if (
+            not free
+            and engine.capabilities.constrainable
+            and not isinstance(constraint, Either | SchemaOfInput)
+        ):
             held = Either(_calls(materials.tools), constraint)
         return _Caller(self, materials, opened(materials), constraint, held, engine)
 

@@ -247,6 +247,20 @@ def test_what_was_declared_last_holds_and_a_later_declaration_is_said_to_be_one(
     assert planned(late.plan).startswith("Declared anew when 2 configurations had been judged")
 
 
+def test_what_is_added_about_rungs_that_did_not_run_changes_nothing_of_those_that_did(
+    tmp_path: Path,
+) -> None:
+    folders = [complete_run(tmp_path, "prompt"), complete_run(tmp_path, "rag", WRONG)]
+    path = declaration_path(tmp_path / "tickets", folders[0].manifest()["fingerprints"]["eval"])
+    pairs = [["rag", "prompt"]]
+    first = {"against": [], "best_untuned": False, "pairs": pairs, "margin": None}
+    declare(path, first, after=0)
+    declare(path, first | {"pairs": [*pairs, ["distilled", "lora"]]}, after=2)
+    assert findings(read_ladder(folders)).plan.known == 0
+    more = [*folders, complete_run(tmp_path, "lora"), complete_run(tmp_path, "distilled")]
+    assert findings(read_ladder(more)).plan.known == 2
+
+
 def test_rungs_that_read_other_train_sets_are_not_compared_with_each_other(tmp_path: Path) -> None:
     """A sweep over training sizes: each size against what reads no train, and within itself."""
     declaration = {"against": ["prompt", "few_shot"], "best_untuned": False, "pairs": [],

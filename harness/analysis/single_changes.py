@@ -241,7 +241,7 @@ def _slots(run: RungResult) -> dict[str, Any]:
     """The slots that are filled, by name: what describes an object, or several. That of a dialogue
     is its class, as retries and tools are different changes."""
     described = {k: v for k, v in _settings(run).items() if v and isinstance(v, dict | list)}
-    if talk := described.pop("dialogue", None):
+    if isinstance(talk := described.pop("dialogue", None), dict):
         described[str(talk["_target_"]).lower()] = talk
     return {OLDER.get(name, name): value for name, value in described.items()}
 

@@ -31,10 +31,10 @@ class Partner(Protocol):
     """Whoever reads what a model writes; one for all conversations that are held together."""
 
     def budget(self, *, last: bool) -> int:
-        """Tokens that the next text may take."""
+        """Tokens that the next text may take; the last one is the answer, whatever it says."""
 
-    def held(self, *, last: bool) -> Constraint | None:
-        """What the next text is held to."""
+    def held(self, turn: int, *, last: bool) -> Constraint | None:
+        """What the next text is held to; `turn` counts those before it."""
 
     def reply(self, done: Completion) -> Reply | None:
         """What is said to a text; None if it counts as the answer. Sees no question's target."""
@@ -88,7 +88,7 @@ class Dialogue(Slot, ABC):
         for turn in range(self.rounds + 1):
             last, places, going = turn == self.rounds, list(talks), dict[int, _Talk]()
             asked = [talks[place].messages for place in places]
-            budget, held = partner.budget(last=last), partner.held(last=last)
+            budget, held = partner.budget(last=last), partner.held(turn, last=last)
             for done in engine.answer(asked, budget, held) if asked else ():
                 place = places[done.index]
                 reply = None if last else partner.reply(done)

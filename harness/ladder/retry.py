@@ -88,7 +88,7 @@ class _Validator:
     def budget(self, *, last: bool) -> int:
         return self.tokens
 
-    def held(self, *, last: bool) -> None:
+    def held(self, turn: int, *, last: bool) -> None:
         return None
 
     def reply(self, done: Completion) -> Reply | None:

@@ -19,7 +19,7 @@ from harness.models.engine import Completion, Engine, Message
 from harness.models.grammar import check_constraint
 from harness.task import Example, Materials
 from harness.tool import Call, Opened, Tool, ToolError, objection
-from harness.values import AtLeastOne, Positive, settings
+from harness.values import AtLeastOne, Count, Positive, settings
 
 __all__ = ["Tools"]
 
@@ -52,6 +52,15 @@ class Tools(Dialogue):
     """A call may take."""
     characters: AtLeastOne
     """Of what a tool found that the model is shown."""
+    required: Count = 0
+    """Calls that must come before an answer, where calls are held to the grammar."""
+
+    def __post_init__(self) -> None:
+        if self.required > self.times:
+            raise ConfigError(
+                f"rung.dialogue.required={self.required}: must be from 0 to the {self.times} calls "
+                "that rung.dialogue.times allows"
+            )
 
     @property
     def reads(self) -> Collection[str]:
@@ -104,7 +113,7 @@ class Tools(Dialogue):
         self, engine: Engine, materials: Materials, constraint: Constraint | None
     ) -> _Caller:
         free = constraint is None and materials.answer.constraint is not None
-        held: Constraint | None = None
+        held: Either | None = None
         if (
             not free
             and engine.capabilities.constrainable
@@ -125,15 +134,19 @@ class _Caller:
     materials: Materials
     ready: Mapping[str, Opened]
     constraint: Constraint | None
-    either: Constraint | None
+    either: Either | None
     engine: Engine
 
     def budget(self, *, last: bool) -> int:
         most = self.materials.max_new_tokens
         return most if last else max(most, self.limits.call_tokens)
 
-    def held(self, *, last: bool) -> Constraint | None:
-        return self.constraint if last else self.either
+    def held(self, turn: int, *, last: bool) -> Constraint | None:
+        if last:
+            return self.constraint
+        if self.either and turn < self.limits.required:
+            return self.either.object
+        return self.either
 
     def reply(self, done: Completion) -> Reply | None:
         use = first_object(done.text).value

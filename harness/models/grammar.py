@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from llguidance import LLMatcher, LLTokenizer
 
@@ -13,9 +13,12 @@ from harness.constraint import Choices, Constraint, Either, JsonSchema, SchemaOf
 from harness.errors import ConfigError, TaskError
 from harness.task import Example
 
+if TYPE_CHECKING:
+    from llguidance._lib import JsonCompileOptions
+
 __all__ = ["check_constraint", "check_targets", "matcher"]
 
-WRITTEN: Any = {
+WRITTEN: JsonCompileOptions = {
     "whitespace_flexible": False,
     "item_separator": ",",
     "key_separator": ":",

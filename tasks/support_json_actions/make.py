@@ -21,7 +21,7 @@ SIZES = {"train": (108, 12), "dev": (54, 6), "eval": (180, 20)}
 OTHERS = 190
 """Orders that no ticket names."""
 STATUS = ("open", "waiting", "escalated", "frozen", "closed")
-CARRIERS = ("Aldwick", "Brayline", "Corvan", "Dunmore", "Eskpost", "Fenway")
+CARRIERS = ("Aldwick", "Brayline", "Corvan", "Drellan", "Eskpost", "Fenway")
 INSURED = (25, 50, 100, 250, 500)
 FROM_TICKET = ("order_id", "intent", "article")
 QUERY = 80

@@ -114,8 +114,8 @@ def test_a_result_is_cut_to_the_limit(ask: Any, task_folder: Path, equipped: Tas
 def test_after_the_last_call_only_an_answer_is_admitted(equipped: Task, tiny: LocalEngine) -> None:
     m = equipped.materials
     caller = TOOLS.partner(tiny, m, m.answer.constraint)
-    assert caller.held(last=True) == m.answer.constraint
-    assert caller.held(last=False) != m.answer.constraint
+    assert caller.held(2, last=True) == m.answer.constraint
+    assert caller.held(1, last=False) != m.answer.constraint
     assert caller.budget(last=True) == m.max_new_tokens
 
 
@@ -130,6 +130,18 @@ def test_the_model_under_the_grammar_writes_calls_or_answers(
             assert attempt.call is not None
         if p.finish == "stop":
             assert m.answer.parse(p.text).value["colour"] in ("red", "blue")
+
+
+def test_calls_that_are_required_come_before_an_answer(
+    equipped: Task, tiny: LocalEngine, letters: Embedder, tmp_path: Path
+) -> None:
+    """A random model, which never calls a tool twice by chance."""
+    m = replace(equipped.materials, max_new_tokens=120)
+    must = replace(RUNG, dialogue=replace(TOOLS, required=2, call_tokens=120))
+    for p in must.fit(m, tiny, letters, 0, tmp_path, m.answer.constraint)(equipped.questions[:3]):
+        assert [a.call is not None for a in p.attempts] == [True, True]
+    with pytest.raises(ConfigError, match="must be from 0 to the 2 calls"):
+        replace(TOOLS, required=3)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +162,7 @@ def test_one_grammar_has_calls_and_answers_of_every_format(
     from llguidance import LLTokenizer
 
     m = replace(equipped.materials, answer=answer)
-    held = TOOLS.partner(tiny, m, answer.constraint).held(last=False)
+    held = TOOLS.partner(tiny, m, answer.constraint).held(0, last=False)
     tokenizer = LLTokenizer("byte")
     tokens = [*text.encode(), tokenizer.eos_token]
     passed = matcher(held, tokenizer).validate_tokens(tokens)  # type: ignore[arg-type]
@@ -161,7 +173,7 @@ def test_free_decoding_of_a_format_with_a_grammar_leaves_calls_free_too(
     equipped: Task, tiny: LocalEngine
 ) -> None:
     caller = TOOLS.partner(tiny, equipped.materials, None)
-    assert caller.held(last=False) is None
+    assert caller.held(0, last=False) is None
 
 
 def test_worked_examples_show_their_calls_with_results_made_again(
@@ -249,7 +261,9 @@ def test_tools_are_part_of_a_run_that_may_call_them_and_of_no_other(
 def test_a_database_that_holds_what_eval_asks_stops_the_run(
     equipped: Task, task_folder: Path, leaks: str
 ) -> None:
-    asked = equipped.eval[3].input
+    asked = "My lamp went out on the ferry to Rum and nobody there had a battery that would fit it"
+    sealed = (*equipped.eval[:3], replace(equipped.eval[3], input=asked))
+    equipped = replace(equipped, eval=sealed)
     tools: Mapping[str, Any] = {"code": database(task_folder, f"('P1','{asked}')")}
     leaky = replace(equipped, materials=replace(equipped.materials, tools=tools))
     with pytest.raises(LeakError, match=r"codes\.sql codes:1"):

@@ -17,7 +17,7 @@ def test_the_model_calls_the_database_and_writes_a_valid_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    words = ["rung=tools", "rung.shots.k=1", "rung.dialogue.times=2"]
+    words = ["rung=tools", "rung.shots.k=1", "rung.dialogue.times=1", "rung.instructions=short"]
     spec = compose(["+task=support_json_actions", *words])[0]
     task = spec.build("task").limited(1)
     fewer = replace(task.materials, train=task.materials.train[:8], dev=task.materials.dev[:2])

@@ -89,15 +89,14 @@ class _BottleneckLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
             nn.init.zeros_(zero)
         self.bottleneck_down = nn.ModuleDict({adapter: down})
         self.bottleneck_up = nn.ModuleDict({adapter: up})
-        self._move_adapter_to_device_of_base_layer(adapter)
-        self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
+        self._peft._move_adapter_to_device_of_base_layer(adapter)
+        self._peft.set_adapter(adapter, inference_mode=config.inference_mode)
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         written: Tensor = self.base_layer(x, *args, **kwargs)
-        active: list[str] = [] if self.disable_adapters else self.active_adapters
-        for name in active:
+        for name in () if self._peft.disable_adapters else self._peft.active_adapters:
             down, up = self._of(name)
-            narrow = gelu(down(self._cast_input_dtype(written, down.weight.dtype)))
+            narrow = gelu(down(self._peft._cast_input_dtype(written, down.weight.dtype)))
             written = written + up(narrow).to(written.dtype)
         return written
 
@@ -107,8 +106,13 @@ class _BottleneckLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
         """What stands in this layer's place when PEFT has left the model."""
         if not merge:
             return self.base_layer
-        names: list[str] = adapter_names or self.active_adapters
-        return _Added(self.base_layer, *self._of(names[0]))
+        (name,) = adapter_names or self._peft.active_adapters
+        return _Added(self.base_layer, *self._of(name))
+
+    @property
+    def _peft(self) -> Any:
+        """What PEFT's base class brings, which has no types."""
+        return self
 
     def _of(self, name: str) -> tuple[nn.Linear, nn.Linear]:
         """Down and up of an adapter."""

@@ -128,7 +128,7 @@ class Adapter(Method):
         adapted.save_pretrained(folder / "adapter", safe_serialization=True)
         effect = _effect(adapted, dev_examples[:EFFECT_PROMPTS])
         report = _report(adapted, folder / "adapter", examples, zero_step, effect, curve)
-        return replace(report, answering=self.quantization and self.quantization.answering)
+        return replace(report, answering=self.quantization.answering if self.quantization else None)
 
     def _zero_step(
         self, engine: LocalEngine, untrained: PeftModel, dev: Sequence[Pair], folder: Path

@@ -40,8 +40,8 @@ class MemoryWatch:
     @property
     def peak_megabytes(self) -> float:
         """The model's weights, and the most that was held beside them."""
-        beside: float = max(0.0, self._monitor.peak_memory_mb - self._before)
-        return self._weights + beside
+        grown: float = self._monitor.peak_memory_mb - self._before
+        return self._weights + max(0.0, grown)
 
     def __enter__(self) -> MemoryWatch:
         # Weights that are mapped from a file are resident only once they were read.

@@ -11,8 +11,8 @@ from harness.run import run
 from tests.conftest import ROOT
 from tests.test_real_weights import configured
 
-WORDS = ("training.epochs=1", "training.batch_size=4", "training.evaluations_per_epoch=1")
-"""Two steps of four examples and one checkpoint, of 1.6 GB."""
+WORDS = ("training.epochs=1", "training.batch_size=2", "training.evaluations_per_epoch=1")
+"""Two steps of two examples and one checkpoint, of 1.6 GB."""
 
 
 def test_all_weights_learn_and_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,7 +20,7 @@ def test_all_weights_learn_and_answer(tmp_path: Path, monkeypatch: pytest.Monkey
     spec = configured("rung=full_ft", *WORDS)
     task = spec.build("task").limited(1)
     materials = task.materials
-    few = replace(materials, train=materials.train[:8], dev=materials.dev[:2])
+    few = replace(materials, train=materials.train[:4], dev=materials.dev[:1])
     made = spec.job(replace(task, materials=few))
     job = replace(made, root=tmp_path, controls=False, dev_questions=0, probes=[])
     folder = run(job)

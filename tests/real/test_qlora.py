@@ -12,8 +12,8 @@ from tests.conftest import ROOT
 from tests.test_real_weights import configured
 
 pytest.importorskip("bitsandbytes", reason="has no wheel for every machine")
-WORDS = ("training.epochs=1", "training.batch_size=4", "training.evaluations_per_epoch=1")
-"""Two steps of four examples."""
+WORDS = ("training.epochs=1", "training.batch_size=2", "training.evaluations_per_epoch=1")
+"""Two steps of two examples."""
 
 
 def test_an_adapter_over_four_bits_learns_and_answers(
@@ -22,7 +22,7 @@ def test_an_adapter_over_four_bits_learns_and_answers(
     monkeypatch.chdir(ROOT)
     spec = configured("rung=qlora", *WORDS)
     rung, task, embedder = spec.build("rung"), spec.build("task"), spec.build("embedder")
-    few = replace(task.materials, train=task.materials.train[:8], dev=task.materials.dev[:1])
+    few = replace(task.materials, train=task.materials.train[:4], dev=task.materials.dev[:1])
     shared: LocalEngine = spec.build("model").load()
     model = LocalEngine(shared.spec, shared.folder, shared.fingerprint)
     predictor = rung.fit(few, model, embedder, 0, tmp_path)

@@ -52,7 +52,7 @@ class Language(Enum):
 def checker(path: Path) -> Checker:
     """The leaderboard's own, from the file of its wheel."""
     name = SimpleNamespace(underscore_to_dot=False)
-    stubs = {
+    stubs: dict[str, dict[str, Any]] = {
         "constants.enums": {"Language": Language},
         "constants.model_config": {"MODEL_CONFIG_MAPPING": {"any": name}},
         "constants.type_mappings": {"JAVA_TYPE_CONVERSION": {}, "JS_TYPE_CONVERSION": {}},

@@ -19,6 +19,9 @@ from harness.task import Task
 from tests.conftest import ROOT
 
 
+UNPROBED = ["probes.forgetting.enabled=false"]
+
+
 def configured(*words: str) -> JobSpec:
     return compose(["+task=bfcl", *words])[0]
 
@@ -74,7 +77,7 @@ def test_answers_are_calls_of_declared_functions(bfcl: Task, rung: str, tmp_path
     asked = sorted(bfcl.eval, key=lambda e: len(e.input))[:3]
     few = replace(bfcl.materials, train=tuple(shortest), dev=tuple(shortest[:2]))
     task = replace(bfcl, materials=few, eval=tuple(asked))
-    words = ["training.epochs=1", "training.evaluations_per_epoch=1"]
+    words = ["training.epochs=1", "training.evaluations_per_epoch=1", *UNPROBED]
     made = configured(f"rung={rung}", *words).job(task)
     folder = run(replace(made, root=tmp_path, controls=False, dev_questions=0))
     metrics = folder.read("metrics.json")["all"]

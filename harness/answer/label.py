@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
 
 from harness.answer.format import Answer, Parsed, Scorer, commonest
 from harness.constraint import Choices
@@ -104,13 +107,17 @@ class Label:
         return {"accuracy": float(value == reference), "readable": float(value is not None)}
 
     def _over(self, predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-        """F1 of each label that occurs among the references, averaged."""
-        from sklearn.metrics import f1_score
+        """F1 of each label that occurs among the references, averaged.
 
-        given = [self.parse(p).value or "" for p in predictions]
-        labels = sorted(set(references))
-        macro = f1_score(references, given, labels=labels, average="macro", zero_division=0.0)
-        return {"macro_f1": float(macro)}
+        As scikit-learn's `f1_score` has it, which takes a hundred times as long: intervals are
+        resampled.
+        """
+        read = {text: self.parse(text).value for text in set(predictions)}
+        given = [read[text] for text in predictions]
+        right = Counter(r for g, r in zip(given, references, strict=True) if g == r)
+        said, true = Counter(given), Counter(references)
+        each = [2 * right[label] / (said[label] + true[label]) for label in sorted(true)]
+        return {"macro_f1": float(np.mean(each))}
 
 
 def _lines(path: Path) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from harness.answer import Label
@@ -84,3 +86,17 @@ def test_its_scorer_is_an_evaluate_metric_that_needs_no_hub(
     assert isinstance(metric, evaluate.Metric)
     result = metric.compute(predictions=["a", "x"], references=["a", "b"])
     assert result == {"accuracy": 0.5, "readable": 0.5, "macro_f1": 0.5}
+
+
+def test_macro_f1_is_scikit_learns_to_the_last_bit() -> None:
+    from sklearn.metrics import f1_score
+
+    drawn = random.Random(0)
+    labels = [f"l{i}" for i in range(7)]
+    for _ in range(20):
+        given = drawn.choices([*labels, "no label", ""], k=50)
+        wanted = drawn.choices(labels[: drawn.randint(1, 7)], k=50)
+        read = [one if one in labels else "" for one in given]
+        known = sorted(set(wanted))
+        theirs = f1_score(wanted, read, labels=known, average="macro", zero_division=0.0)
+        assert Label(labels).scorer().over(given, wanted) == {"macro_f1": theirs}

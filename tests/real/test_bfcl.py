@@ -18,7 +18,6 @@ from harness.run import run
 from harness.task import Task
 from tests.conftest import ROOT
 
-
 UNPROBED = ["probes.forgetting.enabled=false"]
 
 

@@ -53,14 +53,8 @@ class Tools(Dialogue):
     characters: AtLeastOne
     """Of what a tool found that the model is shown."""
     required: Count = 0
-    """Calls that must come before an answer, where calls are held to the grammar."""
-
-    def __post_init__(self) -> None:
-        if self.required > self.times:
-            raise ConfigError(
-                f"rung.dialogue.required={self.required}: must be from 0 to the {self.times} calls "
-                "that rung.dialogue.times allows"
-            )
+    """Calls that must come before an answer, of those that `times` allows, where calls are held to
+    the grammar."""
 
     @property
     def reads(self) -> Collection[str]:

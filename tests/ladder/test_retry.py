@@ -143,9 +143,8 @@ def test_it_answers_freely_within_the_budget_of_the_ladder(
 
 def test_texts_do_not_depend_on_the_batch(task: Task, tiny: LocalEngine, letters: Embedder) -> None:
     made = RETRY.prepare(task.materials, tiny, letters, 0)
-    together = {p.id: (p.text, [a.text for a in p.attempts]) for p in made(task.questions)}
-    alone = {
-        p.id: (p.text, [a.text for a in p.attempts]) for q in task.questions for p in made([q])
-    }
+    asked = task.questions[:3]
+    together = {p.id: (p.text, [a.text for a in p.attempts]) for p in made(asked)}
+    alone = {p.id: (p.text, [a.text for a in p.attempts]) for q in asked for p in made([q])}
     assert together == alone
     assert any(attempts for _, attempts in together.values()), "no retry was needed"

@@ -28,7 +28,7 @@ def labelled(task: Task) -> Task:
                     "care", "advice", "account", "thanks"])  # fmt: skip
     told = {"full": answer.describe("Which of these is it? {labels}"), "short": "Intent?"}
     m = replace(m, train=train, dev=dev, answer=answer, instructions=told, max_new_tokens=12)
-    return replace(task, materials=m, eval=intents(task.eval[:3]), primary="accuracy", update=None)
+    return replace(task, materials=m, eval=intents(task.eval[:2]), primary="accuracy", update=None)
 
 
 def test_a_refused_answer_is_asked_for_again_and_everything_is_kept(

@@ -25,8 +25,9 @@ RUNGS = sorted(path.stem for path in (CONF / "rung").glob("*.yaml") if path.stem
 TASKS = sorted(path.stem for path in (CONF / "task").glob("*.yaml"))
 
 
-BESIDE = ("candidates", "rungs")
-"""What the command line reads itself: settings to try, and those chosen for a task."""
+BESIDE = ("candidates", "rungs", "perturbations")
+"""What the command line reads itself: settings to try, those chosen for a task, and what leaves its
+targets alone."""
 
 
 def composed(*words: str) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from harness.waiting import wait_briefly
 
 wait_briefly()  # before anything imports torch
+# Before PEFT imports it: it warns of a kernel that is not installed, and that is not needed.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 __version__ = "0.1.0"
 __all__ = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import sys
 import time
 import warnings
@@ -65,8 +64,6 @@ def silence_libraries() -> None:
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     datasets.disable_progress_bars()
-    # PEFT imports it for every adapter; it warns of a kernel that is not installed.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     # PEFT takes the ranks that AdaLoRA has allocated for LoRA's, and a layer left without any for
     # broken.

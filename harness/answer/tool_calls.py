@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from jsonschema.exceptions import best_match
-from scipy.optimize import linear_sum_assignment
 
 from harness.answer import canonical
 from harness.answer.format import Answer, Parsed, Scorer, commonest
@@ -126,6 +125,8 @@ def _matched(given: Sequence[Mapping[str, Any]], wanted: Sequence[Call]) -> list
     the most out of an answer, whatever its order."""
     if not given:
         return []
+    from scipy.optimize import linear_sum_assignment
+
     credit = np.array([[_credit(call, other) for other in wanted] for call in given])
     chosen = credit[linear_sum_assignment(credit, maximize=True)]
     return [float(2 * value - 1) for value in chosen if value > 0]

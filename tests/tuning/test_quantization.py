@@ -33,7 +33,7 @@ def prompts(even: LocalEngine) -> list[list[int]]:
 
 def fit(even: LocalEngine, task: Task, folder: Path, merged: bool = False) -> Tuned:
     m = task.materials
-    adapter = Adapter(lora(), SHORT, FourBit(merged=merged))
+    adapter = Adapter(lora(), SHORT, quantization=FourBit(merged=merged))
     return adapter.fit(even, pairs(m.train), pairs(m.dev), 0, folder)
 
 
@@ -130,8 +130,8 @@ def test_interrupted_training_ends_where_uninterrupted_training_does(
 def test_only_what_goes_over_four_bits_is_taken(
     task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Adapter(lora(use_dora=True), SHORT, FourBit(merged=False)).check(task.materials)
-    odd = Adapter(peft.IA3Config(task_type="CAUSAL_LM"), SHORT, FourBit(merged=False))
+    Adapter(lora(use_dora=True), SHORT, quantization=FourBit(merged=False)).check(task.materials)
+    odd = Adapter(peft.IA3Config(task_type="CAUSAL_LM"), SHORT, quantization=FourBit(merged=False))
     with pytest.raises(ConfigError, match=r"config=IA3Config: does not go over a 4-bit base"):
         odd.check(task.materials)
     monkeypatch.setattr(quantization, "find_spec", lambda name: None)

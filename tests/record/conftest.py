@@ -54,6 +54,7 @@ MANIFEST: dict[str, Any] = {
     "contrasts": {"against": ["prompt"], "best_untuned": True, "pairs": [], "margin": None},
     "control": None,
     "decoding": "free",
+    "declared_free": False,
     "max_new_tokens": 48,
     "dev": None,
     "dev_free": None,

@@ -58,6 +58,7 @@ MANIFEST: dict[str, Any] = {
     "control": None,
     "external": None,
     "decoding": "free",
+    "declared_free": False,
     "max_new_tokens": 48,
     "dev": None,
     "dev_free": None,

@@ -109,8 +109,12 @@ class Adapter(Method):
     ) -> Report:
         set_seed(seed)
         dtype = _training_dtype(self.training.dtype, engine.device)
-        base = engine.fresh(dtype)
+        # DoRA begins with the norms of the weights: those that will answer, not rounded ones.
+        exact = getattr(self.config, "use_dora", False)
+        base = engine.fresh(dtype_of(engine.spec.dtype) if exact else dtype)
         adapted = self._adapted(base, self.training.steps(len(train)))
+        for frozen in (p for p in base.parameters() if exact and not p.requires_grad):
+            frozen.data = frozen.data.to(dtype)
         examples, dev_examples = _encode(engine, train), _encode(engine, dev)
         before = _logits(adapted, dev_examples[:EFFECT_PROMPTS])
         zero_step = self._zero_step(engine, adapted, dev, folder)

@@ -46,8 +46,9 @@ SCHEMA = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest file first: of two processes one runs it while the other runs the rest."""
-    items.sort(key=lambda item: item.path.name != "test_real_weights.py")
+    """Real weights first, the longest file before the others: of two processes one runs it while
+    the other runs the rest."""
+    items.sort(key=lambda i: (i.path.name != "test_real_weights.py", i.path.parent.name != "real"))
 
 
 @pytest.fixture(scope="session", autouse=True)

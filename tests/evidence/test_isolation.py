@@ -243,5 +243,8 @@ def test_a_prompt_may_say_neither_what_eval_asks_nor_a_long_target_of_it(task: T
     assert kinds(f"Answer in JSON, as a clerk of the shop would. An example: {prompt}") == {
         "contained"
     }
-    assert kinds(f"Answer in JSON.\nFor example {target}") >= {"contained"}
+    filler = (
+        "as a clerk of the shop would, briefly, in the words of the handbook, and never guessing"
+    )
+    assert kinds(f"Answer in JSON, {filler}, for example {target}") == {"contained"}
     assert kinds(f"Answer in JSON, as {sealed.target[:20]} or so.") == set()

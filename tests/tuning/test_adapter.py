@@ -270,12 +270,14 @@ def test_a_model_whose_layers_see_a_window_learns_in_padded_batches(
     assert answers(tuned.engine, prompts) == by_peft_alone(model, folder, prompts)
 
 
-@pytest.mark.parametrize("name", MERGED)
+@pytest.mark.parametrize(
+    ("name", "dtype"), [*((name, "float32") for name in MERGED), ("dora", "bfloat16")]
+)
 def test_an_untrained_adapter_writes_what_the_base_model_writes(
-    fit: Fit, task: Task, tmp_path: Path, name: str
+    fit: Fit, task: Task, tmp_path: Path, name: str, dtype: str
 ) -> None:
     """The control on everything around training; adapters with another start tell by it."""
-    report = fit(Adapter(MERGED[name], SHORT)).report
+    report = fit(Adapter(MERGED[name], plan(epochs=1, dtype=dtype))).report
     asked = len(task.materials.dev)
     assert report.zero_step == {"questions": asked, "identical": asked}
     assert not (tmp_path / "run" / "untrained").exists()

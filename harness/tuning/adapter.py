@@ -121,21 +121,16 @@ class Adapter(Method):
         folder: Path,
     ) -> Report:
         set_seed(seed)
-<<<<<<< HEAD
         dtype = training_dtype(self.training.dtype, engine.device)
-        base = engine.fresh(dtype, quantized=self.quantization is not None)
-        adapted = self._adapted(base, self.training.steps(len(train)))
-        examples, dev_examples = encoded(engine, train), encoded(engine, dev)
-=======
-        dtype = _training_dtype(self.training.dtype, engine.device)
         # DoRA begins with the norms of the weights: those that will answer, not rounded ones.
         exact = getattr(self.config, "use_dora", False)
-        base = engine.fresh(dtype_of(engine.spec.dtype) if exact else dtype)
+        base = engine.fresh(
+            dtype_of(engine.spec.dtype) if exact else dtype, quantized=self.quantization is not None
+        )
         adapted = self._adapted(base, self.training.steps(len(train)))
         for frozen in (p for p in base.parameters() if exact and not p.requires_grad):
             frozen.data = frozen.data.to(dtype)
-        examples, dev_examples = _encode(engine, train), _encode(engine, dev)
->>>>>>> h/peft
+        examples, dev_examples = encoded(engine, train), encoded(engine, dev)
         before = _logits(adapted, dev_examples[:EFFECT_PROMPTS])
         zero_step = self._zero_step(engine, adapted, dev, folder)
         has_rows = self.config.is_prompt_learning and self.config.peft_type not in LEARNED_KEYS

@@ -44,7 +44,6 @@ SYSTEM = [
     for second in range(3)
 ]
 MANIFEST: dict[str, Any] = {
-    "declared_free": False,
     "search": None,
     "teacher": None,
     "task": "tickets",

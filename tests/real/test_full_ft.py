@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.run import run
 from tests.conftest import ROOT
 from tests.test_real_weights import configured
 
@@ -18,18 +17,18 @@ WORDS = ("training.epochs=1", "training.batch_size=2", "training.evaluations_per
 def test_all_weights_learn_and_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     spec = configured("rung=full_ft", *WORDS)
-    task = spec.build("task").limited(1)
-    materials = task.materials
-    few = replace(materials, train=materials.train[:4], dev=materials.dev[:1])
-    made = spec.job(replace(task, materials=few))
-    job = replace(made, root=tmp_path, controls=False, dev_questions=0, probes=[])
-    folder = run(job)
-    manifest = folder.read("manifest.json")
-    training = manifest["training"]
-    assert training["trainable"] == manifest["parameters"] == 134_515_008
-    assert training["megabytes"] == pytest.approx(538, abs=1)
-    assert training["effect"] > 0.01
-    left = {path.name for path in (tmp_path / manifest["trained"]).iterdir()}
-    assert {"weights", "training.json"} <= left
-    assert "checkpoints" not in left
-    assert folder.read("metrics.json")["all"]["readable"]["value"] == 1.0
+    rung, task, embedder = spec.build("rung"), spec.build("task"), spec.build("embedder")
+    few = replace(task.materials, train=task.materials.train[:4], dev=task.materials.dev[:1])
+    model = spec.build("model").load()
+    predictor = rung.fit(few, model, embedder, 0, tmp_path)
+    report = predictor.training
+    assert report.trainable == model.parameters == 134_515_008
+    assert report.megabytes == pytest.approx(538, abs=1)
+    assert report.effect > 0.01
+    # Weights, gradients and Adam's two moments, all of them float32.
+    assert report.curve.peak_megabytes > 4 * 538
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "weights", "training.json", "example_losses.jsonl",
+    }  # fmt: skip
+    prompts = [predictor.engine.encode(a.messages) for a in predictor.render(task.questions[:2])]
+    assert all(done.tokens for done in predictor.engine.generate(prompts, 3))

@@ -234,10 +234,16 @@ class _Rung:
         """Of the search for a prompt: its answers are paid as all answers are; 0 without one."""
         if self.prices is None or self.searching is None:
             return 0.0
-        names = ("prompt_tokens", "computed_tokens", "completion_tokens")
-        counts = [round(self.mean("search", name)) for name in names]
-        seconds = self.searching.seconds
-        return self.prices.answer(Prediction("search", "", "stop", *counts, seconds))
+        everything = Prediction(
+            id="search",
+            text="",
+            finish="stop",
+            prompt_tokens=round(self.mean("search", "prompt_tokens")),
+            computed_tokens=round(self.mean("search", "computed_tokens")),
+            completion_tokens=round(self.mean("search", "completion_tokens")),
+            seconds=self.searching.seconds,
+        )
+        return self.prices.answer(everything)
 
     @property
     def searching(self) -> Searching | None:

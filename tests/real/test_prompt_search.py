@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,9 +32,7 @@ RULES = (
 
 def urgency(examples: Sequence[Example], count: int) -> tuple[Example, ...]:
     """The first tickets, with their priority alone for a target."""
-    return tuple(
-        replace(e, target=e.target.partition('"priority":"')[2][:2]) for e in examples[:count]
-    )
+    return tuple(replace(e, target=json.loads(e.target)["priority"]) for e in examples[:count])
 
 
 def test_the_best_of_the_prompts_answers_eval(

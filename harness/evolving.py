@@ -111,14 +111,16 @@ def evolve(
     Nothing of its own state is kept: a search that was killed is gone through again with the same
     seed, out of what `ask` and `reflect` remember.
     """
-    from gepa import optimize
+    from gepa.api import optimize
 
-    found = optimize(
+    adapter: Any = _Adapter(ask)
+    reflection_lm: Any = reflect
+    found: Any = optimize(
         seed_candidate={COMPONENT: start},
         trainset=list(examples),
         valset=list(examples),
-        adapter=_Adapter(ask),
-        reflection_lm=reflect,
+        adapter=adapter,
+        reflection_lm=reflection_lm,
         reflection_minibatch_size=min(minibatch, len(examples)),
         max_metric_calls=calls,
         logger=_Silent(),
@@ -146,7 +148,7 @@ class _Adapter:
     def evaluate(
         self, batch: list[Example], candidate: dict[str, str], capture_traces: bool = False
     ) -> Any:
-        from gepa import EvaluationBatch
+        from gepa.core.adapter import EvaluationBatch
 
         answers = list(self.ask(candidate[COMPONENT], batch))
         return EvaluationBatch(

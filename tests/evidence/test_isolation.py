@@ -239,12 +239,6 @@ def test_a_prompt_may_say_neither_what_eval_asks_nor_a_long_target_of_it(task: T
 
     assert kinds("Answer in JSON, with care, as a clerk of the shop would.") == set()
     assert kinds(f"Answer in JSON.\n{LONG.upper()}\nis an example.") >= {"text"}
-    prompt = f"{LONG} That is red, and the note says what the customer should do next: be brief."
-    assert kinds(f"Answer in JSON, as a clerk of the shop would. An example: {prompt}") == {
-        "contained"
-    }
-    filler = (
-        "as a clerk of the shop would, briefly, in the words of the handbook, and never guessing"
-    )
-    assert kinds(f"Answer in JSON, {filler}, for example {target}") == {"contained"}
+    assert kinds(f"Answer in JSON, {FILLER}, for example {LONG} as red.") == {"contained"}
+    assert kinds(f"Answer in JSON, {FILLER}, for example {target}") == {"contained"}
     assert kinds(f"Answer in JSON, as {sealed.target[:20]} or so.") == set()

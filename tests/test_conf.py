@@ -51,8 +51,9 @@ def targets(node: Any) -> Iterator[dict[str, Any]]:
 
 def assert_fits(node: Any) -> None:
     for described in targets(node):
-        arguments = {k: v for k, v in described.items() if k not in ("_target_", *BESIDE)}
-        inspect.signature(get_object(described["_target_"])).bind(**arguments)
+        taken = inspect.signature(get_object(described["_target_"]))
+        beside = {"_target_", *(name for name in BESIDE if name not in taken.parameters)}
+        taken.bind(**{k: v for k, v in described.items() if k not in beside})
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)

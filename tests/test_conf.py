@@ -25,10 +25,7 @@ RUNGS = sorted(path.stem for path in (CONF / "rung").glob("*.yaml") if path.stem
 TASKS = sorted(path.stem for path in (CONF / "task").glob("*.yaml"))
 
 
-BESIDE = {
-    "harness.load.load_task": ("rungs", "perturbations"),
-    "harness.ladder.rung.Rung": ("candidates",),
-}
+BESIDE = ("candidates", "rungs", "perturbations")
 """What the command line reads itself: settings to try, those chosen for a task, and what leaves its
 targets alone."""
 
@@ -56,16 +53,9 @@ def targets(node: Any) -> Iterator[dict[str, Any]]:
 
 def assert_fits(node: Any) -> None:
     for described in targets(node):
-<<<<<<< HEAD
-        target = described["_target_"]
-        apart = ("_target_", *BESIDE.get(target, ()))
-        arguments = {k: v for k, v in described.items() if k not in apart}
-        inspect.signature(get_object(target)).bind(**arguments)
-=======
         taken = inspect.signature(get_object(described["_target_"]))
         beside = {"_target_", *(name for name in BESIDE if name not in taken.parameters)}
         taken.bind(**{k: v for k, v in described.items() if k not in beside})
->>>>>>> h/calls
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -127,11 +128,22 @@ def even(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> LocalEn
     )
 
 
+@dataclass(frozen=True)
+class NoWeights:
+    """Of an embedder that computes its vectors by itself."""
+
+    def resolve(self) -> Path:
+        raise AssertionError("there is nothing to load")
+
+    def fingerprint(self) -> str:
+        return "0" * 64
+
+
 class LetterEmbedder(Embedder):
     """Unit vectors of letter counts: enough to be near or far, and nothing to download."""
 
     def __init__(self) -> None:
-        super().__init__("letters", Folder("."), "CC0-1.0")
+        super().__init__("letters", NoWeights(), "CC0-1.0")
 
     def encode(self, texts):  # type: ignore[no-untyped-def]
         import numpy as np

@@ -54,8 +54,8 @@ def test_a_second_signal_kills() -> None:
     process = started(
         "import time\n"
         "def what():\n"
-        "    print('on', flush=True)\n"
         "    try:\n"
+        "        print('on', flush=True)\n"
         "        time.sleep(60)\n"
         "    finally:\n"
         "        print('cleaning', flush=True)\n"

@@ -14,9 +14,9 @@ from harness.answer import Json
 from harness.audit.classifier import label_suspects, out_of_fold
 from harness.ladder.transform import PlantedErrors
 from harness.models.embedder import Embedder, Vectors
-from harness.models.weights import Folder
 from harness.task import Materials
 from tests.audit.conftest import Row, labelled, materials
+from tests.conftest import NoWeights
 
 TOPICS = ("anvil", "birch", "cedar", "dune")
 
@@ -25,7 +25,7 @@ class Topics(Embedder):
     """Unit vectors that tell the topic of a text, with noise of their own."""
 
     def __init__(self) -> None:
-        super().__init__("topics", Folder("."), "CC0-1.0")
+        super().__init__("topics", NoWeights(), "CC0-1.0")
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         rows = [

@@ -12,9 +12,8 @@ import pytest
 from harness.errors import ConfigError
 from harness.ladder.shots import Shots
 from harness.models.embedder import Embedder, Vectors
-from harness.models.weights import Folder
 from harness.task import Example, Question, Task
-from tests.conftest import fixed, similar
+from tests.conftest import NoWeights, fixed, similar
 
 COPIES = {"a": 0.0, "a2": 1.0, "b": 30.0, "c": -80.0}
 """Degrees from the question: two that say nearly the same, one beside them, one far away."""
@@ -24,7 +23,7 @@ class Compass(Embedder):
     """Directions in a plane: whatever is not an example is asked at 2 degrees."""
 
     def __init__(self) -> None:
-        super().__init__("compass", Folder("."), "CC0-1.0")
+        super().__init__("compass", NoWeights(), "CC0-1.0")
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         angles = np.deg2rad([COPIES.get(text, 2.0) for text in texts])

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-import hydra
-from hydra._internal.utils import get_args_parser
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from harness.command import command
-from harness.configuration.mistakes import one_line
-from harness.errors import ConfigError, HarnessError
-from harness.experiment import Sweep, compose
-from harness.home import CONF
+from harness.errors import ConfigError, HarnessError, visible
 
 __all__ = ["main"]
 
@@ -25,18 +18,23 @@ FOREIGN = ("config_path", "config_name", "experimental_rerun")
 """Flags of Hydra's for another program than this one."""
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")  # type: ignore[untyped-decorator]
-def _shown(config: object) -> None:
-    """Hydra shows what was asked for, and never comes here."""
-
-
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the sweep and print its tables; exit code 2 for what the user can fix."""
-    given = get_args_parser().parse_intermixed_args()
+    words = [word for word in sys.argv[1:] if "=" in word] if arguments is None else []
+    if any(not word.startswith("-") for word in words):
+        # At once: the imports below take a second, and all that follows many.
+        print(f"harness {visible(' '.join(words))}", file=sys.stderr, flush=True)
+    from hydra._internal.utils import get_args_parser
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from harness.configuration.mistakes import one_line
+
+    given = get_args_parser().parse_intermixed_args(arguments)
     try:
         if any(getattr(given, flag) for flag in SHOWING):
             os.environ["HYDRA_FULL_ERROR"] = "1"  # hand us the exceptions instead of printing them
-            _shown()
+            _show()
         else:
             _run(given)
     except (HarnessError, HydraException, OmegaConfBaseException) as error:
@@ -44,7 +42,19 @@ def main() -> None:
         sys.exit(2)
 
 
+def _show() -> None:
+    """Hydra shows what was asked for, and never calls the function that it is given."""
+    import hydra
+
+    from harness.home import CONF
+
+    show = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+    show(lambda config: None)()
+
+
 def _run(given: Any) -> None:
+    from harness.experiment import Sweep, compose
+
     for flag in FOREIGN:
         if getattr(given, flag) is not None:
             name = flag.replace("_", "-")

@@ -27,6 +27,11 @@ NO_ROOM = {
     errno.EROFS: "choose a folder that can be written, such as results=FOLDER",
     errno.EACCES: "change its permissions, or choose another folder",
     errno.EPERM: "change its permissions, or choose another folder",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.ENOTDIR: "a file stands where a folder is wanted; move it away, or choose another folder",
+    errno.EISDIR: "a folder stands where a file is wanted; move it away",
+    errno.EEXIST: "something else stands there; move it away, or choose another folder",
+    errno.ELOOP: "links lead in a circle; fix them",
 }
 """What helps against an error of the operating system that is not ours."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 
 from harness.constraint import Constraint
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ResultsError
 from harness.evidence import scoring
 from harness.evidence.isolation import Isolation
 from harness.ladder.room import fitting
@@ -107,6 +107,11 @@ class Conditions:
         """All predictions: those an interrupted run left in the file `kept`, and the rest."""
         done = folder.predictions(kept)
         answered = {p.id for p in done}
+        if kept == PREDICTIONS and (foreign := answered - {q.id for q in questions}):
+            raise ResultsError(
+                f"{folder.path / kept}: answers '{min(foreign)}', which is no question of eval; "
+                f"delete {folder.path} and run again"
+            )
         rest = [q for q in questions if q.id not in answered]
         what = f"{predictor.rung.name}: answering{WHAT.get(kept, f' {Path(kept).stem}')}"
         with Progress(what, len(questions), unit="question") as progress:

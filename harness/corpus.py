@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import TaskError
-from harness.sources import read_file
+from harness.sources import is_there, read_file
 from harness.task import Example, Passage
 
 __all__ = ["check_sources", "name_of", "read_corpus", "sources_of"]
@@ -15,7 +15,7 @@ __all__ = ["check_sources", "name_of", "read_corpus", "sources_of"]
 
 def read_corpus(path: Path) -> tuple[Passage, ...]:
     """The passages of a file, each id once; none if there is no such file. Raises TaskError."""
-    if not path.is_file():
+    if not is_there(path):
         return ()
     passages: dict[str, Passage] = {}
     for row in read_file(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from harness.configuration.compose import compose
 from harness.configuration.spec import JobSpec
 from harness.configuration.words import sweep, word
 from harness.errors import ConfigError, HarnessError, RungUnavailableError, TrackingError
-from harness.progress import hidden, say_again
+from harness.home import HOME, INSTALLED
+from harness.progress import hidden, say_again, say_once
 
 if TYPE_CHECKING:
     from harness.analysis.findings import Findings
@@ -110,9 +112,12 @@ class Sweep:
         """
         try:
             with hidden(not self.progress):
-                self._foretell(specs)
-                for number, spec in enumerate(specs):
-                    self._run(number, spec)
+                self._say(_plan(specs))
+                jobs = self.check(specs)
+                self._foretell(specs, jobs)
+                for number, (spec, job) in enumerate(zip(specs, jobs, strict=True)):
+                    if job is not None:
+                        self._run(number, spec, job)
         except Exception:
             if self.finished:
                 self._report(said)
@@ -127,34 +132,59 @@ class Sweep:
             self._tasks[spec.task_settings] = spec.task()
         return self._tasks[spec.task_settings]
 
-    def _foretell(self, specs: Sequence[JobSpec]) -> None:
+    def check(self, specs: Sequence[JobSpec]) -> list[Job | None]:
+        """The jobs, with everything checked of all of them that can be known before the first
+        answer; None for a rung that its task cannot have, which is left out with a warning.
+
+        The cheapest come first: settings, then data and metrics, both before torch is imported;
+        then rungs, models and leaks into eval. Raises HarnessError.
+        """
+        for spec in specs:
+            spec.check()
+        tasks = [self.task(spec) for spec in specs]
+        from harness.evidence import scoring
+
+        for task in {id(task): task for task in tasks}.values():
+            scoring.check(task)
+        jobs = [spec.job(task) for spec, task in zip(specs, tasks, strict=True)]
+        from harness.preflight import Preflight
+
+        preflight = Preflight(self._sharing())
+        return [job if self._possible(preflight.check, job) else None for job in jobs]
+
+    def _possible(self, action: Callable[[Job], object], job: Job) -> bool:
+        """Whether a rung can be had; else it is left out with a warning."""
+        try:
+            action(job)
+        except RungUnavailableError as error:
+            self.left_out.append(f"{job.rung.name} is left out of {job.task.name}: {error}")
+            print(f"warning: {self.left_out[-1]}", file=sys.stderr)
+            return False
+        return True
+
+    def _foretell(self, specs: Sequence[JobSpec], jobs: Sequence[Job | None]) -> None:
         """Say what a sweep over several sizes of train will take, before it starts."""
         if len({spec.config.train_share for spec in specs}) < 2:
             return
         from harness.forecast import forecast
 
-        jobs = [spec.job(self.task(spec)) for spec in specs]
-        for one in forecast(jobs, self._sharing()):
+        for one in forecast([job for job in jobs if job is not None], self._sharing()):
             self._say(str(one))
 
-    def _run(self, number: int, spec: JobSpec) -> None:
+    def _run(self, number: int, spec: JobSpec, job: Job) -> None:
         """One job and its controls."""
-        self._say(f"[{number}] {spec.title}")  # before anything that takes seconds
+        self._say(f"[{number}] {spec.title}")
         prices: Prices = spec.build("prices")
-        task = self.task(spec)
-        job = spec.job(task)
         tracking: Tracking = spec.build("tracking")
         from harness.run import run
 
-        try:
-            folder = run(job, self._sharing())
-        except RungUnavailableError as error:
-            self.left_out.append(f"{job.rung.name} is left out of {task.name}: {error}")
-            print(f"warning: {self.left_out[-1]}", file=sys.stderr)
+        folders: list[RunFolder] = []
+        if not self._possible(lambda job: folders.append(run(job, self._sharing())), job):
             return
+        (folder,) = folders
         for done in (folder, *self._controls(job, folder)):
             if all(done.path != earlier.folder.path for earlier in self.finished):
-                _track(partial(tracking.mirror, done), done.path)
+                _track(partial(tracking.mirror, done), done.path.parents[1], tracking)
                 self.finished.append(Finished(done, tracking, job.sweep, prices))
 
     def _controls(self, job: Job, folder: RunFolder) -> Iterator[RunFolder]:
@@ -182,7 +212,8 @@ class Sweep:
             for found in conclude(find_runs(task_folder), evals, said):
                 if said == "nothing":
                     self._say(f"report: {found.path('report', 'html')}")
-                _track(partial(last.tracking.conclude, last.sweep, found), task_folder)
+                conclude_ = partial(last.tracking.conclude, last.sweep, found)
+                _track(conclude_, task_folder, last.tracking)
                 reported.append(found)
         return reported
 
@@ -201,20 +232,32 @@ class Sweep:
 
 def _eval_of(folder: RunFolder) -> str:
     """The fingerprint of the eval set that a run answered."""
-    return str(folder.read("manifest.json")["fingerprints"]["eval"])
+    return str(folder.manifest()["fingerprints"]["eval"])
 
 
-def _track(action: Callable[[], None], where: Path) -> None:
+def _track(action: Callable[[], None], where: Path, tracking: Tracking) -> None:
     """Mirror to the tracking store; if that fails, nothing is lost and the run goes on."""
     try:
         action()
     except TrackingError as error:
-        print(f"warning: {error}", file=sys.stderr)
-        print(
-            f"warning: the result is safe in {where}; mirror it later with "
-            f"`python -m harness.report.mlflow {where}`",
-            file=sys.stderr,
-        )
+        say_once(f"warning: {error}")
+        command = ["python", "-m", "harness.report.mlflow", str(where)]
+        if uri := getattr(tracking, "uri", None):
+            command += ["--uri", uri]
+        say_once(f"warning: results are safe in {where}; mirror them later: {shlex.join(command)}")
+
+
+def _plan(specs: Sequence[JobSpec]) -> str:
+    """What will run, and where its results go."""
+    rungs: dict[str, dict[str, None]] = {}
+    for spec in specs:
+        task, _, rung = spec.title.partition(" / ")
+        rungs.setdefault(task, {})[rung] = None
+    what = "; ".join(f"{task}: {', '.join(each)}" for task, each in rungs.items())
+    runs = f"{len(specs)} runs" if len(specs) > 1 else "1 run"
+    where = ", ".join(dict.fromkeys(str(spec.results) for spec in specs))
+    shipped = "" if INSTALLED or Path.cwd() == HOME else f"; conf/ and tasks/ are those of {HOME}"
+    return f"{runs}, {what}; results go to {where}{shipped}"
 
 
 def _given(values: Any) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.errors import ConfigError
+
 __all__ = ["CONF", "HOME", "INSTALLED", "located", "places"]
 
 PACKAGE = Path(__file__).resolve().parent
@@ -16,7 +18,9 @@ CONF = HOME / "conf"
 
 def located(path: str) -> str:
     """A path of a task's YAML: as it is if it exists from the current directory; else, if it
-    names one of the tasks that come with harness, the path there."""
+    names one of the tasks that come with harness, the path there. Raises ConfigError."""
+    if "\0" in path:
+        raise ConfigError(f"{path!r:.60}: is the name of no file; take the NUL out")
     shipped = HOME / path
     if path.startswith("tasks/") and not Path(path).exists() and shipped.exists():
         return str(shipped)

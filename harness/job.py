@@ -103,7 +103,7 @@ class Job:
         """
         if self.rung.recorded:
             return
-        chosen = self.candidates[folder.read("manifest.json")["chosen"]]
+        chosen = self.candidates[folder.manifest()["chosen"]]
         rung = with_found(chosen.rung, folder.path)
         for control in controls(rung, self.task, self.controls):
             if control.free and self.constraint is None:

@@ -13,21 +13,20 @@ from harness.answer import Answer
 from harness.answer.format import accepted_by
 from harness.calls import calls_of, check_calls, check_tools
 from harness.corpus import check_sources, name_of, read_corpus, sources_of
-from harness.errors import ConfigError, TaskError
+from harness.errors import TaskError
 from harness.home import located, places
 from harness.models.weights import Weights
-from harness.sources import UTF8, Row, read_file, read_split
+from harness.reading import UnreadableError, text_of
+from harness.sources import Row, read_file, read_split
 from harness.splits import sample, split_by_size, split_dev
 from harness.task import Example, Materials, Passage, Task
+from harness.task_settings import FIELDS, SPLITS, TaskSettings
 from harness.update import load_update
-from harness.values import folder_name
 
 __all__ = ["load_task"]
 
-SPLITS = ("train", "dev", "eval")
 VARIANTS = ("full", "short")
 """Of the instructions that every task has."""
-FIELDS = ("id", "input", "target", "group", "sources", "tags", "passage", "calls")
 
 
 def load_task(
@@ -62,12 +61,10 @@ def load_task(
     change (harness/update.py). `tools` are what a model may call, by name (harness/toolbox/); rows
     of train may show their use under `calls`.
     """
-    _check_name(name)
-    _check_question(name, question)
-    _check_splits("task.splits", splits or {})
-    _check_splits("task.sizes", sizes or {})
-    for split, size in (sizes or {}).items():
-        _count(f"task.sizes.{split}", size)
+    TaskSettings(
+        name, folder, answer, primary, max_new_tokens, source, revision, splits, columns, sizes,
+        question, metrics, licence, update, tools,
+    )  # fmt: skip
     folder_path = Path(located(folder))
     if not folder_path.is_dir():
         raise TaskError(
@@ -88,7 +85,7 @@ def load_task(
         instructions=_instructions(folder_path, VARIANTS, answer, needed=bool(drawn["train"])),
         question=question,
         answer=answer,
-        max_new_tokens=_count("task.max_new_tokens", max_new_tokens),
+        max_new_tokens=max_new_tokens,
         variants=_instructions(folder_path, _further(folder_path), answer),
         tools=named,
     )
@@ -97,13 +94,6 @@ def load_task(
         return task
     part = "eval" in (sizes or {})
     return replace(task, update=load_update(update, corpus, task.eval, answer, drawn=part))
-
-
-def _check_name(name: str) -> None:
-    try:
-        folder_name(name)
-    except ValueError as error:
-        raise ConfigError(f"task.name={name}: {error}") from error
 
 
 def _drawn(
@@ -205,8 +195,6 @@ def _pick(row: Row, columns: Mapping[str, str | Sequence[str]] | None) -> dict[s
         return dict(row.values)
     picked: dict[str, Any] = {}
     for name, wanted in columns.items():
-        if name not in FIELDS:
-            raise TaskError(f"task.columns: unknown field '{name}'; known are {', '.join(FIELDS)}")
         if name == "tags" and not isinstance(wanted, str):
             picked[name] = {tag: _column(row, tag) for tag in wanted}
         else:
@@ -260,7 +248,7 @@ def _instructions(
     for variant in variants:
         path = folder / f"instructions.{variant}.md"
         if path.is_file():
-            text = path.read_text(encoding=UTF8).strip()
+            text = _text(path)
             if not text:
                 raise TaskError(f"{path}: is empty; write the {variant} instructions there")
             found[variant] = answer.describe(text)
@@ -269,19 +257,17 @@ def _instructions(
     return found
 
 
+def _text(path: Path) -> str:
+    try:
+        return text_of(path).strip()
+    except UnreadableError as error:
+        raise TaskError(f"{path}: {error}") from error
+
+
 def _further(folder: Path) -> list[str]:
     """Names of instructions beside the two that every task has, in alphabetical order."""
     names = (path.name.split(".", 1)[1] for path in folder.glob("instructions.*.md"))
     return sorted({name.removesuffix(".md") for name in names} - set(VARIANTS))
-
-
-def _check_question(name: str, question: object) -> None:
-    """Without its place in the question no input would ever reach a model."""
-    if not isinstance(question, str) or "{input}" not in question:
-        raise TaskError(
-            f"task {name}: question={question!r}: has no {{input}}; "
-            "fix task.question: say {input}, in small letters, where the input goes"
-        )
 
 
 def _check_ids(examples: Sequence[Example]) -> None:
@@ -292,16 +278,3 @@ def _check_ids(examples: Sequence[Example]) -> None:
                 f"{example.where}: id '{example.id}' stands at {seen[example.id]} too; rename one"
             )
         seen[example.id] = example.where
-
-
-def _check_splits(name: str, given: Mapping[str, object]) -> None:
-    for split in given:
-        if split not in SPLITS:
-            raise ConfigError(f"{name}.{split}: is no split; there are {', '.join(SPLITS)}")
-
-
-def _count(name: str, value: object) -> int:
-    """A whole number from 1 up. Raises ConfigError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{name}={value}: must be a whole number from 1 up")
-    return value

@@ -19,15 +19,14 @@ from harness.evidence.isolation import Certificate, Isolation
 from harness.files import DEV_SCORES, alone
 from harness.job import Job, identity
 from harness.ladder.budget import budget
-from harness.ladder.room import within_data
 from harness.ladder.rung import Predictor
-from harness.models.grammar import check_constraint, check_targets
+from harness.preflight import check, check_written
 from harness.probe.measure import available, measure, unmeasured, wanted
 from harness.probe.probe import FittedRun
 from harness.progress import say_once, silence_libraries
 from harness.record import ledger, provenance
 from harness.record.clock import Clock
-from harness.record.declaration import declaration_path, declare
+from harness.record.declaration import declaration_path, declare, told_apart
 from harness.record.results import RunFolder
 from harness.searching import fitted
 from harness.task import Task
@@ -79,7 +78,7 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
     HarnessError for what the user can fix: RungUnavailableError if the task lacks what the rung
     needs.
     """
-    _check(job)
+    check(job)
     shared = shared or Shared()
     task, certificate = shared.certify(job.isolation, job.task)
     job, certificate = sealed(job, task, certificate)
@@ -161,7 +160,7 @@ def _fitted_again(job: Job, shared: Shared, task: Task, folder: RunFolder) -> Fi
     job = with_suspects(job, task, task.fingerprints())
     conditions = _conditions(job, shared, task, folder)
     job = taught(job, conditions, task.fingerprints())
-    rung = job.candidates[folder.read("manifest.json")["chosen"]].rung
+    rung = job.candidates[folder.manifest()["chosen"]].rung
     predictor = fitted(conditions, rung, job.seed, folder.path)
     return FittedRun(predictor, conditions, folder.predictions(), folder, job.seed)
 
@@ -171,20 +170,12 @@ def _declare(job: Job, task_folder: Path, sealed: str) -> None:
     known = ledger.judged(ledger.ledger_path(task_folder, sealed))
     path = declaration_path(task_folder, sealed)
     if changed := declare(path, asdict(job.contrasts), after=known):
+        differ, back = told_apart(changed.contrasts, asdict(job.contrasts))
         say_once(
-            f"{job.task.name}: other contrasts were declared on {changed.made}; reports now test "
-            f"these, and say that {known} configurations had been judged by then"
+            f"{job.task.name}: other contrasts were declared on {changed.made} ({differ}); reports "
+            f"now test these, and say that {known} configurations had been judged by then; to keep "
+            f"what was declared before, say: {back}"
         )
-
-
-def _check(job: Job) -> None:
-    """Raise what can be known of the rung and the metrics before anything is compared or loaded."""
-    for candidate in job.candidates:
-        rung, _ = within_data(candidate.rung, job.task.materials)
-        rung.check(job.task.materials)
-        for slot in rung.slots:
-            slot.check_questions(job.task.questions, job.task.beyond)
-    scoring.check(job.task)
 
 
 def _conditions(job: Job, shared: Shared, task: Task, folder: RunFolder) -> Conditions:
@@ -193,9 +184,7 @@ def _conditions(job: Job, shared: Shared, task: Task, folder: RunFolder) -> Cond
     free_text = m.answer.constraint is None and not job.rung.recorded
     if job.decoding == "constrained" and free_text:
         say_once(f"{task.name}: free text has no grammar, so that it is decoded freely")
-    if constraint:
-        check_constraint(constraint)
-        check_targets(constraint, (*m.train, *m.dev, *task.eval))
+    check_written(constraint, task)
     engine = job.model.load()
     tokens, raised = budget(m, engine, job.ladder_constraint)
     if raised:

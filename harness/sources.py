@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,12 @@ from typing import Any
 
 from harness.errors import TaskError, first_line
 from harness.home import places
+from harness.reading import UnreadableError, json_of, lines_of
 
-__all__ = ["UTF8", "Row", "read_file", "read_split"]
+__all__ = ["Row", "is_there", "read_file", "read_split"]
 
-UTF8 = "utf-8-sig"
-"""With the mark in front that spreadsheets write, or without it."""
+LONGEST_CELL = 2**30
+"""Characters of a CSV cell; the library's own bound, 131,072, is less than some inputs have."""
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 
@@ -37,11 +37,22 @@ def read_split(source: str, split: str, revision: str | None = None) -> list[Row
     folder = Path(source)
     if folder.is_dir():
         for suffix in SUFFIXES:
-            if (folder / f"{split}{suffix}").is_file():
+            if is_there(folder / f"{split}{suffix}"):
                 return list(read_file(folder / f"{split}{suffix}"))
         if any(path.suffix in SUFFIXES for path in folder.iterdir()):
             return None
     return _read_dataset(source, split, revision)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file. Raises TaskError for a folder or a broken link in its place: what
+    was meant to be read must not be left out in silence."""
+    if path.is_file():
+        return True
+    if path.is_dir() or path.is_symlink():
+        kind = "a folder" if path.is_dir() else "a link to nothing"
+        raise TaskError(f"{path}: is {kind} and no file; put the file there, or take it away")
+    return False
 
 
 def read_file(path: Path) -> Iterator[Row]:
@@ -58,54 +69,64 @@ def read_file(path: Path) -> Iterator[Row]:
                 raise TaskError(
                     f"{path}: cannot read '{other}' files; use .jsonl, .csv or .parquet"
                 )
-    except UnicodeDecodeError as error:
-        raise TaskError(f"{path}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
+    except UnreadableError as error:
+        raise TaskError(f"{path}: {error}") from error
 
 
 def _read_jsonl(path: Path) -> Iterator[Row]:
-    with path.open(encoding=UTF8) as file:
-        for number, line in enumerate(file, 1):
-            where = f"{path}:{number}"
-            if not line.strip():
-                continue
-            try:
-                values = json.loads(line.rstrip())
-            except json.JSONDecodeError as error:
-                raise TaskError(
-                    f"{where}: not JSON ({error.msg} at column {error.colno}): "
-                    f"{line.strip()[:60]!r}; fix or delete the line"
-                ) from error
-            if not isinstance(values, dict):
-                raise TaskError(
-                    f"{where}: a {type(values).__name__}, not an object; write one {{…}} a line"
-                )
-            yield Row(where, values)
+    for number, line in enumerate(lines_of(path), 1):
+        where = f"{path}:{number}"
+        if not line.strip():
+            continue
+        try:
+            values = json_of(line.rstrip())
+        except UnreadableError as error:
+            raise TaskError(
+                f"{where}: {error}: {line.strip()[:60]!r}; fix or delete the line"
+            ) from error
+        if not isinstance(values, dict):
+            raise TaskError(
+                f"{where}: a {type(values).__name__}, not an object; write one {{…}} a line"
+            )
+        yield Row(where, values)
 
 
 def _read_csv(path: Path) -> Iterator[Row]:
-    with path.open(encoding=UTF8, newline="") as file:
-        reader = csv.DictReader(file, restkey="", strict=True)
+    csv.field_size_limit(LONGEST_CELL)
+    reader = csv.DictReader(lines_of(path, newline=""), restkey="", strict=True)
+    try:
         header = list(reader.fieldnames or [])
-        if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
+    except csv.Error as error:
+        raise TaskError(f"{path}:1: not CSV ({error}); fix the quotes") from error
+    _check_header(header, f"{path}:1")
+    while True:
+        start = reader.line_num + 1
+        try:
+            values = next(reader, None)
+        except csv.Error as error:
+            raise TaskError(f"{path}:{start}: not CSV ({error}); fix the quotes") from error
+        if values is None:
+            return
+        where = f"{path}:{reader.line_num}"
+        if "" in values or None in values.values():
             raise TaskError(
-                f"{path}:1: has one column, {header[0]!r}; put commas between the cells, not "
-                "semicolons or tabs"
+                f"{where}: has more or fewer cells than the header's {len(header)}; quote cells "
+                "that contain commas"
             )
-        while True:
-            start = reader.line_num + 1
-            try:
-                values = next(reader, None)
-            except csv.Error as error:
-                raise TaskError(f"{path}:{start}: not CSV ({error}); fix the quotes") from error
-            if values is None:
-                return
-            where = f"{path}:{reader.line_num}"
-            if "" in values or None in values.values():
-                raise TaskError(
-                    f"{where}: has more or fewer cells than the header's "
-                    f"{len(reader.fieldnames or [])}; quote cells that contain commas"
-                )
-            yield Row(where, values)
+        yield Row(where, values)
+
+
+def _check_header(header: list[str], where: str) -> None:
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
+        raise TaskError(
+            f"{where}: has one column, {header[0]!r}; put commas between the cells, not "
+            "semicolons or tabs"
+        )
+    for name in header:
+        if not name:
+            raise TaskError(f"{where}: a column has no name; name it or take it out")
+        if header.count(name) > 1:
+            raise TaskError(f"{where}: column '{name}' stands there twice; rename one")
 
 
 def _read_parquet(path: Path) -> Iterator[Row]:
@@ -113,7 +134,7 @@ def _read_parquet(path: Path) -> Iterator[Row]:
 
     try:
         table = pyarrow.parquet.read_table(path)
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise TaskError(f"{path}: not Parquet ({error}); write the file again") from error
     for number, values in enumerate(table.to_pylist(), 1):
         yield Row(f"{path}:{number}", values)

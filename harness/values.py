@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar, dataclass_transform
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
@@ -107,8 +108,14 @@ def complaint(place: str, error: ValidationError, names: Sequence[str]) -> str:
     name = ".".join(part for part in (place, field) if part)
     wanted = str(first["msg"]).removeprefix("Value error, ")
     wanted = wanted.replace("Input should be", "must be", 1)
+    if first["type"].startswith("missing"):
+        return f"{name}: is missing; add it"
     if first["type"] == "unexpected_keyword_argument":
-        wanted = f"is no setting; there are: {', '.join(names)}"
+        meant = get_close_matches(str(field), names, n=1)
+        hint = f" (did you mean {meant[0]}?)" if meant else ""
+        wanted = f"is no setting{hint}; there are: {', '.join(names)}"
+    if first["type"] == "bool_type" and len(error.errors()) == 1:
+        wanted = f"{wanted}; say true or false"
     if first["type"] == "sequence_str":
         wanted = f"must be a list: [{first['input']}]"
     others = [str(e["msg"]).replace("Input should be ", "") for e in error.errors()[1:]]

@@ -249,3 +249,17 @@ def test_an_ablation_crosses_what_the_task_has_and_trains_once_for_each_kind_of_
     assert len(left_out) == (0 if corpus else 8)
     (tables,) = (tmp_path / "results").rglob("ladder-*.md")
     assert "**what each slot adds: points of" in tables.read_text()
+
+
+def test_a_store_that_fails_is_said_once_with_the_command_that_mirrors_later(
+    here: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uri = f"sqlite:///{tmp_path}/no/such/folder/mlflow.db"
+    settings = here | {"tracking": "mlflow", "tracking.uri": uri, "task.max_new_tokens": 96}
+    harness.compare("mine", rungs=["prompt", "short"], progress=False, **settings)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"warning: tracking at {uri} failed")
+    assert second == (
+        f"warning: results are safe in {tmp_path}/results/mine; mirror them later: "
+        f"python -m harness.report.mlflow {tmp_path}/results/mine --uri {uri}"
+    )

@@ -86,8 +86,36 @@ def test_hydras_own_flags_work(harness: Shell) -> None:
 def test_the_first_line_comes_before_torch_is_loaded(harness: Shell, tmp_path: Path) -> None:
     spy = "import sys\n\ndef load(**arguments):\n    sys.exit(str('torch' in sys.modules))\n"
     (tmp_path / "spy.py").write_text(spy)
-    done = harness("+task=mine", "task._target_=spy.load", "trusted=[spy]")
-    assert done.stderr.splitlines() == ["[0] mine / prompt", "False"]
+    done = harness("+task=mine", "rung=prompt", "task._target_=spy.load", "trusted=[spy]")
+    typed, planned, torch = done.stderr.splitlines()
+    assert typed == "harness +task=mine rung=prompt task._target_=spy.load trusted=[spy]"
+    assert planned == (
+        f"1 run, mine: prompt; results go to {tmp_path}/results; conf/ and tasks/ are those of {ROOT}"
+    )
+    assert torch == "False"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["rung=prompt,few_shot", "rung.shots.k=-1"], "rung.shots.k=-1"),
+        (["rung=prompt,lora", "rung.tuning.config.r=abc"], "r"),
+        (["rung=prompt,lora", "training.epochs=0"], "training.epochs=0"),
+        (["seed=0,abc", "rung=prompt"], "seed=abc"),
+        (["rung=prompt", "task.primary=kind/formt"], "kind/formt"),
+    ],
+)
+def test_a_mistake_anywhere_in_a_sweep_is_found_before_the_first_answer(
+    harness: Shell, tmp_path: Path, words: list[str], line: str
+) -> None:
+    assert line in complaint(harness("+task=mine", *harness.model, *words, *ALONE))  # type: ignore[attr-defined]
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_examples_of_help_take_an_override_behind_them(harness: Shell, tmp_path: Path) -> None:
+    """As a user types it: folder and override behind the task, in the order of the example."""
+    behind = ["--config-dir", str(tmp_path / "conf"), "limit=0"]
+    assert "limit=0" in complaint(harness("+task=mine", *behind, own=False))
 
 
 def test_without_a_task_the_tasks_are_listed(harness: Shell) -> None:

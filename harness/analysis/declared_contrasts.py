@@ -9,7 +9,7 @@ from typing import Any
 from harness.analysis.rungs import RungResult, on_dev
 from harness.evidence.contrasts import Contrast, Contrasts, adjusted, compare
 from harness.evidence.statistics import Interval
-from harness.record.declaration import Declaration
+from harness.record.declaration import Declaration, told_apart
 
 __all__ = ["Choice", "Plan", "against", "changes", "contrasts", "learned_alike", "plan"]
 
@@ -53,6 +53,8 @@ class Plan:
     known: int = 0
     """Configurations that the eval set had judged when this was declared in place of something
     else; 0 if it was declared blind."""
+    disagreement: str = ""
+    """Where runs declared different things: which runs differ in what, and what to type."""
 
 
 def plan(ladder: Sequence[RungResult], declarations: Sequence[Declaration] = ()) -> Plan:
@@ -62,8 +64,10 @@ def plan(ladder: Sequence[RungResult], declarations: Sequence[Declaration] = ())
         declared, known = Contrasts(**declarations[-1].contrasts), _known(declarations, here)
     else:
         said = [run.manifest["contrasts"] for rung in ladder for run in rung.runs]
-        if not said or any(one != said[0] for one in said):
+        if not said:
             return Plan(None, (), ())
+        if any(one != said[0] for one in said):
+            return Plan(None, (), (), disagreement=_disagreement(ladder))
         declared, known = Contrasts(**said[0]), 0
     tuned = [rung for rung in ladder if rung.tuned and declared.best_untuned]
     return Plan(
@@ -72,6 +76,18 @@ def plan(ladder: Sequence[RungResult], declarations: Sequence[Declaration] = ())
         [Choice(rung.key, on_dev(_untuned(rung, ladder))) for rung in tuned],
         [rung.key for rung in ladder if rung.elsewhere],
         known,
+    )
+
+
+def _disagreement(ladder: Sequence[RungResult]) -> str:
+    """The first run that declared something else than the first of all."""
+    runs = [run for rung in ladder for run in rung.runs]
+    first = runs[0]
+    other = next(r for r in runs if r.manifest["contrasts"] != first.manifest["contrasts"])
+    differ, _ = told_apart(first.manifest["contrasts"], other.manifest["contrasts"])
+    return (
+        f"From {first.label} to {other.label} {differ}. To test one of both, type the command of "
+        f"the run that declared it: {first.manifest['command']}, or {other.manifest['command']}"
     )
 
 

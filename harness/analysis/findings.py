@@ -158,7 +158,7 @@ def findings(ladder: Ladder) -> Findings:
     gated = gates(forgotten)
     complete = Findings(
         ladder=ladder,
-        warnings=warnings(ladder.runs),
+        warnings=[*warnings(ladder.runs), *ladder.left_out],
         rungs=rungs,
         controls=controls,
         plan=planned,

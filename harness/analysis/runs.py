@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ResultsError
 from harness.evidence.cost import Prices
 from harness.evidence.statistics import Interval, effective_groups, group_labels
-from harness.record import ledger
+from harness.record import ledger, told
 from harness.record.declaration import Declaration, declaration_path, declarations
 from harness.record.doubted import doubted
 from harness.record.manifest import altered
@@ -105,6 +105,8 @@ class Ladder:
     """What was declared to compare, the oldest first; none if only the manifests tell."""
     doubted: Mapping[str, str]
     """By question, what an audit said against its target; empty if none judged this eval set."""
+    left_out: Sequence[str] = ()
+    """Runs of the task that cannot be read, and why: a sentence each."""
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -131,30 +133,102 @@ def known(predictions: Iterable[Prediction], *counts: str) -> list[float] | None
 def read_ladders(folders: Iterable[RunFolder]) -> list[Ladder]:
     """Runs by task and sealed eval set: others cannot be compared.
 
-    The set that was answered last comes last. Raises ResultsError for what cannot be read.
+    The set that was answered last comes last. A run that cannot be read is left out, and every
+    ladder of its task says so: whatever it was, the others are what they are. Raises ResultsError
+    if none can be read, and for a broken file beside the runs.
     """
-    sets: dict[tuple[str, str], list[RunFolder]] = {}
+    sets: dict[tuple[str, str], list[_Read]] = {}
+    left_out: dict[Path, list[str]] = {}
+    first: ResultsError | None = None
     for folder in folders:
-        manifest = folder.manifest()
-        key = (manifest["task"], manifest["fingerprints"]["eval"])
-        sets.setdefault(key, []).append(folder)
+        task = folder.path.parents[1]
+        try:
+            one = _read(folder)
+        except ResultsError as error:
+            first = first or error
+            name = folder.path.relative_to(task)
+            left_out.setdefault(task, []).append(f"{name} is left out: {error}")
+            continue
+        key = (one.manifest["task"], one.manifest["fingerprints"]["eval"])
+        sets.setdefault(key, []).append(one)
         sets[key] = sets.pop(key)
-    return [read_ladder(group) for group in sets.values()]
+    if first is not None and not sets:
+        raise first
+    return [
+        _ladder(runs, [line for task in _tasks(runs) for line in left_out.get(task, ())])
+        for runs in sets.values()
+    ]
+
+
+def _tasks(runs: Sequence[_Read]) -> Iterable[Path]:
+    """The folders of tasks that the runs stand in."""
+    return dict.fromkeys(one.folder.path.parents[1] for one in runs)
 
 
 def read_ladder(folders: Sequence[RunFolder]) -> Ladder:
-    """The runs of one eval set, in ladder order. Raises ResultsError if the eval sets differ."""
-    manifests = [folder.manifest() for folder in folders]
-    for folder, manifest in zip(folders, manifests, strict=True):
-        ours, theirs = manifest["fingerprints"]["eval"], manifests[0]["fingerprints"]["eval"]
+    """The runs of one eval set, in ladder order. Raises ResultsError if the eval sets differ, and
+    for a run that cannot be read."""
+    return _ladder([_read(folder) for folder in folders])
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What stands in the folder of a run."""
+
+    folder: RunFolder
+    manifest: Mapping[str, Any]
+    numbers: Mapping[str, Any]
+    scores: pd.DataFrame
+    predictions: Sequence[Prediction]
+    curve: Sequence[Mapping[str, float]]
+    measurements: Mapping[str, Measurement]
+
+
+def _read(folder: RunFolder) -> _Read:
+    """Raises ResultsError."""
+    manifest = folder.manifest()
+    tuned = manifest["training"] is not None
+    one = _Read(
+        folder=folder,
+        manifest=manifest,
+        numbers=folder.read("metrics.json", told.METRICS),
+        scores=folder.table("scores.jsonl", told.SCORE).set_index("id"),
+        predictions=folder.predictions(),
+        curve=folder.read("training.json", told.CURVE)["curve"]["points"] if tuned else [],
+        measurements=measurements(folder),
+    )
+    answered, scored = sorted(p.id for p in one.predictions), sorted(one.scores.index)
+    if not answered == scored == sorted(set(scored)) or len(scored) != manifest["n"]:
+        raise ResultsError(
+            f"{folder.path}: has {len(answered)} predictions and {len(scored)} scores of "
+            f"{manifest['n']} questions, or of different ones; delete it and run again"
+        )
+    primary = one.numbers["all"].get(manifest["primary"])
+    if primary is None or not math.isfinite(primary["value"]):
+        raise ResultsError(
+            f"{folder.path}/metrics.json: has no value of {manifest['primary']}, the primary "
+            f"metric; delete {folder.path} and run again"
+        )
+    return one
+
+
+def _ladder(read: Sequence[_Read], left_out: Sequence[str] = ()) -> Ladder:
+    folders, manifests = [one.folder for one in read], [one.manifest for one in read]
+    for one in read:
+        ours, theirs = one.manifest["fingerprints"]["eval"], manifests[0]["fingerprints"]["eval"]
         if ours != theirs:
             raise ResultsError(
-                f"{folders[0].path} and {folder.path} answered different eval sets "
-                f"({theirs[:8]}…, n={manifests[0]['n']} and {ours[:8]}…, n={manifest['n']}); "
+                f"{folders[0].path} and {one.folder.path} answered different eval sets "
+                f"({theirs[:8]}…, n={manifests[0]['n']} and {ours[:8]}…, n={one.manifest['n']}); "
                 "they cannot stand in one table: compare runs of the same task and limit"
             )
-    named = zip(folders, manifests, _labels(manifests), strict=True)
-    runs = sorted((_run(folder, m, *names) for folder, m, names in named), key=_place)
+        if sorted(one.scores.index) != sorted(read[0].scores.index):
+            raise ResultsError(
+                f"{folders[0].path} and {one.folder.path} answered different questions of one eval "
+                "set; delete the one that is wrong and run again"
+            )
+    named = zip(read, _labels(manifests), strict=True)
+    runs = sorted((_run(one, *names) for one, names in named), key=_place)
     task, eval_set = folders[0].path.parents[1], manifests[0]["fingerprints"]["eval"]
     judged = ledger.ledger_path(task, eval_set)
     return Ladder(
@@ -165,34 +239,35 @@ def read_ladder(folders: Sequence[RunFolder]) -> Ladder:
         ledger={one.configuration for one in ledger.read(judged)} if judged.exists() else None,
         declarations=declarations(declaration_path(task, eval_set)),
         doubted=doubted(task, eval_set),
+        left_out=left_out,
     )
 
 
-def _run(folder: RunFolder, manifest: Mapping[str, Any], label: str, key: str) -> RunResult:
-    numbers = folder.read("metrics.json")
-    tuned = manifest["training"] is not None
+def _run(one: _Read, label: str, key: str) -> RunResult:
     return RunResult(
         label=label,
         key=key,
-        folder=folder,
-        manifest=manifest,
-        metrics=_intervals(numbers["all"]),
-        slices={tag: _intervals(part) for tag, part in numbers["slices"].items()},
-        scores=folder.table("scores.jsonl").set_index("id"),
-        predictions=folder.predictions(),
-        curve=folder.read("training.json")["curve"]["points"] if tuned else [],
-        measurements=measurements(folder),
+        folder=one.folder,
+        manifest=one.manifest,
+        metrics=_intervals(one.numbers["all"]),
+        slices={tag: _intervals(part) for tag, part in one.numbers["slices"].items()},
+        scores=one.scores,
+        predictions=one.predictions,
+        curve=one.curve,
+        measurements=one.measurements,
     )
 
 
 def _intervals(numbers: Mapping[str, Any]) -> dict[str, Interval]:
-    return {name: Interval(**m) for name, m in numbers.items()}
+    fields = ("value", "low", "high", "n", "method")
+    return {name: Interval(*(m[field] for field in fields)) for name, m in numbers.items()}
 
 
 def _questions(path: Path) -> dict[str, dict[str, Any]]:
     if not path.exists():
         return {}
-    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    fix = "delete it: the next run writes it again"
+    lines = told.lines_of(told.bytes_of(path, fix), str(path), told.QUESTION, fix)
     return {line["id"]: line for line in lines}
 
 
@@ -272,8 +347,7 @@ def warnings(runs: Sequence[RunResult]) -> list[str]:
                     f"{run.label}: {missing} of {m['n']} questions have no answer in {file} and "
                     "count as wrong"
                 ] = None
-        elif run.metrics["failed"].value:
-            count = round(run.metrics["failed"].value * m["n"])
+        elif count := sum(p.error is not None for p in run.predictions):
             said[f"{run.label}: {count} predictions failed and count as wrong"] = None
     return list(said)
 

@@ -46,6 +46,8 @@ class Json:
 
     def __init__(self, schema: str) -> None:
         """`schema` is the path of a JSON Schema file. Raises TaskError if it is not one."""
+        if not isinstance(schema, str):
+            raise TaskError(f"answer.schema={schema!r:.60}: must be the path of a JSON Schema file")
         path = Path(schema)
         self.schema = read_schema(path)
         self.validator = validator(self.schema)

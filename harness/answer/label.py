@@ -12,6 +12,7 @@ import numpy as np
 from harness.answer.format import Answer, Parsed, Scorer, commonest
 from harness.constraint import Choices
 from harness.errors import TaskError
+from harness.reading import UnreadableError, text_of
 
 __all__ = ["Label"]
 
@@ -35,6 +36,10 @@ class Label:
 
         Raises TaskError for a label that could not be read back out of an answer.
         """
+        if labels is not None and not isinstance(labels, str | list | tuple):
+            raise TaskError(
+                f"answer.labels={labels!r:.60}: must be a list of labels, or the path of a file"
+            )
         listed = _lines(Path(labels)) if isinstance(labels, str) else labels or ()
         for given in listed:
             if isinstance(given, bool) or not isinstance(given, str | int):
@@ -123,8 +128,8 @@ class Label:
 def _lines(path: Path) -> list[str]:
     """The lines of a file of labels, without those that are empty."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = text_of(path).splitlines()
+    except UnreadableError as error:
         raise TaskError(
             f"answer.labels: cannot read {path} ({error}); give a list, or a UTF-8 file with one "
             "label on each line"

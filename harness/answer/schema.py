@@ -3,7 +3,6 @@ regular expressions."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import regex
 from jsonschema.protocols import Validator
 
 from harness.errors import TaskError
+from harness.reading import UnreadableError, json_of, text_of
 
 __all__ = ["read_schema", "validator"]
 
@@ -23,21 +23,21 @@ PATIENCE = 1.0
 
 def read_schema(path: Path) -> dict[str, Any]:
     """The schema of a file. Raises TaskError for what is none, or refers to what is not in it."""
+    if not path.is_file():
+        raise TaskError(f"{path}: no such schema; write it or fix answer.schema")
     try:
-        schema = json.loads(path.read_text(encoding="utf-8-sig"))
+        schema = json_of(text_of(path))
         jsonschema.Draft202012Validator.check_schema(schema)
-    except FileNotFoundError as error:
-        raise TaskError(f"{path}: no such schema; write it or fix answer.schema") from error
-    except UnicodeDecodeError as error:
-        raise TaskError(f"{path}: is not UTF-8 text ({error.reason}); save it as UTF-8") from error
-    except json.JSONDecodeError as error:
-        raise TaskError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
+    except UnreadableError as error:
+        raise TaskError(f"{path}: {error}; fix the schema") from error
     except RecursionError as error:
         raise TaskError(f"{path}: is nested too deeply; use $defs and $ref") from error
     except jsonschema.SchemaError as error:
-        raise TaskError(f"{path}: not a JSON Schema ({error.message})") from error
+        raise TaskError(f"{path}: not a JSON Schema ({error.message:.200})") from error
     if not isinstance(schema, dict):
-        raise TaskError(f"{path}: is {schema!r} and not an object; list the fields of the answer")
+        raise TaskError(
+            f"{path}: is {schema!r:.60} and not an object; list the fields of the answer"
+        )
     for rules in _objects(schema):
         _check_reference(rules, path)
         _check_pattern(rules, path)

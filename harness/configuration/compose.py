@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -19,13 +20,21 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from harness.configuration.general import check_names
 from harness.configuration.mistakes import one_line
 from harness.configuration.spec import JobSpec, key_of
 from harness.configuration.words import named_after
 from harness.errors import ConfigError
 from harness.home import CONF
+from harness.reading import UnreadableError, text_of
 
 __all__ = ["compose"]
+
+BROKEN = (
+    yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, AssertionError,
+    RecursionError, OSError,
+)  # fmt: skip
+"""What Hydra and its readers raise beside their own errors where words or YAML make no sense."""
 
 OmegaConf.register_new_resolver("named_after", named_after, replace=True)
 
@@ -45,17 +54,46 @@ def compose(
     setup_globals()
     folders = [Path(folder).absolute() for folder in config_dirs]
     loader = _loader(folders)
+    for word in words:
+        if not isinstance(word, str) or "\0" in word:
+            raise ConfigError(f"{word!r:.60}: is no override; fix: NAME=VALUE")
     try:
         composed = _composed(loader, list(words), sweep)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(one_line(error)) from error
+    except BROKEN as error:
+        raise ConfigError(_broken(loader, list(words), sweep, folders, error)) from error
     if not composed:
         raise ConfigError("nothing to run: a sweep among the words is empty")
-    if any("task" not in config for config in composed):
-        tasks = ", ".join(sorted(loader.get_group_options("task")))
-        raise ConfigError(f"which task? say +task=NAME; there are: {tasks}")
+    for config in composed:
+        if "task" not in config:
+            tasks = ", ".join(sorted(loader.get_group_options("task")))
+            raise ConfigError(f"which task? say +task=NAME; there are: {tasks}")
+        check_names(config)
     now = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     return [JobSpec(config, tuple(map(str, folders)), now) for config in composed]
+
+
+def _broken(
+    loader: Any, words: Sequence[str], sweep: bool, folders: Sequence[Path], error: Exception
+) -> str:
+    """What is wrong where Hydra or the YAML reader gave up without saying where."""
+    for path in (path for folder in folders for path in sorted(folder.rglob("*.yaml"))):
+        try:
+            yaml.compose(text_of(path), Loader=yaml.SafeLoader)
+        except UnreadableError as unreadable:
+            return f"{path}: {unreadable}"
+        except yaml.YAMLError as fault:
+            return f"{path}: not YAML ({' '.join(str(fault).split()):.200}); fix the file"
+        except RecursionError:
+            return f"{path}: is nested too deeply; fix the file"
+    for word in words:
+        try:
+            _composed(loader, [other for other in words if other is not word], sweep)
+        except (HydraException, OmegaConfBaseException, *BROKEN):
+            continue
+        return f"{word:.200}: {one_line(error)}; fix it or leave it out"
+    return f"{' '.join(words):.200}: {one_line(error)}; fix the words"
 
 
 def _loader(folders: Sequence[Path]) -> Any:

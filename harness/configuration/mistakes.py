@@ -6,14 +6,19 @@ import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
-from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError
 
 from harness.errors import HarnessError, first_line
 
-__all__ = ["nearest", "one_line"]
+__all__ = ["nearest", "one_line", "suggestion"]
 
 UNKNOWN = re.compile(r"Could not override '(.+?)'\.\s+To append to your config use (.+)")
+GONE = re.compile(r"Could not delete from config\. '(.+?)' does not exist")
+
+LONGEST = 600
+"""Letters of a complaint that is not ours."""
 
 
 def one_line(error: Exception, names: Callable[[str], Iterable[str]] = lambda _: ()) -> str:
@@ -25,20 +30,37 @@ def one_line(error: Exception, names: Callable[[str], Iterable[str]] = lambda _:
         return " ".join(str(error).split())
     if isinstance(error, MissingConfigException) and error.options:
         there = sorted(error.options)
-        hint = _suggestion(str(error.missing_cfg_file).rpartition("/")[2], there)
+        hint = suggestion(str(error.missing_cfg_file).rpartition("/")[2], there)
         return f"{error.missing_cfg_file}: is not there{hint}; there are: {', '.join(there)}"
     if isinstance(error, OverrideParseException):
         reason = " ".join(error.message.split("\nSee http")[0].split())
         return f"{error.override}: cannot be read ({reason}); fix it or quote the value"
-    unknown = UNKNOWN.search(str(error))
-    if unknown:
+    said = _no_such_setting(str(error), names) or _foreign(error)
+    return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
+
+
+def _no_such_setting(said: str, names: Callable[[str], Iterable[str]]) -> str | None:
+    """Where Hydra knows no setting of a name: which one was probably meant."""
+    if unknown := UNKNOWN.search(said):
         name, added = unknown.groups()
-        hint = _suggestion(name, names(name))
-        return f"{name}: there is no such setting{hint}; to add one of your own say {added}"
+        left_out = f"; to set what a YAML leaves out say {added}" if "." in name else ""
+        return f"{name}: there is no such setting{suggestion(name, names(name))}{left_out}"
+    if gone := GONE.search(said):
+        return f"~{gone[1]}: there is no such setting{suggestion(gone[1], names(gone[1]))}"
+    return None
+
+
+def _foreign(error: Exception) -> str:
+    """What others say, in one line."""
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"{mark.name}:{mark.line + 1}: not YAML ({error.problem}); fix the line"
     said = " ".join(str(error).split("Config search path")[0].split())
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException):
         said = f"{said}: {first_line(cause)}" if said else first_line(cause)
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        said = f"cannot be read ({said or type(error).__name__:.200})"
     return said
 
 
@@ -51,6 +73,7 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
-def _suggestion(name: str, names: Iterable[str]) -> str:
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """The name that was probably meant, as a question in brackets; nothing if none is near."""
     meant = nearest(name, names)
     return f" (did you mean {meant}?)" if meant else ""

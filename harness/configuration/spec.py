@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from harness.configuration.general import General, check_changes
 from harness.configuration.mistakes import one_line
-from harness.configuration.targets import check_targets
+from harness.configuration.targets import check_arguments, check_targets
 from harness.configuration.teacher import with_teacher
 from harness.errors import ConfigError, HarnessError
 from harness.home import located
@@ -107,6 +108,27 @@ class JobSpec:
         with self._resolving():
             return _results(self.config.results)
 
+    def check(self) -> None:
+        """Raise ConfigError for what can be known of the settings before anything is loaded."""
+        with self._resolving():
+            found = {field.name: self.config[field.name] for field in fields(General)}
+            General(
+                **{
+                    name: OmegaConf.to_container(value, resolve=True)
+                    if OmegaConf.is_config(value)
+                    else value
+                    for name, value in found.items()
+                }
+            )
+        for path in (self.results, *self.results.parents):
+            if path.exists():
+                if not path.is_dir():
+                    raise ConfigError(f"results={self.results}: {path} is no folder; fix results=")
+                break
+        _ = self._trusted
+        for part in ("isolation", "contrasts", "prices"):
+            self.build(part)
+
     @cached_property
     def task_settings(self) -> str:
         """Whatever determines the task: jobs that have it in common have the same task."""
@@ -121,7 +143,9 @@ class JobSpec:
         The task is all of it, whatever `limit` and `train_share` say. Raises HarnessError for a
         user's mistake.
         """
-        return self._built(self._parts[part])
+        with self._resolving():
+            node = self._parts[part]
+        return self._built(node, part)
 
     def task(self) -> Task:
         """The task, with only the first `limit` eval examples and the `train_share` of train."""
@@ -163,7 +187,11 @@ class JobSpec:
         """What a fitted rung is asked beside the task; `probes.NAME=null` leaves one out."""
         # Of the whole configuration, as a task may say what leaves its targets alone.
         described = self.config.get("probes") or {}
-        return [self._built(node) for node in described.values() if node is not None]
+        return [
+            self._built(node, f"probes.{name}")
+            for name, node in described.items()
+            if node is not None
+        ]
 
     def _variant(self, candidates: Sequence[Candidate]) -> str:
         """The words that make this job another one, without those of a transform that does
@@ -198,13 +226,19 @@ class JobSpec:
 
         config = self.config
         found: dict[str, Candidate] = {}
-        for changes in (self._chosen, {}, *(config.rung.get("candidates") or [])):
+        listed = config.rung.get("candidates")
+        if listed is not None and not isinstance(listed, ListConfig):
+            raise ConfigError(
+                f"rung.candidates={listed!s:.60}: must be a list of settings, or null"
+            )
+        for changes in (self._chosen, {}, *(listed or [])):
+            check_changes("rung.candidates", changes)
             settled, rung = self._settled(changes)
             settings = OmegaConf.to_container(rung, resolve=True)
             words = " ".join(f"{k}={'null' if v is None else v}" for k, v in settled.items())
             key = json.dumps(settings, sort_keys=True)
             if key not in found:
-                found[key] = Candidate(self._built(rung), settings, words)
+                found[key] = Candidate(self._built(rung, "rung"), settings, words)
         trials = config.trials
         if isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= len(found):
             raise ConfigError(
@@ -224,7 +258,11 @@ class JobSpec:
     @property
     def _chosen(self) -> Mapping[str, Any]:
         """The settings that were chosen for this rung on this task (`task.rungs`)."""
-        return (self.config.task.get("rungs") or {}).get(self.config.rung.name) or {}
+        chosen = self.config.task.get("rungs") or {}
+        check_changes("task.rungs", chosen)
+        mine = chosen.get(self.config.rung.name) or {}
+        check_changes(f"task.rungs.{self.config.rung.name}", mine)
+        return dict(mine)
 
     def _settled(self, changes: Mapping[str, Any]) -> tuple[dict[str, Any], DictConfig]:
         """The changes that the command line leaves standing, and the rung with them."""
@@ -233,10 +271,13 @@ class JobSpec:
         rung = _changed(self._parts, settled).rung
         return settled, with_teacher(rung, self.words, self.config_dirs)
 
-    def _built(self, config: DictConfig) -> Any:
-        """What a `_target_` describes."""
+    def _built(self, config: Any, place: str) -> Any:
+        """What a `_target_` describes; `place` is where the configuration has it."""
         with self._resolving():
+            if not isinstance(config, DictConfig) or "_target_" not in config:
+                raise ConfigError(f"{place}={config!s:.60}: describes nothing; it needs a _target_")
             check_targets(config, self._trusted)
+            check_arguments(config, place)
             try:
                 return instantiate(config, _convert_="all")
             except InstantiationException as error:
@@ -262,7 +303,7 @@ class JobSpec:
         hydra.set_config(self.composed)
         try:
             yield
-        except (HydraException, OmegaConfBaseException) as error:
+        except (HydraException, OmegaConfBaseException, RecursionError) as error:
             raise ConfigError(one_line(error)) from error
         finally:
             hydra.cfg = before
@@ -272,6 +313,10 @@ def _results(folder: Any) -> Path:
     """Where results go. Raises ConfigError for no folder at all."""
     if not isinstance(folder, str) or not folder.strip():
         raise ConfigError(f"results={folder}: must be a folder, for instance results=results")
+    if "\0" in folder or any(
+        len(part.encode(errors="replace")) > 255 for part in Path(folder).parts
+    ):
+        raise ConfigError(f"results={folder!r:.60}: is the name of no folder; give a shorter one")
     return Path(folder).resolve()
 
 

@@ -10,9 +10,10 @@ from typing import Any
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig
 
+from harness.configuration.mistakes import suggestion
 from harness.errors import ConfigError
 
-__all__ = ["check_targets"]
+__all__ = ["check_arguments", "check_targets"]
 
 KNOWN = ("harness", "peft")
 FUNCTIONS = (
@@ -35,6 +36,40 @@ def check_targets(config: Any, trusted: Collection[str]) -> None:
             )
         if package in KNOWN and not _builds(target):
             raise ConfigError(f"_target_: {target}: is no class of {package}; fix the _target_")
+
+
+def check_arguments(config: Any, place: str = "") -> None:
+    """Raise ConfigError for a setting that a target does not take, with the nearest one that it
+    takes, and for one that it needs and that is not there."""
+    if isinstance(config, ListConfig):
+        for value in config._iter_ex(resolve=False):
+            check_arguments(value, place)
+    if not isinstance(config, DictConfig) or config._is_none() or config._is_interpolation():
+        return
+    keys = [str(key) for key in config]
+    for key in keys:
+        check_arguments(config._get_node(key), ".".join(filter(None, (place, key))))
+    target = config.get("_target_") if "_target_" in config else None
+    if isinstance(target, str) and target.partition(".")[0] in KNOWN:
+        _check_taken(target, [key for key in keys if not key.startswith("_")], place)
+
+
+def _check_taken(target: str, keys: Collection[str], place: str) -> None:
+    try:
+        parameters = inspect.signature(get_object(target)).parameters
+    except Exception:  # noqa: BLE001 - whatever hinders its import is told where it is built
+        return
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+        return
+    for key in keys:
+        if key not in parameters:
+            hint = suggestion(key, parameters)
+            raise ConfigError(
+                f"{place}.{key}: there is no such setting{hint}; there are: {', '.join(parameters)}"
+            )
+    for name, one in parameters.items():
+        if one.default is inspect.Parameter.empty and name not in keys:
+            raise ConfigError(f"{place}.{name}: is missing; {target} needs it")
 
 
 def _targets(config: Any) -> Iterator[str]:

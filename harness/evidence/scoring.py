@@ -7,6 +7,7 @@ counted as unreadable; a prediction that failed scores zero and is counted apart
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -28,9 +29,15 @@ def check(task: Task) -> None:
         *_values(scorer, answered, example),
         *scorer.over([example.target], [example.reference]),
     ]
-    # Which fields and which numbers of a foreign metric there are, the answers will tell.
-    if task.primary not in names and "/" not in task.primary:
-        raise _no_primary(task, names)
+    if task.primary in names or task.primary.partition("/")[0] in task.metrics:
+        return  # which numbers a foreign metric has, the answers will tell
+    # Not every example has every field, and a right answer has those of its target.
+    for each in task.eval if "/" in task.primary else ():
+        found = _values(scorer, replace(answered, id=each.id, text=each.target), each)
+        if task.primary in found:
+            return
+        names += [name for name in found if name not in names]
+    raise _no_primary(task, names)
 
 
 def score(task: Task, predictions: Sequence[Prediction]) -> list[Score]:

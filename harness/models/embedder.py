@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.errors import ConfigError
 from harness.models.weights import Weights, cache_folder
 from harness.progress import Progress
 
@@ -26,6 +27,11 @@ class Embedder:
     """A sentence-transformers model; loaded when a text is not in the cache."""
 
     def __init__(self, name: str, weights: Weights, licence: str, device: str = "cpu") -> None:
+        if not isinstance(weights, Weights):
+            raise ConfigError(
+                f"embedder.weights={weights!r:.60}: are no weights; say which with _target_: "
+                "harness.models.weights.Folder, .Hub or .Wheel"
+            )
         self.name = name
         self.weights = weights
         self.licence = licence

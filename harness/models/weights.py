@@ -15,7 +15,6 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -23,6 +22,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from harness.errors import WeightsError, first_line
+from harness.values import settings
 
 __all__ = ["Folder", "Hub", "Weights", "Wheel", "cache_folder", "digest", "exclusive"]
 
@@ -43,7 +43,7 @@ class Weights(Protocol):
         """The SHA-256 or commit that tells these weights from all others."""
 
 
-@dataclass(frozen=True)
+@settings("weights")
 class Hub:
     """A repository of the Hugging Face hub at a revision (a commit hash pins it)."""
 
@@ -74,7 +74,7 @@ class Hub:
         return self.resolve().name  # a snapshot's folder is named after its commit
 
 
-@dataclass(frozen=True)
+@settings("weights")
 class Folder:
     """A local folder in the layout of `save_pretrained`."""
 
@@ -90,7 +90,7 @@ class Folder:
         return digest(self.resolve())
 
 
-@dataclass(frozen=True)
+@settings("weights")
 class Wheel:
     """A file or folder inside a wheel of the package registry.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,10 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from harness.errors import ResultsError
 from harness.files import write_whole
+from harness.record import told
 
 __all__ = ["Clock"]
 
+LOST = "the seconds before are not counted"
 PERIOD = 1.0
 """Seconds between two notes: what a killed process loses at most."""
 
@@ -27,8 +31,11 @@ class Clock:
         self.phases: dict[str, float] = {}
         self.total = 0.0
         if path.exists():
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            self.phases, self.total = kept["phases"], kept["total"]
+            try:
+                kept = told.value_of(told.bytes_of(path, LOST), str(path), told.TIMES, LOST)
+                self.phases, self.total = kept["phases"], kept["total"]
+            except ResultsError as error:
+                print(f"warning: {error}", file=sys.stderr)
         self._phase: str | None = None
         self._since = time.perf_counter()
         self._lock = threading.Lock()

@@ -15,10 +15,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from harness.errors import ResultsError
 from harness.files import write_whole
+from harness.record import told
 
-__all__ = ["Declaration", "declaration_path", "declarations", "declare"]
+__all__ = ["Declaration", "declaration_path", "declarations", "declare", "told_apart"]
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,9 @@ def declarations(path: Path) -> list[Declaration]:
     """All that were made, the oldest first; none if there is no file. Raises ResultsError."""
     if not path.exists():
         return []
-    try:
-        return [Declaration(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
-    except (ValueError, TypeError) as error:
-        raise ResultsError(
-            f"{path}: cannot be read ({error}); delete it: runs tell what they declared"
-        ) from error
+    fix = "delete it: runs tell what they declared"
+    found = told.value_of(told.bytes_of(path, fix), str(path), told.DECLARATIONS, fix)
+    return [Declaration(**one) for one in found]
 
 
 def declare(path: Path, contrasts: Mapping[str, Any], after: int) -> Declaration | None:
@@ -66,3 +63,20 @@ def declare(path: Path, contrasts: Mapping[str, Any], after: int) -> Declaration
         lines = [asdict(one) for one in [*known, Declaration(wanted, made, after)]]
         write_whole(path, json.dumps(lines, indent=1))
         return known[-1] if known else None
+
+
+def told_apart(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, str]:
+    """How two declarations differ, in words, and the overrides that give the first one.
+
+    >>> told_apart({"against": ["prompt"], "margin": None}, {"against": ["prompt"], "margin": 0.02})
+    ('contrasts.margin=null is now 0.02', 'contrasts.margin=null')
+    """
+    names = [name for name in now if _word(before.get(name)) != _word(now[name])]
+    differ = [f"contrasts.{n}={_word(before.get(n))} is now {_word(now[n])}" for n in names]
+    back = [f"contrasts.{name}={_word(before.get(name))}" for name in names]
+    return ", ".join(differ), " ".join(back)
+
+
+def _word(value: Any) -> str:
+    """As an override says it."""
+    return json.dumps(value, separators=(",", ":")).replace('"', "")

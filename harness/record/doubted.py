@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.files import write_whole
+from harness.record import told
 
 __all__ = ["doubted", "keep_doubted"]
 
@@ -20,12 +21,13 @@ def keep_doubted(task_folder: Path, fingerprint: str, why: Mapping[str, str]) ->
 
 
 def doubted(task_folder: Path, fingerprint: str) -> dict[str, str]:
-    """What was kept; empty if no audit judged this eval set."""
+    """What was kept; empty if no audit judged this eval set. Raises ResultsError."""
     path = _path(task_folder, fingerprint)
     if not path.exists():
         return {}
-    told: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    return told
+    fix = "delete it, and say `python -m harness.audit +task=NAME --eval` again"
+    found: dict[str, str] = told.value_of(told.bytes_of(path, fix), str(path), told.DOUBTED, fix)
+    return found
 
 
 def _path(task_folder: Path, fingerprint: str) -> Path:

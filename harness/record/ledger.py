@@ -17,10 +17,12 @@ from typing import Any
 
 from filelock import FileLock
 
-from harness.errors import ResultsError
+from harness.record import told
 from harness.record.manifest import spoiled
 
 __all__ = ["Judged", "configuration", "judged", "ledger_path", "read", "record"]
+
+FIX = "fix or delete the line"
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,8 @@ def read(path: Path) -> list[Judged]:
     The half-written last line of a killed process does not count. Raises ResultsError for any other
     line that cannot be read.
     """
-    lines = enumerate(_whole(path).splitlines(), start=1)
-    return [_parsed(f"{path}:{number}", line) for number, line in lines]
+    found = told.lines_of(_whole(path), str(path), told.JUDGED, FIX)
+    return [Judged(**one) for one in found]
 
 
 def judged(path: Path) -> int:
@@ -85,16 +87,9 @@ def judged(path: Path) -> int:
     return len({one.configuration for one in read(path)})
 
 
-def _parsed(where: str, line: bytes) -> Judged:
-    try:
-        return Judged(**json.loads(line))
-    except (ValueError, TypeError) as error:
-        raise ResultsError(f"{where}: cannot be read ({error}); fix or delete the line") from error
-
-
 def _whole(path: Path) -> bytes:
     """All lines that were written to their end."""
-    data = path.read_bytes() if path.exists() else b""
+    data = told.bytes_of(path, FIX) if path.exists() else b""
     return data[: data.rfind(b"\n") + 1]
 
 

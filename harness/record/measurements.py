@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.errors import ResultsError
+from harness.record import told
 from harness.record.results import RunFolder
 
 __all__ = ["Measurement", "keep", "measured", "measurements", "now"]
@@ -70,11 +70,7 @@ def measurements(folder: RunFolder, probe: str = "*") -> dict[str, Measurement]:
     """All that probes found, by name. Raises ResultsError for what cannot be read."""
     found: dict[str, Measurement] = {}
     for path in sorted(folder.path.glob(f"{PREFIX}{probe}.json")):
-        try:
-            one = Measurement(**folder.read(path.name))
-        except TypeError as error:
-            raise ResultsError(
-                f"{path}: cannot be read ({error}); delete it and run again: only it is measured"
-            ) from error
+        fix = "delete it and run again: only it is measured"
+        one = Measurement(**folder.read(path.name, told.MEASUREMENT, fix))
         found[one.probe] = one
     return found

@@ -6,8 +6,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from harness.errors import ResultsError
+from harness.errors import ConfigError, ResultsError
 from harness.evidence.cost import Prices
+from harness.record import told
 
 __all__ = ["prices_path", "read_prices", "write_prices"]
 
@@ -20,17 +21,17 @@ def prices_path(task_folder: Path) -> Path:
 def read_prices(task_folder: Path) -> Prices | None:
     """The prices that the last sweep was given; None without any.
 
-    Raises ConfigError for a price that cannot be, ResultsError for a file that cannot be read.
+    Raises ResultsError for a file that cannot be read, or holds a price that cannot be.
     """
     path = prices_path(task_folder)
     if not path.exists():
         return None
+    fix = "fix it, or run the sweep with prices again"
+    found = told.value_of(told.bytes_of(path, fix), str(path), told.PRICES, fix)
     try:
-        return Prices(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ResultsError(
-            f"{path}: cannot be read ({error}); fix it, or run the sweep with prices again"
-        ) from error
+        return Prices(**found)
+    except (ConfigError, TypeError) as error:
+        raise ResultsError(f"{path}: cannot be read ({error}); {fix}") from error
 
 
 def write_prices(task_folder: Path, prices: Prices) -> None:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+from pydantic import TypeAdapter
 
 from harness.errors import ResultsError
 from harness.evidence.statistics import Interval
 from harness.files import PART, alone, make_durable, write_whole
+from harness.record import told
 from harness.record.manifest import upgraded
 from harness.task import Example, Prediction, Score
 
@@ -85,8 +87,15 @@ class RunFolder:
         if not (self.path / name).exists():
             return []
         whole, _, _ = self._content(name).rpartition(b"\n")
-        lines = enumerate(whole.splitlines(), start=1)
-        return [self._prediction(f"{name}:{n}", line) for n, line in lines]
+        records = told.lines_of(whole, str(self.path / name), told.PREDICTION, self._fix)
+        first: dict[str, int] = {}
+        for number, record in enumerate(records, start=1):
+            if first.setdefault(record["id"], number) != number:
+                raise ResultsError(
+                    f"{self.path / name}:{number}: answers '{record['id']}', as line "
+                    f"{first[record['id']]} does; {self._fix}"
+                )
+        return [Prediction.of_record(record) for record in records]
 
     def append(
         self, predictions: Iterable[Prediction], name: str = PREDICTIONS
@@ -132,7 +141,7 @@ class RunFolder:
     def write(self, name: str, text: str) -> None:
         """A file of the run, all of it or nothing; `complete.json` does not vouch for it any
         more, until it covers it again."""
-        if self.complete and name in self.read(COMPLETE)["sha256"]:
+        if self.complete and name in self._sums:
             self._vouch({name: None})
         write_whole(self.path / name, text)
 
@@ -147,9 +156,9 @@ class RunFolder:
         """Change what `complete.json` says of files; None takes one out. When the run was finished
         is not changed."""
         mark = self.path / COMPLETE
-        finished, told = mark.stat().st_mtime_ns, self.read(COMPLETE)
-        sums = {k: v for k, v in (told["sha256"] | files).items() if v is not None}
-        write_whole(mark, json.dumps(told | {"sha256": sums}, indent=1))
+        finished, known = mark.stat().st_mtime_ns, self.read(COMPLETE, told.SUMS)
+        sums = {k: v for k, v in (known["sha256"] | files).items() if v is not None}
+        write_whole(mark, json.dumps(known | {"sha256": sums}, indent=1))
         os.utime(mark, ns=(finished, finished))
 
     def manifest(self) -> dict[str, Any]:
@@ -157,49 +166,55 @@ class RunFolder:
 
         Raises ResultsError if it cannot be read.
         """
-        return upgraded(self.read("manifest.json"))
+        raw = self.read("manifest.json", told.OLD_MANIFEST)
+        manifest = upgraded(raw)
+        if said := told.problem(manifest, told.MANIFEST):
+            raise ResultsError(f"{self.path}/manifest.json: cannot be read ({said}); {self._fix}")
+        return manifest
 
-    def read(self, name: str) -> Any:
-        """A JSON file of the run. Raises ResultsError if it cannot be read."""
-        try:
-            return json.loads(self._content(name))
-        except (OSError, ValueError) as error:
-            raise self._unreadable(name, error) from error
+    def read(
+        self, name: str, wanted: TypeAdapter[Any] = told.ANYTHING, fix: str | None = None
+    ) -> Any:
+        """A JSON file of the run. Raises ResultsError if it cannot be read, or is of another
+        type; `fix` says what helps then, if that is less than to run again."""
+        where = str(self.path / name)
+        return told.value_of(self._content(name), where, wanted, fix or self._fix)
 
-    def table(self, name: str) -> pd.DataFrame:
+    def table(self, name: str, wanted: TypeAdapter[Any] = told.LINE) -> pd.DataFrame:
         """A JSON Lines file of the run, every value as it was written.
 
-        Raises ResultsError if it cannot be read.
+        Raises ResultsError if it cannot be read, or is of another type.
         """
-        try:
-            # pandas.read_json would guess numbers: the groups "1" and "01" would become one.
-            lines = self._content(name).splitlines()
-            return pd.DataFrame.from_records([dict(json.loads(line)) for line in lines])
-        except (OSError, ValueError, TypeError) as error:
-            raise self._unreadable(name, error) from error
+        # pandas.read_json would guess numbers: the groups "1" and "01" would become one.
+        lines = told.lines_of(self._content(name), str(self.path / name), wanted, self._fix)
+        return pd.DataFrame.from_records(lines)
+
+    @property
+    def _fix(self) -> str:
+        return f"delete {self.path} and run again"
+
+    @property
+    def _sums(self) -> dict[str, str]:
+        """SHA-256 of each file that a complete run vouches for."""
+        sums: dict[str, str] = told.value_of(
+            told.bytes_of(self.path / COMPLETE, self._fix),
+            str(self.path / COMPLETE),
+            told.SUMS,
+            self._fix,
+        )["sha256"]
+        return sums
 
     def _content(self, name: str) -> bytes:
         """A file of the run. Raises ResultsError if a complete run wrote another one."""
-        data = (self.path / name).read_bytes()
+        data = told.bytes_of(self.path / name, self._fix)
         if name != COMPLETE and self.complete:
-            wrote = self.read(COMPLETE)["sha256"].get(name)
+            wrote = self._sums.get(name)
             if wrote not in (None, hashlib.sha256(data).hexdigest()):
                 raise ResultsError(
                     f"{self.path / name}: was changed after the run had finished (its SHA-256 is "
                     f"not the one in {COMPLETE}); put it back, or delete {self.path} and run again"
                 )
         return data
-
-    def _prediction(self, where: str, line: bytes) -> Prediction:
-        try:
-            return Prediction.of_record(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise self._unreadable(where, error) from error
-
-    def _unreadable(self, name: str, error: Exception) -> ResultsError:
-        return ResultsError(
-            f"{self.path / name}: cannot be read ({error}); delete {self.path} and run again"
-        )
 
 
 def _cut_half_line(path: Path) -> None:
@@ -233,17 +248,18 @@ def load_results(root: str | Path) -> Results:
         control = manifest["control"]
         about["control"] = control["kind"] if control else None
         about["eval_sha256"] = manifest["fingerprints"]["eval"]
-        numbers = folder.read("metrics.json")
+        numbers = folder.read("metrics.json", told.METRICS)
         for tag, part in {"": numbers["all"], **numbers["slices"]}.items():
             runs += [{**about, "slice": tag, "metric": name, **m} for name, m in part.items()]
-        predictions, scores = folder.table("predictions.jsonl"), folder.table("scores.jsonl")
+        predictions, scores = folder.table(PREDICTIONS), folder.table("scores.jsonl", told.SCORE)
         items.append(predictions.merge(scores, on="id", suffixes=("", "_score")).assign(**about))
     return Results(pd.DataFrame(runs), pd.concat(items, ignore_index=True))
 
 
 def find_runs(root: str | Path) -> list[RunFolder]:
     """The complete runs below a folder, in the order in which they were finished."""
-    marks = sorted(Path(root).resolve().rglob(COMPLETE), key=lambda p: (p.stat().st_mtime, str(p)))
+    found = [mark for mark in Path(root).resolve().rglob(COMPLETE) if mark.is_file()]
+    marks = sorted(found, key=lambda p: (p.stat().st_mtime, str(p)))
     if not marks:
         raise ResultsError(f"{root}: holds no complete run; run `python -m harness +task=…` first")
     return [RunFolder(mark.parent) for mark in marks]

@@ -13,6 +13,7 @@ from harness.analysis.export import as_json, record
 from harness.analysis.findings import Findings, findings
 from harness.analysis.runs import read_ladders
 from harness.files import write_whole
+from harness.progress import say_once
 from harness.record.results import RunFolder
 from harness.report.markdown import GAP, markdown
 from harness.report.page import page
@@ -40,6 +41,8 @@ def conclude(
     for ladder in read_ladders(folders):
         if evals is None or ladder.eval_set in evals:
             found = findings(ladder)
+            for line in ladder.left_out if said == "nothing" else ():
+                say_once(f"warning: {line}")  # otherwise it stands among the printed ones
             if said != "nothing":
                 show(found, full=said == "full")
             if within is None or ladder.folder.is_relative_to(within.resolve()):

@@ -23,7 +23,7 @@ import pandas as pd
 from filelock import FileLock
 
 from harness.command import command
-from harness.errors import HarnessError, TrackingError, first_line
+from harness.errors import ConfigError, HarnessError, TrackingError, first_line
 from harness.record.results import COMPLETE, RunFolder, find_runs
 from harness.report.formatting import seeds
 from harness.report.mlflow_run import NOTE, log_batch, log_run, shortened, times
@@ -65,6 +65,11 @@ class Mlflow:
     """An MLflow store or server: one experiment per task, a parent run per sweep."""
 
     def __init__(self, uri: str) -> None:
+        if not isinstance(uri, str) or not uri.strip():
+            raise ConfigError(
+                f"tracking.uri={uri!r:.60}: must be a tracking URI, such as "
+                "sqlite:////tmp/mlflow.db; or say tracking=none"
+            )
         self.uri = uri
 
     def mirror(self, folder: RunFolder) -> None:

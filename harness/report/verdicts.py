@@ -52,7 +52,11 @@ def notes(found: Findings) -> list[str]:
 def planned(plan: Plan) -> str:
     """Which contrasts were declared before anything ran, and how the best untuned was chosen."""
     if plan.declared is None:
-        return "The runs declared different contrasts: none is tested."
+        return " ".join(
+            filter(
+                None, ["The runs declared different contrasts: none is tested.", plan.disagreement]
+            )
+        )
     said = [f"every rung against {name}" for name in plan.declared.against]
     said += [f"{rung} against {baseline}" for rung, baseline in plan.pairs]
     said += dict.fromkeys(map(_choice, plan.choices))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.analysis.findings import findings
 from harness.analysis.runs import read_ladder, read_ladders, warnings
 from harness.errors import ResultsError
 from harness.evidence.statistics import Interval
@@ -106,6 +107,39 @@ def test_different_eval_sets_cannot_stand_in_one_table(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="answered different eval sets") as caught:
         read_ladder([first, second])
     assert str(first.path) in str(caught.value) and str(second.path) in str(caught.value)
+
+
+def test_a_run_that_cannot_be_read_is_left_out_and_every_ladder_of_its_task_says_so(
+    tmp_path: Path,
+) -> None:
+    complete_run(tmp_path, "prompt")
+    broken = complete_run(tmp_path, "rag", seed="abc")
+    (ladder,) = read_ladders(find_runs(tmp_path))
+    assert [run.label for run in ladder.runs] == ["prompt"]
+    assert findings(ladder).warnings[-1] == (
+        f"rag/{broken.path.name} is left out: {broken.path}/manifest.json: cannot be read "
+        "(seed is 'abc': must be a valid integer); "
+        f"delete {broken.path} and run again"
+    )
+
+
+def test_if_no_run_can_be_read_the_first_is_named(tmp_path: Path) -> None:
+    complete_run(tmp_path, "rag", seed="abc")
+    with pytest.raises(ResultsError, match="seed is 'abc'"):
+        read_ladders(find_runs(tmp_path))
+
+
+def test_a_run_without_its_primary_metric_or_with_other_questions_is_left_out(
+    tmp_path: Path,
+) -> None:
+    complete_run(tmp_path, "prompt")
+    complete_run(tmp_path, "rag", primary="fields")
+    complete_run(tmp_path, "lora", n=7)
+    (ladder,) = read_ladders(find_runs(tmp_path))
+    assert [run.label for run in ladder.runs] == ["prompt"]
+    no_primary, others = sorted(ladder.left_out, reverse=True)
+    assert "has no value of fields, the primary metric; delete" in no_primary
+    assert "has 4 predictions and 4 scores of 7 questions" in others
 
 
 def test_what_stands_beside_the_runs_is_read_with_them(tmp_path: Path) -> None:

@@ -16,15 +16,14 @@ from harness.errors import ConfigError
     [
         ("+task=suport_json", "task/suport_json: is not there (did you mean support_json?); there are: banking77"),
         ("rung=nothing", "rung/nothing: is not there; there are: "),
-        ("sead=1", "sead: there is no such setting (did you mean seed?); to add one of your own say +sead=1"),
+        ("sead=1", "sead: there is no such setting (did you mean seed?)"),
         ("rungs=lora", "rungs: there is no such setting (did you mean rung?)"),
         ("training.epoch=2", "training.epoch: there is no such setting (did you mean training.epochs?)"),
         ("learning_rate=1e-3", "learning_rate: there is no such setting (did you mean training.learning_rate?)"),
-        ("rung.shots.kk=2", "rung.shots.kk: there is no such setting (did you mean rung.shots.k?)"),
-        ("zzz=1", "zzz: there is no such setting; to add one of your own say +zzz=1"),
+        ("rung.shots.kk=2", "rung.shots.kk: there is no such setting (did you mean rung.shots.k?); to set what a YAML leaves out say +rung.shots.kk=2"),
+        ("zzz=1", "zzz: there is no such setting"),
         ("limit=[1", "limit=[1: cannot be read"),
         ("limit=interval(0,1)", "does not support sweep type"),
-        ("~limits", "Could not delete from config"),
         ("+seed=1", "Could not append to config. An item is already at 'seed'"),
     ],
 )  # fmt: skip

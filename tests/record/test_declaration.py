@@ -9,8 +9,8 @@ import pytest
 from harness.errors import ResultsError
 from harness.record.declaration import declaration_path, declarations, declare
 
-FIRST = {"against": ["prompt"], "margin": None}
-LATER = {"against": ["prompt"], "margin": 0.02}
+FIRST = {"against": ["prompt"], "best_untuned": True, "pairs": [], "margin": None}
+LATER = FIRST | {"margin": 0.02}
 
 
 def test_a_declaration_is_kept_once_and_a_changed_one_beside_it(tmp_path: Path) -> None:

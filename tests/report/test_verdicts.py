@@ -63,7 +63,11 @@ def test_it_is_said_if_the_best_untuned_rung_is_not_known(tmp_path: Path) -> Non
 def test_it_is_said_if_nothing_is_tested(tmp_path: Path) -> None:
     other = {"against": ["rag"], "best_untuned": True, "pairs": [], "margin": None}
     found = found_of(complete_run(tmp_path), complete_run(tmp_path, "rag", contrasts=other))
-    assert planned(found.plan) == "The runs declared different contrasts: none is tested."
+    assert planned(found.plan) == (
+        "The runs declared different contrasts: none is tested. From prompt to rag "
+        "contrasts.against=[prompt] is now [rag]. To test one of both, type the command of the run "
+        "that declared it: python -m harness +task=tickets, or python -m harness +task=tickets"
+    )
 
 
 def test_what_could_have_been_found_is_at_the_level_of_the_family(tmp_path: Path) -> None:

@@ -147,6 +147,9 @@ class Sweep:
         for task in {id(task): task for task in tasks}.values():
             scoring.check(task)
         jobs = [spec.job(task) for spec, task in zip(specs, tasks, strict=True)]
+        for spec, job in zip(specs, jobs, strict=True):
+            if not job.rung.recorded:
+                spec.build("training")  # also where no rung takes it: a slip there is one
         from harness.preflight import Preflight
 
         preflight = Preflight(self._sharing())

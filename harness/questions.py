@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.command import command
 from harness.configuration.compose import compose
 from harness.errors import ConfigError, HarnessError, RungUnavailableError
 from harness.files import write_whole
@@ -81,4 +82,4 @@ def _write(text: str, path: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command(main)

@@ -118,7 +118,12 @@ def complaint(place: str, error: ValidationError, names: Sequence[str]) -> str:
         wanted = f"{wanted}; say true or false"
     if first["type"] == "sequence_str":
         wanted = f"must be a list: [{first['input']}]"
-    others = [str(e["msg"]).replace("Input should be ", "") for e in error.errors()[1:]]
+    others = [
+        f"a list: [{e['input']}]"
+        if e["type"] == "sequence_str"
+        else str(e["msg"]).replace("Input should be ", "")
+        for e in error.errors()[1:]
+    ]
     alternatives = "".join(f", or {other}" for other in dict.fromkeys(others) if len(others) < 3)
     return f"{name}={_shown(first['input'])}: {wanted}{alternatives}"
 

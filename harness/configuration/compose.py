@@ -77,7 +77,9 @@ def compose(
 def _broken(
     loader: Any, words: Sequence[str], sweep: bool, folders: Sequence[Path], error: Exception
 ) -> str:
-    """What is wrong where Hydra or the YAML reader gave up without saying where."""
+    """What is wrong where Hydra or the YAML reader gave up, also if it did not say where."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return one_line(error)
     for path in (path for folder in folders for path in sorted(folder.rglob("*.yaml"))):
         try:
             yaml.compose(text_of(path), Loader=yaml.SafeLoader)
@@ -90,7 +92,7 @@ def _broken(
     for word in words:
         try:
             _composed(loader, [other for other in words if other is not word], sweep)
-        except (HydraException, OmegaConfBaseException, *BROKEN):
+        except (ConfigError, HydraException, OmegaConfBaseException, *BROKEN):
             continue
         return f"{word:.200}: {one_line(error)}; fix it or leave it out"
     return f"{' '.join(words):.200}: {one_line(error)}; fix the words"

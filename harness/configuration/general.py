@@ -45,7 +45,7 @@ def check_names(config: DictConfig) -> None:
     group of settings, or was taken out."""
     known = [*PARTS, *(field.name for field in fields(General))]
     for name in known:
-        if name not in config:
+        if name not in config.keys():  # noqa: SIM118 - what cannot be resolved is there too
             raise ConfigError(f"{name}: was taken out; fix: {name}=VALUE")
     for name in PARTS:
         node = config._get_node(name)

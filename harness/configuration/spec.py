@@ -126,7 +126,7 @@ class JobSpec:
                     raise ConfigError(f"results={self.results}: {path} is no folder; fix results=")
                 break
         _ = self._trusted
-        for part in ("isolation", "contrasts", "prices"):
+        for part in ("isolation", "contrasts", "prices", "tracking"):
             self.build(part)
 
     @cached_property

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from harness.errors import ResultsError
 from harness.values import Count, Seed
@@ -59,8 +59,19 @@ class _Interval(_Told):
     method: str
 
 
+class _Whole(BaseModel):
+    """Metrics over all questions, with those that every run has."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    __pydantic_extra__: dict[str, _Interval]
+    readable: _Interval
+    stopped: _Interval
+    truncated: _Interval
+    failed: _Interval
+
+
 class _Metrics(_Told):
-    all: Annotated[dict[str, _Interval], Field(min_length=1)]
+    all: _Whole
     slices: dict[str, dict[str, _Interval]]
 
 
@@ -79,6 +90,12 @@ class _Dev(_Told):
 class _DevFree(_Dev):
     difference: _Interval | None = None
     p: Number | None = None
+
+    @model_validator(mode="after")
+    def _together(self) -> _DevFree:
+        if (self.p is None) != (self.difference is None):
+            raise ValueError("p and difference stand there together, or neither does")
+        return self
 
 
 class _DevLine(_Told):
@@ -156,14 +173,80 @@ class _Machine(_Told):
     device: str | None
 
 
+class _ZeroStep(_Told):
+    questions: Count
+    identical: Count
+
+
+class _Ranks(_Told):
+    initial: Count
+    target: Count
+    final: Count
+    least: Count
+    most: Count
+
+
+class _Head(_Told):
+    converged: bool = True
+    iterations: Count = 0
+
+
 class _Training(_Told):
-    sha256: str
+    sha256: str | None
+    seconds: Number | None = None
+    steps: Count | None = None
+    best_step: Count | None = None
+    tokens: Count | None = None
+    trainable: Count | None = None
+    megabytes: Number | None = None
+    weights_megabytes: Number | None = None
+    peak_megabytes: Number | None = None
+    examples: Count | None = None
+    distinct: Count | None = None
+    zero_step: _ZeroStep | None = None
+    effect: Number | None = None
+    ranks: _Ranks | None = None
+    stop_rate: Number | None = None
+    answering: str | None = None
+    head: _Head | None = None
+
+
+class _Tried(_Told):
+    prompt: str
+    name: str
+    k: Count
+    value: Number
+    tokens: Number
     seconds: Number
-    steps: Count
-    best_step: Count
-    tokens: Count
-    trainable: Count
-    megabytes: Number
+
+
+class _Search(_Told):
+    n: Count
+    chosen: _Tried
+    tried: list[_Tried]
+    dropped: list[dict[str, str]]
+    reflector: str | None
+    proposed: Count
+    asked: Count
+    reflections: Count
+    prompt_tokens: Count
+    completion_tokens: Count
+    seconds: Number
+
+
+class _Teacher(_Told):
+    name: str
+    targets: str
+    min_score: Number | None
+    asked: Count
+    answered: Count
+    unparsed: Count
+    below: Count
+    leaked: Count
+    kept: Count
+    prompt_tokens: Number
+    completion_tokens: Number
+    seconds: Number
 
 
 class _Fingerprints(BaseModel):
@@ -203,8 +286,8 @@ class _Manifest(_Told):
     chosen: Count
     trials: list[_Trial]
     training: _Training | None
-    search: dict[str, Any] | None
-    teacher: dict[str, Any] | None
+    search: _Search | None
+    teacher: _Teacher | None
     index: _Index | None
     seconds: _Seconds
     peak_memory_mb: Number | None
@@ -215,6 +298,15 @@ class _Manifest(_Told):
     weights: str | None
     dtype: str | None
     versions: dict[str, str]
+
+    @model_validator(mode="after")
+    def _counted(self) -> _Manifest:
+        known = (self.parameters, self.peak_memory_mb, self.seconds.answer)
+        if self.external is None and None in known:
+            raise ValueError(
+                "parameters, peak_memory_mb and seconds.answer are known of what answered here"
+            )
+        return self
 
 
 class _OldControl(_Told):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.analysis.export import as_json, record
 from harness.command import command
-from harness.errors import HarnessError, ResultsError
+from harness.errors import ConfigError, HarnessError, ResultsError
 from harness.record.results import find_runs
 from harness.report.conclude import Said, conclude
 from harness.report.figures import ladder_chart, save
@@ -32,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     said: Said = "nothing" if options.json else "full" if options.full else "essence"
     try:
+        if options.chart:
+            _check_chart(Path(options.chart))
         found = conclude(find_runs(options.results), said=said, within=Path(options.results))
         if options.json:
             print(as_json([record(one) for one in found]))
@@ -45,6 +47,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _check_chart(path: Path) -> None:
+    """Raise ConfigError for what no chart can be drawn into: before anything is read."""
+    if path.suffix not in (".png", ".svg") or not path.parent.is_dir() or path.is_dir():
+        raise ConfigError(
+            f"--chart {path}: must be a .png or .svg file in a folder that there is; fix the path"
+        )
 
 
 if __name__ == "__main__":

@@ -45,6 +45,28 @@ def test_json_is_all_that_stands_on_stdout_one_object_for_each_eval_set(
     assert [(one["schema_version"], one["task"]) for one in told] == [(1, "tickets"), (1, "other")]
 
 
+@pytest.mark.parametrize("chart", ["ladder.xyz", "gone/ladder.png", "."])
+def test_a_chart_that_cannot_be_drawn_is_refused_before_anything_is_read(
+    tmp_path: Path, capsys: Captured, chart: str
+) -> None:
+    assert main([str(tmp_path), "--chart", str(tmp_path / chart)]) == 2
+    assert "must be a .png or .svg file" in capsys.readouterr().err
+
+
+def test_a_run_that_cannot_be_read_is_named_and_the_others_are_reported(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    complete_run(tmp_path, "prompt")
+    broken = complete_run(tmp_path, "rag", seed="abc")
+    assert main([str(tmp_path), "--json"]) == 0
+    printed = capsys.readouterr()
+    (warning,) = printed.err.splitlines()
+    assert warning.startswith(f"warning: rag/{broken.path.name} is left out: ")
+    (told,) = json.loads(printed.out)
+    assert [run["rung"] for run in told["runs"]] == ["prompt"]
+    assert f"warning: {told['warnings'][-1]}" == warning
+
+
 def test_every_report_leaves_its_files_beside_the_rungs(tmp_path: Path, capsys: Captured) -> None:
     complete_run(tmp_path, "prompt")
     complete_run(tmp_path, "lora", dict.fromkeys(ANSWERS, "red"))

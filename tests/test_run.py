@@ -48,7 +48,8 @@ MakeJob = Callable[..., Job]
 
 
 def candidate(rung: Rung, words: str = "") -> Candidate:
-    return Candidate(rung, {"name": rung.name, "tuning": repr(rung.tuning), "is": words}, words)
+    tuning = {"is": repr(rung.tuning)} if rung.tuning else None
+    return Candidate(rung, {"name": rung.name, "tuning": tuning, "is": words}, words)
 
 
 def job_of(task: Task, model: ModelSpec, root: Path, rung: Rung = PROMPT, **changes: Any) -> Job:

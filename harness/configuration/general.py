@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, Literal
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from harness.configuration.mistakes import suggestion
 from harness.errors import ConfigError
 from harness.values import AtLeastOne, Count, Seed, settings
 
-__all__ = ["General", "check_changes", "check_names"]
+__all__ = ["General", "check_changes", "check_names", "check_values", "results_folder"]
+
+LONGEST = 255
+"""Bytes that a folder's name may have on any file system."""
 
 PARTS = (
     "task", "model", "embedder", "training", "rung", "tracking", "isolation", "contrasts", "prices",
@@ -62,6 +67,31 @@ def check_names(config: DictConfig) -> None:
             raise ConfigError(
                 f"{name}: there is no such setting{hint}; there are: {', '.join(sorted(known))}"
             )
+
+
+def check_values(config: DictConfig) -> None:
+    """Raise ConfigError for a value of the top level that cannot be."""
+    found = {field.name: config[field.name] for field in fields(General)}
+    General(
+        **{
+            name: OmegaConf.to_container(value, resolve=True)
+            if OmegaConf.is_config(value)
+            else value
+            for name, value in found.items()
+        }
+    )
+
+
+def results_folder(folder: Any) -> Path:
+    """Where results go. Raises ConfigError for what is the name of no folder."""
+    if not isinstance(folder, str) or not folder.strip():
+        raise ConfigError(f"results={folder}: must be a folder, for instance results=results")
+    if "\0" in folder or any(len(os.fsencode(part)) > LONGEST for part in Path(folder).parts):
+        raise ConfigError(f"results={folder!r:.60}: is the name of no folder; give a shorter one")
+    there = next(p for p in (Path(folder).resolve(), *Path(folder).resolve().parents) if p.exists())
+    if not there.is_dir():
+        raise ConfigError(f"results={folder}: {there} is no folder; choose another")
+    return Path(folder).resolve()
 
 
 def check_changes(place: str, changes: Any) -> None:

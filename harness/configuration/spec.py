@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.configuration.general import General, check_changes
+from harness.configuration.general import check_changes, check_values, results_folder
 from harness.configuration.mistakes import one_line
 from harness.configuration.targets import check_arguments, check_targets
 from harness.configuration.teacher import with_teacher
@@ -104,28 +104,15 @@ class JobSpec:
 
     @property
     def results(self) -> Path:
-        """The folder of results. Raises ConfigError for none at all."""
+        """The folder of results; it need not be there. Raises ConfigError for what can be none."""
         with self._resolving():
-            return _results(self.config.results)
+            return results_folder(self.config.results)
 
     def check(self) -> None:
         """Raise ConfigError for what can be known of the settings before anything is loaded."""
         with self._resolving():
-            found = {field.name: self.config[field.name] for field in fields(General)}
-            General(
-                **{
-                    name: OmegaConf.to_container(value, resolve=True)
-                    if OmegaConf.is_config(value)
-                    else value
-                    for name, value in found.items()
-                }
-            )
-        for path in (self.results, *self.results.parents):
-            if path.exists():
-                if not path.is_dir():
-                    raise ConfigError(f"results={self.results}: {path} is no folder; fix results=")
-                break
-        _ = self._trusted
+            check_values(self.config)
+        _ = self.results, self._trusted
         for part in ("isolation", "contrasts", "prices", "tracking"):
             self.build(part)
 
@@ -307,17 +294,6 @@ class JobSpec:
             raise ConfigError(one_line(error)) from error
         finally:
             hydra.cfg = before
-
-
-def _results(folder: Any) -> Path:
-    """Where results go. Raises ConfigError for no folder at all."""
-    if not isinstance(folder, str) or not folder.strip():
-        raise ConfigError(f"results={folder}: must be a folder, for instance results=results")
-    if "\0" in folder or any(
-        len(part.encode(errors="replace")) > 255 for part in Path(folder).parts
-    ):
-        raise ConfigError(f"results={folder!r:.60}: is the name of no folder; give a shorter one")
-    return Path(folder).resolve()
 
 
 def _plain(value: Any) -> Any:

@@ -20,6 +20,7 @@ from harness.evidence.statistics import Interval
 from harness.files import PART, alone, make_durable, write_whole
 from harness.record import told
 from harness.record.manifest import upgraded
+from harness.record.manifest_types import MANIFEST, OLD_MANIFEST
 from harness.task import Example, Prediction, Score
 
 __all__ = ["Results", "RunFolder", "find_runs", "load_results"]
@@ -166,9 +167,9 @@ class RunFolder:
 
         Raises ResultsError if it cannot be read.
         """
-        raw = self.read("manifest.json", told.OLD_MANIFEST)
+        raw = self.read("manifest.json", OLD_MANIFEST)
         manifest = upgraded(raw)
-        if said := told.problem(manifest, told.MANIFEST):
+        if said := told.problem(manifest, MANIFEST):
             raise ResultsError(f"{self.path}/manifest.json: cannot be read ({said}); {self._fix}")
         return manifest
 

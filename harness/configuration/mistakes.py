@@ -16,6 +16,8 @@ __all__ = ["nearest", "one_line", "suggestion"]
 
 UNKNOWN = re.compile(r"Could not override '(.+?)'\.\s+To append to your config use (.+)")
 GONE = re.compile(r"Could not delete from config\. '(.+?)' does not exist")
+OBJECTS = re.compile(r"\n\s*(?:object_type|reference_type)=.*")
+"""Lines of OmegaConf's that tell a user nothing."""
 
 LONGEST = 600
 """Letters of a complaint that is not ours."""
@@ -55,7 +57,7 @@ def _foreign(error: Exception) -> str:
     if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f"{mark.name}:{mark.line + 1}: not YAML ({error.problem}); fix the line"
-    said = " ".join(str(error).split("Config search path")[0].split())
+    said = " ".join(OBJECTS.sub("", str(error).split("Config search path")[0]).split())
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException):
         said = f"{said}: {first_line(cause)}" if said else first_line(cause)

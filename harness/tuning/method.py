@@ -45,6 +45,12 @@ class Curve:
     """Of each example its loss in each epoch, per completion token; kept in a file of their own
     (`tuning/example_losses.py`), and empty where training was finished earlier."""
 
+    @property
+    def stop_rate(self) -> float:
+        """At the best step; 0 where it was not measured."""
+        rates = {p["step"]: p["stop_rate"] for p in self.points if "stop_rate" in p}
+        return rates.get(self.best_step, 0.0)
+
 
 @dataclass(frozen=True)
 class Report:

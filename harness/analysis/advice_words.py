@@ -196,9 +196,8 @@ def _undecided(told: Told) -> Sentence:
         if count:
             told_of.append(Number(f"{OWN}/more/{name}", count, "count"))
             wanted.append(f"{{}} more {what}{'' if count == 1 else 's'}")
-    would = (
-        f"{', or '.join(wanted)} would decide it" if wanted else "more of the same will not help"
-    )
+    joined = " together with " if more.together else ", or "
+    would = f"{joined.join(wanted)} would decide it" if wanted else "more of the same will not help"
     high, low = (rival, first) if rival.mean >= first.mean else (first, rival)
     return said(
         f"Undecided: {would}; {{}} is {{}} of {{}} above {{}}, and {{}} would not matter.",

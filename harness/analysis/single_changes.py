@@ -29,7 +29,7 @@ ORACLE, UNCONSTRAINED = "oracle_passages", "unconstrained"
 SETTINGS = ("instructions", "role")
 """What a rung says beside its slots and may say otherwise when one of them changes."""
 OLDER = {"adapter": "tuning"}
-"""Slots that were called something else."""
+"""Slots by the names that older results have for them."""
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ class Job:
 
     @property
     def reads(self) -> set[str]:
-        """Which materials determine the result: of `train`, `dev` and `corpus`."""
+        """Which materials determine the result, as the slots of its rungs name them."""
         reads = {part for candidate in self.candidates for part in candidate.rung.reads}
         return reads | {"dev"} if self.dev_answered else reads
 

@@ -16,7 +16,7 @@ from harness.corpus import check_sources, name_of, read_corpus, sources_of
 from harness.errors import ConfigError, TaskError
 from harness.home import located, places
 from harness.models.weights import Weights
-from harness.sources import UTF8, Row, read_file, read_split
+from harness.sources import SUFFIXES, UTF8, Row, read_file, read_split
 from harness.splits import sample, split_by_size, split_dev
 from harness.task import Example, Materials, Passage, Task
 from harness.update import load_update
@@ -91,6 +91,7 @@ def load_task(
         max_new_tokens=_count("task.max_new_tokens", max_new_tokens),
         variants=_instructions(folder_path, _further(folder_path), answer),
         tools=named,
+        train_sought="" if drawn["train"] else _sought(place, (splits or {}).get("train", "train")),
     )
     task = Task(name, materials, drawn["eval"], primary, tuple(metrics), licence, limit=None)
     if update is None:
@@ -153,6 +154,13 @@ def _splits(
                 f"task.splits.{split}"
             )
     return {split: rows for split, rows in read.items() if rows is not None}
+
+
+def _sought(place: str, split: str) -> str:
+    """The files, or the split, that would have been read as a split."""
+    if Path(place).is_dir():
+        return f"{Path(place) / split}{', '.join(SUFFIXES)}"
+    return f"split '{split}' of {place}"
 
 
 def _examples(

@@ -18,7 +18,7 @@ from harness.ladder.rung import Predictor, Rung
 from harness.ladder.search import Found, Prompt, Search, picking, saying
 from harness.models.engine import ModelSource
 from harness.record.results import RunFolder
-from harness.task import Example, Prediction
+from harness.task import COUNTS, Example, Prediction
 
 __all__ = ["SEARCH", "fitted", "with_found"]
 
@@ -29,7 +29,6 @@ RESULT = "found.json"
 TEXT = "prompt.md"
 ANSWERS = "answers"
 REFLECTIONS = "reflections.jsonl"
-COUNTED = ("prompt_tokens", "computed_tokens", "completion_tokens", "seconds")
 
 
 @dataclass(frozen=True)
@@ -110,9 +109,7 @@ def _best(tried: Sequence[Tried]) -> Tried:
 
 def _took(answers: Sequence[Prediction], reflections: Sequence[Reflection]) -> dict[str, Any]:
     """What the search cost, the reflector's part included."""
-    counted = {
-        name: sum(getattr(one, name) for one in (*answers, *reflections)) for name in COUNTED
-    }
+    counted = {name: sum(getattr(one, name) for one in (*answers, *reflections)) for name in COUNTS}
     return {"asked": len(answers), "reflections": len(reflections), **counted}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from harness.errors import TaskError, first_line
 from harness.home import places
 
-__all__ = ["UTF8", "Row", "read_file", "read_split"]
+__all__ = ["SUFFIXES", "UTF8", "Row", "read_file", "read_split"]
 
 UTF8 = "utf-8-sig"
 """With the mark in front that spreadsheets write, or without it."""

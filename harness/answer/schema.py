@@ -15,7 +15,7 @@ from jsonschema.protocols import Validator
 
 from harness.errors import TaskError
 
-__all__ = ["read_schema", "validator"]
+__all__ = ["flaw", "read_schema", "validator", "violation"]
 
 PATIENCE = 1.0
 """Seconds that matching one pattern may take."""
@@ -98,3 +98,34 @@ def _matches(
 
 
 _Bounded: Any = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _matches})
+
+
+def violation(validator: Validator, value: Any) -> str | None:
+    """The first way in which a value breaks a schema, with its place; None if it does not."""
+    error = jsonschema.exceptions.best_match(validator.iter_errors(value))
+    if error is None:
+        return None
+    place = ".".join(str(step) for step in error.absolute_path)
+    return f"{place}: {error.message}" if place else str(error.message)
+
+
+def flaw(schema: Any) -> str | None:
+    """Why this cannot be a schema that stands inside of another, with the fix; None if it can.
+
+    It may refer to nothing: what `#` is would be the whole of the other.
+    """
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except RecursionError:
+        return "it is nested too deeply"
+    except jsonschema.SchemaError as error:
+        return f"not a JSON Schema ({error.message})"
+    for rules in _objects(schema):
+        for key in ("$ref", "$dynamicRef"):
+            if isinstance(rules.get(key), str):
+                return f"{key} {rules[key]!r} cannot be used here; write out what it stands for"
+        try:
+            regex.compile(rules["pattern"] if isinstance(rules.get("pattern"), str) else "")
+        except regex.error as error:
+            return f"pattern {rules['pattern']!r} cannot be read ({error})"
+    return None

@@ -69,9 +69,7 @@ class Shots(Slot):
         """Raise RungUnavailableError if there is no train, ConfigError if it has fewer than k."""
         have = len(materials.train)
         if not have:
-            raise RungUnavailableError(
-                "it shows worked examples, but the task has no train; add some"
-            )
+            raise RungUnavailableError(f"it shows worked examples, but {materials.no_train}")
         if self.k > have:
             raise ConfigError(f"rung.shots.k={self.k}: must be from 1 to the {have} train examples")
 

@@ -12,12 +12,26 @@ from harness.report.formatting import footnote
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["INK", "TUNED", "UNTUNED", "WIDTH", "ladder_chart", "save", "training_chart"]
+__all__ = ["INK", "TUNED", "UNTUNED", "WIDTH", "brief", "ladder_chart", "save", "training_chart"]
 
 LOSSES = {"loss": "train", "dev_loss": "dev"}
 INK, TUNED, UNTUNED = "#22313f", "#c8553d", "#3d7ea6"
 WIDTH = 5.4
 """Inches: letters stay readable where the picture is shrunk to a phone."""
+LONGEST = 36
+"""Characters of a rung's label in a picture: half of its width."""
+
+
+def brief(label: str) -> str:
+    """A label that leaves room for the picture beside it: a long one without its middle.
+
+    >>> brief("lora"), brief("external_answers rung.predictions=/some/where/answers.jsonl")
+    ('lora', 'external_answers …ere/answers.jsonl')
+    """
+    if len(label) <= LONGEST:
+        return label
+    half = (LONGEST - 1) // 2
+    return f"{label[:half]}…{label[-half:]}"
 
 
 def ladder_chart(ladder: Sequence[RungResult]) -> Figure:
@@ -44,7 +58,7 @@ def ladder_chart(ladder: Sequence[RungResult]) -> Figure:
         axes.annotate(
             f"{100 * value.value:.1f}", (end, y), (5, 0), textcoords="offset points", va="center"
         )
-    axes.set_yticks(range(len(ladder)), [rung.label for rung in ladder])
+    axes.set_yticks(range(len(ladder)), [brief(rung.label) for rung in ladder])
     axes.invert_yaxis()
     axes.set_xlim(0, 112)
     axes.set_xticks(range(0, 101, 20))

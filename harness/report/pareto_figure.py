@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis.findings import Findings
-from harness.report.figures import INK, TUNED, UNTUNED, WIDTH
+from harness.report.figures import INK, TUNED, UNTUNED, WIDTH, brief
 from harness.report.formatting import percent, short
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def pareto_chart(found: Findings) -> Figure | None:
         filled = colour if point in best else "white"
         axes.plot(point.cost, 100 * point.value, "o", color=filled, mec=colour, ms=7, zorder=3)
         axes.annotate(
-            f"{point.label} {percent(point.value)}",
+            f"{brief(point.label)} {percent(point.value)}",
             (point.cost, 100 * point.value),
             (1.02, place),
             textcoords=axes.get_yaxis_transform(),

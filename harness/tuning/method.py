@@ -119,7 +119,7 @@ class Method(Slot, ABC):
 
     def check(self, materials: Materials) -> None:
         if not materials.train:
-            raise RungUnavailableError("it trains, but the task has no train examples; add some")
+            raise RungUnavailableError(f"it trains, but {materials.no_train}")
 
     @property
     def writes(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,11 +19,15 @@ SHORTEST = 40
 """An eval text of fewer n-grams says too little for containment to mean anything."""
 FEWEST_WORDS = 12
 """Eval texts of fewer words are not looked for rewritten: too many questions share so little."""
+SHORT_WORDS = 24
+"""Eval texts of fewer words are short: questions from one mould share a third of their pairs."""
 LOWEST = 0.1
-"""Similarity of pairs of words below which nothing is suspected. An input of which every other
-word was replaced comes to 0.12."""
+"""Similarity of pairs of words below which a long text is not suspected. Where every other word
+was replaced it is 0.12."""
+LOWEST_SHORT = 0.36
+"""The same of short texts. Of half a text it is 0.45."""
 UNKNOWN = 0.4
-"""The same where eval has too few texts to say how alike they are. Half a text comes to 0.45."""
+"""The same where eval has too few texts to say how alike they are."""
 PEERS = 50
 """Texts that are enough to say so."""
 MOST_PEERS = 1000
@@ -48,8 +52,8 @@ class Sealed:
 
     Beside character n-grams these are pairs of words, which survive where half of a text is cut
     off and where every other word is another. How much of them two innocent texts share is a
-    matter of the task: the longest tickets have 0.05, short questions from one mould 0.4. Hence
-    the threshold is what eval's own texts show of different groups.
+    matter of their length and of the task: two tickets have 0.05, short questions from one mould
+    0.4. Hence the threshold is what eval's own texts of that length show of different groups.
     """
 
     def __init__(
@@ -62,32 +66,49 @@ class Sealed:
         self.examples = examples
         texts = lines([e.input for e in examples])
         self.inputs = Table(grams, texts, near_duplicate, contained)
-        self.long: list[int] = []
-        """Places of the texts that are looked for rewritten."""
-        self.alike = NEVER
-        self.rewritten: Table | None = None
-        if rewritten:
-            self._rewritten(texts)
-
-    def _rewritten(self, texts: Sequence[bytes]) -> None:
-        self.long = [i for i, text in enumerate(texts) if len(text.split()) >= FEWEST_WORDS]
-        long = [texts[i] for i in self.long]
-        if long:
-            self.alike = _alike(long, [self.examples[i].group for i in self.long])
-            self.rewritten = Table(word_pairs, long, self.alike, NEVER)
+        self.rewritten = Rewritten(examples, texts) if rewritten else None
 
 
-def _alike(texts: Sequence[bytes], groups: Sequence[str]) -> float:
+class Rewritten:
+    """Of eval inputs those that have words enough to be looked for rewritten."""
+
+    def __init__(self, examples: Sequence[Example], texts: Sequence[bytes]) -> None:
+        words = [len(text.split()) for text in texts]
+        self.places = [i for i, count in enumerate(words) if count >= FEWEST_WORDS]
+        """In eval."""
+        long = np.array([words[i] >= SHORT_WORDS for i in self.places], bool)
+        texts = [texts[i] for i in self.places]
+        groups = [examples[i].group for i in self.places]
+        self.alike = {True: NEVER, False: NEVER}
+        """From which similarity a text is suspected, by whether it is long."""
+        for which, lowest in ((True, LOWEST), (False, LOWEST_SHORT)):
+            chosen = np.flatnonzero(long == which)
+            if len(chosen):
+                peers = [texts[i] for i in chosen], [groups[i] for i in chosen]
+                self.alike[which] = _alike(*peers, lowest)
+        self.least = np.where(long, self.alike[True], self.alike[False])
+        self.table = Table(word_pairs, texts, min(self.alike.values()), NEVER) if texts else None
+
+    def matches(self, chunk: Sequence[bytes]) -> Iterator[tuple[int, int, float, float]]:
+        """(line, place in eval, similarity, containment) of all that is suspected."""
+        if self.table is None:
+            return
+        for i, k, similarity, containment in self.table.matches(chunk):
+            if similarity >= self.least[k]:
+                yield i, self.places[k], similarity, containment
+
+
+def _alike(texts: Sequence[bytes], groups: Sequence[str], lowest: float) -> float:
     """The similarity of pairs of words from which two texts are too much alike to be innocent."""
-    step = -(-len(texts) // MOST_PEERS) or 1
+    step = -(-len(texts) // MOST_PEERS)
     texts, groups = texts[::step], groups[::step]
     if len(texts) < PEERS:
         return UNKNOWN
     best = np.zeros(len(texts))
-    for i, j, similarity, _ in Table(word_pairs, texts, LOWEST, NEVER).matches(texts):
+    for i, j, similarity, _ in Table(word_pairs, texts, lowest / BEYOND, NEVER).matches(texts):
         if groups[i] != groups[j]:
             best[i] = max(best[i], similarity)
-    return float(np.clip(BEYOND * np.quantile(best, QUANTILE), LOWEST, 1.0))
+    return float(np.clip(BEYOND * np.quantile(best, QUANTILE), lowest, 1.0))
 
 
 def compare(sealed: Sealed, split: str, rows: Sequence[Example | Passage]) -> Found:
@@ -104,14 +125,11 @@ def compare(sealed: Sealed, split: str, rows: Sequence[Example | Passage]) -> Fo
             if kind := _kind(sealed, j, pair, split, row):
                 found.leaks.append(Leak(kind, split, pair))
                 known.add((start + i, j))
-        if sealed.rewritten is None or split == TOOLS:
-            continue
-        for i, k, similarity, containment in sealed.rewritten.matches(chunk):
-            j, row = sealed.long[k], rows[start + i]
-            e = sealed.examples[j]
-            if similarity >= sealed.alike and not _source(row, e):
-                pair = pair_of(e, row, similarity, containment)
-                rewritten[start + i, j] = Leak("rewritten", split, pair)
+        if sealed.rewritten is None or not isinstance(rows[start], Example):
+            continue  # passages say what was asked about, in words like those of the question
+        for i, j, similarity, containment in sealed.rewritten.matches(chunk):
+            pair = pair_of(sealed.examples[j], rows[start + i], similarity, containment)
+            rewritten[start + i, j] = Leak("rewritten", split, pair)
     found.suspects += [leak for place, leak in rewritten.items() if place not in known]
     return found
 

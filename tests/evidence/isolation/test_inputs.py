@@ -9,7 +9,7 @@ import pytest
 
 from bench.edits import EDITS, Source
 from harness.evidence.isolation import inputs
-from harness.evidence.isolation.inputs import LOWEST, UNKNOWN, Sealed
+from harness.evidence.isolation.inputs import LOWEST, LOWEST_SHORT, UNKNOWN, Rewritten, Sealed
 from harness.task import Example, Task
 from tests.evidence.isolation.planting import OTHERS, STOP, TICKET, planted
 
@@ -31,15 +31,17 @@ VERBS = ["broke", "leaked", "vanished", "snapped", "arrived", "faded", "shrank",
 PLACES = ["Leeds", "York", "Hull", "Bath", "Ely", "Wick", "Ayr", "Oban", "Looe", "Bude"]
 
 
-def tickets(task: Task, count: int, mould: bool) -> list[Example]:
+def tickets(task: Task, count: int, mould: bool, words: int = 26) -> list[Example]:
     """Different texts: of one mould, or of words in any order."""
     rng = Random(0)
     found = []
     for n in range(count):
         noun, verb, place = rng.choice(NOUNS), rng.choice(VERBS), rng.choice(PLACES)
         text = f"what was the name of the town near {place} where the {noun} that we bought {verb}"
+        if words > 24:
+            text += f" before anyone could say to {rng.choice(PLACES)} what it was for"
         if not mould:
-            text = " ".join(rng.choice((*NOUNS, *VERBS, *PLACES)) + str(n) for _ in range(18))
+            text = " ".join(rng.choice((*NOUNS, *VERBS, *PLACES)) + str(n) for _ in range(words))
         found.append(replace(task.eval[0], id=f"e{n}", group=f"e{n}", input=text, where=f"e:{n}"))
     return found
 
@@ -70,9 +72,15 @@ def test_questions_from_one_mould_are_not_suspected(task: Task) -> None:
     assert found.suspects == []
 
 
+def rewritten(examples: list[Example]) -> Rewritten:
+    found = Sealed(examples, 0.6, 0.9, rewritten=True).rewritten
+    assert found is not None
+    return found
+
+
 def test_how_alike_is_too_much_is_read_from_eval(task: Task) -> None:
     def alike(examples: list[Example]) -> float:
-        return Sealed(examples, 0.6, 0.9, rewritten=True).alike
+        return rewritten(examples).alike[True]
 
     assert alike(tickets(task, 60, mould=False)) == LOWEST
     assert alike(tickets(task, 60, mould=True)) > UNKNOWN
@@ -81,6 +89,10 @@ def test_how_alike_is_too_much_is_read_from_eval(task: Task) -> None:
     assert alike(tickets(task, 10, mould=False)) == UNKNOWN, "too few to say"
 
 
-def test_short_questions_are_not_looked_for_rewritten(task: Task) -> None:
-    short = [replace(e, input=" ".join(e.input.split()[:11])) for e in tickets(task, 60, False)]
-    assert Sealed(short, 0.6, 0.9, rewritten=True).rewritten is None
+def test_short_questions_need_more_in_common_and_very_short_ones_are_not_looked_for(
+    task: Task,
+) -> None:
+    short = rewritten(tickets(task, 60, mould=False, words=14))
+    assert short.alike[False] == LOWEST_SHORT
+    assert len(short.places) == 60
+    assert rewritten(tickets(task, 60, mould=False, words=11)).places == []

@@ -30,27 +30,24 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
+from bench.answers import heading, planted_row, show_answers
 from bench.edits import PARAPHRASE, edited, embedded, replaced, source
 from harness.answer import Text
 from harness.evidence.isolation import Encoder, Isolation, Leak, normalize
-from harness.evidence.isolation.answers import LONG, TELLING, secrets
 from harness.evidence.isolation.features import GRAM
 from harness.evidence.isolation.inputs import SHORTEST
 from harness.evidence.statistics import mean_interval
 from harness.experiment import compose
 from harness.home import HOME
 from harness.progress import silence_libraries
-from harness.task import Example, Materials, Passage, Task
+from harness.task import Example, Materials, Task
 
 SEALED = 3000
 PLANTED = 1000
 SIZES = (10_000, 100_000, 1_000_000)
 WIDTH = 120
 LEAK, SUSPECT = "leak", "suspect"
-ANSWERS = 100
-"""Answers planted one by one at most."""
 HARD = (
     "20% of words replaced", "30% of words replaced", "embedded in a longer text",
     "first half alone", PARAPHRASE,
@@ -82,7 +79,7 @@ def recall(
     """Plant copies of all kinds in train, seal once, and see which were found."""
     m, by_id = task.materials, {e.id: e for e in task.eval}
     rows = edited(task, seed)
-    planted = tuple(_planted(by_id[id], text, n) for n, (_, id, text) in enumerate(rows))
+    planted = tuple(planted_row(by_id[id], text, n) for n, (_, id, text) in enumerate(rows))
     leaky = replace(task, materials=replace(m, train=m.train + planted))
     _, certificate = replace(isolation, leaks="allow").certify(leaky, encoder)
     pairs = {SUSPECT: _pairs(certificate.suspects), LEAK: _pairs(certificate.leaks)}
@@ -99,15 +96,9 @@ def _pairs(leaks: Sequence[Leak]) -> set[tuple[str, str]]:
     return {(leak.pair.eval_where, leak.pair.where) for leak in leaks}
 
 
-def _planted(e: Example, text: str, number: int) -> Example:
-    """A copy that nothing but its text gives away."""
-    name = f"planted-{number}"
-    return replace(e, id=name, group=name, input=text, where=f"planted:{number}")
-
-
 def show_recall(task: Task, isolation: Isolation, encoder: Encoder | None) -> None:
     result = recall(task, isolation, encoder)
-    table = _table(
+    table = heading(
         "kind of edit", "copies", "leaks", "95% interval", "with suspects", "95% interval"
     )
     for kind, found in result.found.items():
@@ -133,60 +124,6 @@ def _share(hits: Sequence[bool], digits: int = 1) -> tuple[str, str]:
     return f"{i.value:.{digits}%}", f"{i.low:.{digits}%}–{i.high:.{digits}%}"
 
 
-def show_answers(task: Task, isolation: Isolation) -> None:
-    """Answers of eval, planted one by one: which are secrets, which are found, and where."""
-    table = _table("eval's answers", "planted", "found")
-    for name, letters, plant in (
-        ("in the instructions", TELLING, _told),
-        ("in an input of train", LONG, _in_train),
-        ("with the question in a passage", LONG, _in_corpus),
-        ("alone in a passage", LONG, _alone_in_corpus),
-    ):
-        hidden = secrets(task, letters)
-        found = sum(
-            any(leak.kind == "answer" and leak.pair.eval_where == e.where for leak in suspects)
-            for said, e in list(hidden.items())[:ANSWERS]
-            if (suspects := _suspects(plant(task, e, said), e, isolation)) is not None
-        )
-        table.add_row(name, f"{min(len(hidden), ANSWERS)}", str(found))
-    suspects = replace(isolation, leaks="allow").certify(task)[1].suspects
-    own = [leak for leak in suspects if leak.kind == "answer"]
-    print(f"{task.name}: {len(task.eval)} eval answers; {len(own)} false alarms")
-    for leak in own[:3]:
-        print(f"  {leak.pair.where}: {leak.pair.eval_text[:100]!r} of {leak.pair.eval_where}")
-    Console(width=WIDTH).print(table)
-
-
-def _suspects(task: Task, e: Example, isolation: Isolation) -> tuple[Leak, ...]:
-    return replace(isolation, leaks="allow").certify(replace(task, eval=(e,)))[1].suspects
-
-
-def _told(task: Task, e: Example, said: str) -> Task:
-    m = task.materials
-    told = {name: f"{text}\nFor example: {said}." for name, text in m.instructions.items()}
-    return replace(task, materials=replace(m, instructions=told, train=m.train[:8], corpus=()))
-
-
-def _in_train(task: Task, e: Example, said: str) -> Task:
-    m = task.materials
-    row = _planted(m.train[0], f"{m.train[0].input} {said}", 0)
-    return replace(task, materials=replace(m, train=(*m.train[:8], row), corpus=()))
-
-
-def _in_corpus(task: Task, e: Example, said: str) -> Task:
-    return _with_passage(task, f"{e.input} {said}")
-
-
-def _alone_in_corpus(task: Task, e: Example, said: str) -> Task:
-    return _with_passage(task, said)
-
-
-def _with_passage(task: Task, text: str) -> Task:
-    m = task.materials
-    passage = Passage("planted", "", f"{m.train[0].input} {text} {m.train[1].input}", "planted:0")
-    return replace(task, materials=replace(m, train=m.train[:8], corpus=(passage,)))
-
-
 def show_embeddings(task: Task, embedder: Any) -> None:
     """Such copies, found by the cosine of sentence embeddings in place of n-grams."""
     rows = [row for row in edited(task, seed=0) if row[0] in HARD]
@@ -197,7 +134,7 @@ def show_embeddings(task: Task, embedder: Any) -> None:
     copies = embedder.encode([text for _, _, text in rows])
     similar = (copies * sealed[[place[id] for _, id, _ in rows]]).sum(axis=1)
     thresholds = [0.6, 0.7, 0.8, 0.9, float(nearest.max()) + 1e-6]
-    table = _table("kind of edit", "copies", *(f"from {t:.3f}" for t in thresholds))
+    table = heading("kind of edit", "copies", *(f"from {t:.3f}" for t in thresholds))
     for kind in dict.fromkeys(kind for kind, _, _ in rows):
         values = similar[[k == kind for k, _, _ in rows]]
         table.add_row(kind, str(len(values)), *(f"{np.mean(values >= t):.1%}" for t in thresholds))
@@ -304,7 +241,7 @@ def costs(sizes: Sequence[int]) -> Iterator[Cost]:
 
 def show_scale(sizes: Sequence[int]) -> None:
     """A table of what each size costs."""
-    table = _table(
+    table = heading(
         "train lines",
         "seconds",
         "CPU seconds",
@@ -319,14 +256,6 @@ def show_scale(sizes: Sequence[int]) -> None:
         table.add_row(f"{c.lines:,}", *(f"{value:,.0f}" for value in measured))
     print(f"{SEALED:,} eval inputs of 15 to 30 words; {PLANTED:,} of the lines are edited copies")
     Console(width=WIDTH).print(table)
-
-
-def _table(first: str, *others: str) -> Table:
-    table = Table()
-    table.add_column(first)
-    for heading in others:
-        table.add_column(heading, justify="right")
-    return table
 
 
 def main() -> None:

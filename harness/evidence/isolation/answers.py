@@ -63,15 +63,24 @@ def secrets(task: Task, letters: int) -> Mapping[str, Example]:
 
 
 def in_instructions(task: Task) -> list[Leak]:
-    """Answers of eval, of TELLING letters and more, that instructions say word by word."""
+    """Answers of eval that instructions say: those of TELLING letters and more word by word, those
+    of LONG letters nearly."""
     hidden = secrets(task, TELLING)
-    told = task.materials.instructions
-    said = {name: f" {normalize(text)} " for name, text in told.items()}
+    if not hidden:
+        return []
+    said, told = list(hidden), task.materials.instructions
+    texts = lines(list(told.values()))
+    table = Table(grams, lines(said), NEVER, NEARLY)
+    nearly = {
+        (i, j)
+        for i, j, _, containment in table.matches(texts)
+        if containment >= NEARLY and len(said[j]) >= LONG
+    }
     return [
-        Leak("answer", INSTRUCTIONS, Pair(e.where, text, told_in(name), told[name], 0.0, 1.0))
-        for name, whole in said.items()
-        for text, e in hidden.items()
-        if f" {text} " in whole
+        Leak("answer", INSTRUCTIONS, Pair(hidden[text].where, text, told_in(name), whole, 0.0, 1.0))
+        for i, (name, whole) in enumerate(told.items())
+        for j, text in enumerate(said)
+        if (i, j) in nearly or f" {text} ".encode() in b" " + texts[i] + b" "
     ]
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from confusable_homoglyphs.confusables import is_confusable
-
 __all__ = ["normalize"]
 
 BLANK = "\u115f\u1160\u2800"
@@ -47,6 +45,8 @@ def _plain(letter: str) -> str:
 
     Letters of ASCII are never taken for others: a 0 is no O, as numbers are facts.
     """
+    from confusable_homoglyphs.confusables import is_confusable  # a megabyte of JSON
+
     if letter.isascii():
         return letter
     if unicodedata.category(letter) in ("Mn", "Mc", "Me", "Cf") or letter in BLANK:

@@ -51,6 +51,11 @@ def test_an_answer_in_the_instructions_is_suspected(task: Task) -> None:
     assert suspect.split == "instructions", "every rung reads them"
 
 
+def test_an_answer_that_is_nearly_said_is_suspected_if_it_is_long(task: Task) -> None:
+    leaky = told(answering(task), f"For instance: {NOTE.replace('leeds', 'york')}, or the like.")
+    assert places(leaky) == [("answer", "eval:1", "instructions.full.md")]
+
+
 @pytest.mark.parametrize("note", ["yes", "red", "in 1984", "nothing was wrong"])
 def test_short_answers_may_stand_anywhere(task: Task, note: str) -> None:
     short = answering(task, note)

@@ -2,7 +2,7 @@
 
     python -m bench.isolation recall --task support_json      # or halueval_qa, or a task of yours
     python -m bench.isolation recall isolation.near_duplicate=0.4
-    python -m bench.isolation recall isolation.suspects=ignore isolation.paraphrase=0.75
+    python -m bench.isolation recall --kind paraphrase isolation.paraphrase=1.3
     python -m bench.isolation answers --task halueval_qa      # eval's answers, pasted elsewhere
     python -m bench.isolation embeddings --task halueval_qa   # would sentence embeddings find more?
     python -m bench.isolation scale                           # up to a million training lines
@@ -74,11 +74,15 @@ def built(task: str, overrides: Sequence[str], *parts: str) -> list[Any]:
 
 
 def recall(
-    task: Task, isolation: Isolation, encoder: Encoder | None = None, seed: int = 0
+    task: Task,
+    isolation: Isolation,
+    encoder: Encoder | None = None,
+    only: str | None = None,
+    seed: int = 0,
 ) -> Recall:
-    """Plant copies of all kinds in train, seal once, and see which were found."""
+    """Plant copies of all kinds, or of one, in train, seal once, and see which were found."""
     m, by_id = task.materials, {e.id: e for e in task.eval}
-    rows = edited(task, seed)
+    rows = [row for row in edited(task, seed) if only in (None, row[0])]
     planted = tuple(planted_row(by_id[id], text, n) for n, (_, id, text) in enumerate(rows))
     leaky = replace(task, materials=replace(m, train=m.train + planted))
     _, certificate = replace(isolation, leaks="allow").certify(leaky, encoder)
@@ -96,8 +100,10 @@ def _pairs(leaks: Sequence[Leak]) -> set[tuple[str, str]]:
     return {(leak.pair.eval_where, leak.pair.where) for leak in leaks}
 
 
-def show_recall(task: Task, isolation: Isolation, encoder: Encoder | None) -> None:
-    result = recall(task, isolation, encoder)
+def show_recall(
+    task: Task, isolation: Isolation, encoder: Encoder | None, only: str | None
+) -> None:
+    result = recall(task, isolation, encoder, only)
     table = heading(
         "kind of edit", "copies", "leaks", "95% interval", "with suspects", "95% interval"
     )
@@ -265,6 +271,7 @@ def main() -> None:
     for name in ("recall", "answers", "embeddings"):
         command = commands.add_parser(name)
         command.add_argument("--task", default="support_json")
+        command.add_argument("--kind", help="of edit; by default all at once")
         command.add_argument("overrides", nargs="*", metavar="NAME=VALUE")
     commands.add_parser("scale").add_argument("--sizes", type=int, nargs="+", default=SIZES)
     chosen = parser.parse_args()
@@ -272,7 +279,7 @@ def main() -> None:
         task, isolation, embedder = built(
             chosen.task, chosen.overrides, "task", "isolation", "embedder"
         )
-        show_recall(task, isolation, embedder if isolation.paraphrase else None)
+        show_recall(task, isolation, embedder if isolation.paraphrase else None, chosen.kind)
     elif chosen.command == "answers":
         show_answers(*built(chosen.task, chosen.overrides, "task", "isolation"))
     elif chosen.command == "embeddings":

@@ -28,6 +28,8 @@ FIXED = {
     INSTRUCTIONS: "instructions cannot be left out by harness",
 }
 """What no line can be left out of."""
+MOST_RATIO = 10
+"""Of cosines; from 2 up next to nothing is found."""
 
 
 @dataclass(frozen=True)
@@ -48,24 +50,24 @@ class Isolation:
     """What is done about texts that seem rewritten, and about long answers of eval: warn, leak (as
     about any leak) or ignore (they are not looked for)"""
     paraphrase: float | None = None
-    """Cosine of sentence embeddings, above 0 and at most 1, from which inputs of train and dev are
-    said to mean the same as one of eval, a warning only; None embeds nothing."""
+    """How many times nearer than the next ones, by cosines of sentence embeddings, an input of
+    train or dev is to one of eval that is said to mean the same: above 1, a warning only; None
+    embeds nothing."""
 
     def __post_init__(self) -> None:
-        for name in ("near_duplicate", "contained", "paraphrase"):
+        for name in ("near_duplicate", "contained"):
             value = getattr(self, name)
-            if name == "paraphrase" and value is None:
-                continue
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (number and 0 < value <= 1):  # NaN is in no range
-                instead = (
-                    "null looks for no paraphrases"
-                    if name == "paraphrase"
-                    else "to go on in spite of leaks, set isolation.leaks=allow"
-                )
+            if not (_number(value) and 0 < value <= 1):  # NaN is in no range
                 raise ConfigError(
-                    f"isolation.{name}={value}: must be a number above 0 and at most 1; {instead}"
+                    f"isolation.{name}={value}: must be a number above 0 and at most 1; to go on "
+                    "in spite of leaks, set isolation.leaks=allow"
                 )
+        ratio = self.paraphrase
+        if ratio is not None and not (_number(ratio) and 1 < ratio <= MOST_RATIO):
+            raise ConfigError(
+                f"isolation.paraphrase={ratio}: must be a ratio above 1 and at most {MOST_RATIO}, "
+                "1.3 for instance, or null, which looks for no paraphrases"
+            )
         for name, choices in (
             ("leaks", ("stop", "drop", "allow")),
             ("suspects", ("warn", "leak", "ignore")),
@@ -159,11 +161,12 @@ class Isolation:
         assert self.paraphrase is not None
         known = {(leak.pair.eval_where, leak.pair.where) for leak in found}
         m = task.materials
-        return [
-            leak
-            for split, rows in (("train", m.train), ("dev", m.dev))
-            for leak in paraphrases(encoder, task.eval, split, rows, self.paraphrase, known)
-        ]
+        rows = [(split, e) for split in ("train", "dev") for e in getattr(m, split)]
+        return paraphrases(encoder, task.eval, rows, self.paraphrase, known)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _splits(task: Task) -> dict[str, Sequence[Example | Passage]]:

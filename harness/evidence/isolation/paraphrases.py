@@ -1,4 +1,10 @@
-"""Inputs that mean the same as one of eval, by the cosine of sentence embeddings: a hint."""
+"""Inputs that mean the same as one of eval, by sentence embeddings: a hint.
+
+How near two inputs of a task are by the cosine alone says little where all of them are about the
+same few things. So a line is suspected that is much nearer to an eval input than the lines that
+come next: a ratio of cosines (as Artetxe and Schwenk 2019, "Margin-based parallel corpus mining",
+mine translations).
+"""
 
 from __future__ import annotations
 
@@ -13,8 +19,12 @@ from harness.task import Example
 
 __all__ = ["Encoder", "paraphrases"]
 
-ROWS = 4096
-"""Inputs compared at a time, which bounds the memory."""
+NEXT = 4
+"""Lines after the nearest one that it is held against."""
+NEAR = 0.5
+"""Cosine below which no line is suspected, however far the others are."""
+CELLS = 1 << 24
+"""Cosines computed at a time, which bounds the memory."""
 
 
 class Encoder(Protocol):
@@ -27,22 +37,26 @@ class Encoder(Protocol):
 def paraphrases(
     encoder: Encoder,
     sealed: Sequence[Example],
-    split: str,
-    rows: Sequence[Example],
-    at_least: float,
+    rows: Sequence[tuple[str, Example]],
+    ratio: float,
     known: Collection[tuple[str, str]],
 ) -> list[Leak]:
-    """Rows whose nearest eval input has at least this cosine; `known` are pairs of places that are
-    leaks or suspected already."""
-    if not rows or not sealed:
+    """For each eval input the nearest row, if its cosine is at least `ratio` times the mean of the
+    NEXT nearest; `rows` are examples with the names of their splits, `known` pairs of places that
+    are leaks or suspected already."""
+    if len(rows) <= NEXT or not sealed:
         return []
     questions = encoder.encode([e.input for e in sealed])
-    vectors = encoder.encode([row.input for row in rows])
+    vectors = encoder.encode([row.input for _, row in rows])
+    step = max(1, CELLS // len(rows))
     found = []
-    for start in range(0, len(rows), ROWS):
-        cosines = vectors[start : start + ROWS] @ questions.T
-        for i, j in enumerate(cosines.argmax(axis=1)):
-            e, row, cosine = sealed[j], rows[start + i], float(cosines[i, j])
-            if cosine >= at_least and (e.where, row.where) not in known:
-                found.append(Leak("paraphrase", split, pair_of(e, row, min(cosine, 1.0))))
+    for start in range(0, len(sealed), step):
+        cosines = questions[start : start + step] @ vectors.T
+        top = np.sort(np.partition(cosines, -NEXT - 1, axis=1)[:, -NEXT - 1 :], axis=1)
+        least = np.maximum(ratio * top[:, :-1].mean(axis=1), NEAR)
+        for i in np.flatnonzero(top[:, -1] >= least):
+            e, (split, row) = sealed[start + i], rows[int(cosines[i].argmax())]
+            if (e.where, row.where) not in known:
+                pair = pair_of(e, row, min(float(top[i, -1]), 1.0))
+                found.append(Leak("paraphrase", split, pair))
     return found

@@ -52,7 +52,7 @@ def test_an_answer_in_the_instructions_is_suspected(task: Task) -> None:
 
 
 def test_an_answer_that_is_nearly_said_is_suspected_if_it_is_long(task: Task) -> None:
-    leaky = told(answering(task), f"For instance: {NOTE.replace('leeds', 'york')}, or the like.")
+    leaky = told(answering(task), f"For instance: {NOTE.replace('zip', 'zips')}, or the like.")
     assert places(leaky) == [("answer", "eval:1", "instructions.full.md")]
 
 

@@ -17,24 +17,22 @@ PARAPHRASE = "My sleeping bag cannot be closed any more since its second night; 
 
 
 class Topics:
-    """Texts about sleeping bags point one way, each other text a way of its own."""
+    """Texts about sleeping bags point one way, all others another."""
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        vectors = np.zeros((len(texts), 64), np.float32)
-        for i, text in enumerate(texts):
-            vectors[i, 0 if "sleeping bag" in text else 1 + hash(text) % 63] = 1
-        return vectors
+        about = np.array(["sleeping bag" in text for text in texts])
+        return np.stack([about, ~about], axis=1).astype(np.float32)
 
 
 def test_a_paraphrase_is_said_and_left_where_it_is(task: Task) -> None:
     leaky = planted(task, PARAPHRASE)
-    isolation = replace(STOP, paraphrase=0.9, suspects="leak")
+    isolation = replace(STOP, paraphrase=1.3, suspects="leak")
     same, certificate = isolation.certify(leaky, Topics())
     assert same is leaky
     assert certificate.decision == "sealed"
     (suspect,) = [s for s in certificate.suspects if s.pair.where == "train.jsonl:1"]
     assert (suspect.kind, suspect.pair.eval_text) == ("paraphrase", LONG)
-    assert certificate.thresholds["paraphrase"] == 0.9
+    assert certificate.thresholds["paraphrase"] == 1.3
 
 
 def test_nothing_is_embedded_unless_it_is_asked_for(task: Task) -> None:
@@ -44,12 +42,20 @@ def test_nothing_is_embedded_unless_it_is_asked_for(task: Task) -> None:
 
 
 def test_what_is_a_leak_already_is_not_said_again(task: Task) -> None:
-    isolation = replace(STOP, paraphrase=0.9, leaks="allow")
+    isolation = replace(STOP, paraphrase=1.3, leaks="allow")
     certificate = isolation.certify(planted(task, LONG), Topics())[1]
     assert [leak.kind for leak in certificate.leaks] == ["text"]
     assert all(s.pair.where != "train.jsonl:1" for s in certificate.suspects)
 
 
-def test_the_threshold_is_a_cosine() -> None:
-    with pytest.raises(ConfigError, match=r"isolation\.paraphrase=75: must be a number above 0"):
-        replace(STOP, paraphrase=75)
+def test_lines_that_are_all_alike_are_not_suspected(task: Task) -> None:
+    m = task.materials
+    alike = tuple(replace(e, input=f"{PARAPHRASE} {e.input}") for e in m.train)
+    leaky = replace(planted(task, LONG), materials=replace(m, train=alike))
+    assert replace(STOP, paraphrase=1.3).certify(leaky, Topics())[1].suspects == ()
+
+
+@pytest.mark.parametrize("value", [1, 0.75, 75, float("nan"), True, "1.3"])
+def test_the_threshold_is_a_ratio(value: object) -> None:
+    with pytest.raises(ConfigError, match=r"isolation\.paraphrase=.*: must be a ratio above 1"):
+        replace(STOP, paraphrase=value)  # type: ignore[arg-type]

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from harness.answer_lines import read_answer_lines
 from harness.errors import ConfigError, LeakError
-from harness.evidence.isolation import Isolation, Leak, Pair, normalize
+from harness.evidence.isolation import Isolation, Leak, Pair, long_texts
 from harness.ladder.distillation import ANSWERS
 from harness.task import Passage, Prediction, Task
 
 __all__ = ["leaks_into", "read_answers"]
-
-LONG = 40
-"""Letters of a text, normalized, from which nobody writes the same by chance."""
 
 
 def read_answers(path: str, task: Task) -> tuple[list[Prediction], dict[str, str]]:
@@ -70,36 +65,13 @@ def leaks_into(
 def _targets(task: Task, texts: Sequence[Passage]) -> Iterator[Leak]:
     """Answers that say a long text of a target of eval."""
     m = task.materials
-    common = {said for e in (*m.train, *m.dev) for said in _long(e.target)}
-    sealed = {said: e for e in task.eval for said in _long(e.target) if said not in common}
+    common = {said for e in (*m.train, *m.dev) for said in long_texts(e.target)}
+    sealed = {said: e for e in task.eval for said in long_texts(e.target) if said not in common}
     for text in texts:
-        for said in _long(text.text):
+        for said in long_texts(text.text):
             if said in sealed:
                 e = sealed[said]
                 yield Leak(
                     "text", ANSWERS, Pair(e.where, e.target, text.where, text.text, 1.0, 1.0)
                 )
                 break
-
-
-def _long(text: str) -> Iterator[str]:
-    """The long texts that an answer says: itself, or the values of a JSON answer."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = text
-    for leaf in _leaves(value):
-        if len(said := normalize(leaf)) >= LONG:
-            yield said
-
-
-def _leaves(value: Any) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case dict():
-            for each in value.values():
-                yield from _leaves(each)
-        case list():
-            for each in value:
-                yield from _leaves(each)

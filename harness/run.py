@@ -15,7 +15,7 @@ from harness.distill import sealed, taught, told
 from harness.evidence import scoring
 from harness.evidence.contrasts import Side, compare
 from harness.evidence.cost import Monitor
-from harness.evidence.isolation import Certificate, Isolation
+from harness.evidence.isolation import Certificate, Isolation, suspects_message
 from harness.files import DEV_SCORES, alone
 from harness.job import Job, identity
 from harness.ladder.budget import budget
@@ -56,11 +56,15 @@ class Shared:
         self._certified: dict[tuple[Isolation, int], tuple[Task, Certificate]] = {}
         self._made_again: set[Path] = set()
 
-    def certify(self, isolation: Isolation, task: Task) -> tuple[Task, Certificate]:
-        """The sealed task and its certificate. Raises LeakError."""
+    def certify(self, job: Job) -> tuple[Task, Certificate]:
+        """The sealed task and its certificate; what is suspected is said. Raises LeakError."""
+        isolation, task = job.isolation, job.task
         key = (isolation, id(task))  # a task lives as long as the sweep that loaded it
         if key not in self._certified:
-            self._certified[key] = isolation.certify(task)
+            encoder = job.embedder if isolation.paraphrase else None
+            self._certified[key] = isolation.certify(task, encoder)
+            if suspects := self._certified[key][1].suspects:
+                say_once(f"{task.name}: {suspects_message(suspects)}")
         return self._certified[key]
 
     def make_again(self, job: Job, path: Path) -> bool:
@@ -81,7 +85,7 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
     """
     _check(job)
     shared = shared or Shared()
-    task, certificate = shared.certify(job.isolation, job.task)
+    task, certificate = shared.certify(job)
     job, certificate = sealed(job, task, certificate)
     fingerprints = task.fingerprints()
     determining = identity(job, fingerprints)

@@ -157,9 +157,9 @@ def test_a_task_is_certified_once_in_a_sweep(
     sealed: list[str] = []
     certify = Isolation.certify
 
-    def counted(isolation: Isolation, task: harness.Task) -> Any:
+    def counted(isolation: Isolation, task: harness.Task, encoder: Any = None) -> Any:
         sealed.append(task.name)
-        return certify(isolation, task)
+        return certify(isolation, task, encoder)
 
     monkeypatch.setattr(Isolation, "certify", counted)
     words = ["+task=mine", "rung=prompt", "rung.role=system,user", *as_words(here)]

@@ -65,6 +65,8 @@ def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
     told = {**OLDER, "place": place, "measures": list(MEASURES), **manifest}
     if "train_size" not in told:
         told["train_size"] = _train_size(told)
+    if "isolation" in told:
+        told["isolation"] = {"suspects": [], **told["isolation"]}
     # Before there were a choice on dev and pairs, neither was declared.
     told["contrasts"] = UNDECLARED | told.get("contrasts", {})
     if told["control"] is not None:

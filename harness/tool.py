@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 
 from harness.errors import ConfigError
+from harness.schemas import check_rules, problem, validator
 
 __all__ = ["Call", "Opened", "Tool", "ToolError", "ToolUse", "check_parameters", "objection"]
 
@@ -73,6 +74,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         jsonschema.Draft202012Validator.check_schema(dict(parameters))
     except jsonschema.SchemaError as error:
         raise ConfigError(f"task.tools: parameters are no JSON Schema ({error.message})") from error
+    check_rules(dict(parameters), "task.tools")
     if parameters.get("type") != "object" or "properties" not in parameters:
         raise ConfigError(
             f"task.tools: parameters={dict(parameters)}: must be the JSON Schema of an object: "
@@ -82,9 +84,4 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
 
 def objection(tool: Tool, arguments: Any) -> str | None:
     """Why these are no arguments of a tool, with the place; None if they are."""
-    validator = jsonschema.Draft202012Validator(dict(tool.parameters))
-    error = jsonschema.exceptions.best_match(validator.iter_errors(arguments))
-    if error is None:
-        return None
-    place = ".".join(str(step) for step in error.absolute_path)
-    return f"{place}: {error.message}" if place else str(error.message)
+    return problem(validator(dict(tool.parameters)), arguments)

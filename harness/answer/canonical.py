@@ -13,31 +13,30 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
-from urllib.parse import unquote
 
 from jsonschema.protocols import Validator
 
-__all__ = ["resolve", "text"]
+from harness.limits import LimitError, limited
+from harness.schemas import SECONDS, resolve
+
+__all__ = ["text"]
 
 
 def text(value: Any, validator: Validator) -> str:
     """A value as JSON: compact, unescaped, no number with an exponent.
 
-    Raises ValueError for what JSON has no text for: NaN, infinity, half of a surrogate pair.
+    Raises ValueError for what JSON has no text for: NaN, infinity, half of a surrogate pair; and
+    for what would take too long to write.
     """
-    return _write(value, validator.schema, validator)
-
-
-def resolve(reference: str, root: Any) -> Any:
-    """The part of a schema that a local `$ref` names; the empty schema if it names none."""
-    found: Any = root if reference.startswith("#") else {}
-    for step in reference[1:].split("/")[1:]:
-        name = unquote(step).replace("~1", "/").replace("~0", "~")
-        if isinstance(found, list) and name.isdigit() and int(name) < len(found):
-            found = found[int(name)]
-        else:
-            found = found.get(name, {}) if isinstance(found, Mapping) else {}
-    return found
+    try:
+        with limited(SECONDS):
+            return _write(value, validator.schema, validator)
+    except LimitError as error:
+        raise ValueError(
+            f"writing it takes over {SECONDS:g} s; combine fewer anyOf, oneOf and allOf"
+        ) from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply to be written") from error
 
 
 def _write(value: Any, schema: Any, validator: Validator) -> str:

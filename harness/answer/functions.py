@@ -8,6 +8,9 @@ from typing import Any
 
 import jsonschema
 
+from harness.errors import TaskError
+from harness.schemas import check_rules
+
 __all__ = ["Function", "calls_schema", "declared", "declaring", "is_function"]
 
 Function = Mapping[str, Any]
@@ -76,7 +79,8 @@ def _closed(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_schema(parameters: Mapping[str, Any]) -> bool:
     try:
+        check_rules(parameters, "parameters")
         jsonschema.Draft202012Validator.check_schema(parameters)
-    except jsonschema.SchemaError:
+    except (jsonschema.SchemaError, TaskError, RecursionError):
         return False
     return True

@@ -8,8 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import jsonschema
-
 from harness.answer import canonical
 from harness.answer.json_object import first_object
 from harness.constraint import Constraint, Either, JsonSchema, SchemaOfInput
@@ -17,6 +15,7 @@ from harness.errors import ConfigError, RungUnavailableError
 from harness.ladder.dialogue import Dialogue, Reply
 from harness.models.engine import Completion, Engine, Message
 from harness.models.grammar import check_constraint
+from harness.schemas import validator
 from harness.task import Example, Materials
 from harness.tool import Call, Opened, Tool, ToolError, objection
 from harness.values import AtLeastOne, Count, Positive, settings
@@ -92,11 +91,11 @@ class Tools(Dialogue):
     ) -> Mapping[str, Sequence[Message]]:
         """The calls of each worked example, as many as the model may make, and what they find."""
         caller = self.partner(engine, materials, None)
-        validator = jsonschema.Draft202012Validator(_calls(materials.tools).schema)
+        checking = validator(dict(_calls(materials.tools).schema))
         turns: dict[str, list[Message]] = {}
         for example in examples:
             for use in example.calls[: self.times]:
-                said = canonical.text(use.record(), validator)
+                said = canonical.text(use.record(), checking)
                 told = caller.told(caller.call(use.tool, use.arguments))
                 turns.setdefault(example.id, []).extend(
                     [{"role": "assistant", "content": said}, told]

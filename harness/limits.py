@@ -11,8 +11,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-__all__ = ["LimitError", "limited"]
+__all__ = ["SECONDS", "LimitError", "limited"]
 
+SECONDS = 5.0
+"""Of the processor, for checking or writing one value of a schema."""
 AGAIN = 0.1
 """Seconds after which a limit that was passed over strikes again."""
 

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jsonschema
-
+from harness.answer.schema import flaw, validator, violation
 from harness.errors import ConfigError
-from harness.schemas import check_rules, problem, validator
 
 __all__ = ["Call", "Opened", "Tool", "ToolError", "ToolUse", "check_parameters", "objection"]
 
@@ -70,11 +68,8 @@ class Tool(ABC):
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:
     """Raise ConfigError if these describe no arguments."""
-    try:
-        jsonschema.Draft202012Validator.check_schema(dict(parameters))
-    except jsonschema.SchemaError as error:
-        raise ConfigError(f"task.tools: parameters are no JSON Schema ({error.message})") from error
-    check_rules(dict(parameters), "task.tools")
+    if problem := flaw(dict(parameters)):
+        raise ConfigError(f"task.tools: parameters: {problem}")
     if parameters.get("type") != "object" or "properties" not in parameters:
         raise ConfigError(
             f"task.tools: parameters={dict(parameters)}: must be the JSON Schema of an object: "
@@ -84,4 +79,4 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
 
 def objection(tool: Tool, arguments: Any) -> str | None:
     """Why these are no arguments of a tool, with the place; None if they are."""
-    return problem(validator(dict(tool.parameters)), arguments)
+    return violation(validator(dict(tool.parameters)), arguments)

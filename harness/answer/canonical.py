@@ -13,13 +13,13 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
+from urllib.parse import unquote
 
 from jsonschema.protocols import Validator
 
-from harness.limits import LimitError, limited
-from harness.schemas import SECONDS, resolve
+from harness.limits import SECONDS, LimitError, limited
 
-__all__ = ["text"]
+__all__ = ["resolve", "text"]
 
 
 def text(value: Any, validator: Validator) -> str:
@@ -37,6 +37,18 @@ def text(value: Any, validator: Validator) -> str:
         ) from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply to be written") from error
+
+
+def resolve(reference: str, root: Any) -> Any:
+    """The part of a schema that a local `$ref` names; the empty schema if it names none."""
+    found: Any = root if reference.startswith("#") else {}
+    for step in reference[1:].split("/")[1:]:
+        name = unquote(step).replace("~1", "/").replace("~0", "~")
+        if isinstance(found, list) and name.isdigit() and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            found = found.get(name, {}) if isinstance(found, Mapping) else {}
+    return found
 
 
 def _write(value: Any, schema: Any, validator: Validator) -> str:

@@ -10,10 +10,9 @@ from typing import Any, ClassVar
 
 from harness.answer import canonical, length
 from harness.answer.format import Answer, Field, Parsed, Scorer, commonest
-from harness.answer.schema import read_schema
+from harness.answer.schema import read_schema, validator, violation
 from harness.constraint import JsonSchema
 from harness.errors import TaskError
-from harness.schemas import problem, validator
 
 __all__ = ["Field", "Json", "first_object"]
 
@@ -79,9 +78,9 @@ class Json:
                 target = json.loads(target)
             except json.JSONDecodeError as error:
                 raise ValueError(f"target is not JSON ({error.msg}): {target[:60]!r}") from error
-        broken = self.violation(target)
-        if broken:
-            raise ValueError(f"target breaks the schema: {broken}")
+        problem = self.violation(target)
+        if problem:
+            raise ValueError(f"target breaks the schema: {problem}")
         return self.text(target)
 
     def text(self, value: Any) -> str:
@@ -94,12 +93,12 @@ class Json:
 
     def violation(self, value: Any) -> str | None:
         """The first way in which a value breaks the schema, or None."""
-        return problem(self.validator, value)
+        return violation(self.validator, value)
 
     def admits(self, field: Field, value: Any) -> bool:
         """Whether the schema admits this value for this field."""
         rules = self.schema["properties"][field.name]
-        return problem(self.validator.evolve(schema=rules), value) is None
+        return violation(self.validator.evolve(schema=rules), value) is None
 
     def describe(self, instructions: str) -> str:
         schema = json.dumps(self.shown, ensure_ascii=False, separators=(",", ":"))

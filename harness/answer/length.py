@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Any
 
-from harness.schemas import resolve
+from harness.answer.canonical import resolve
 
 __all__ = ["longest"]
 

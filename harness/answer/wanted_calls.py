@@ -10,8 +10,8 @@ from typing import Any
 
 from jsonschema.protocols import Validator
 
+from harness.answer import schema
 from harness.answer.functions import Function, calls_schema, is_function
-from harness.schemas import validator
 
 __all__ = ["Call", "Wanted", "no_call"]
 
@@ -84,7 +84,7 @@ class Wanted:
     @cached_property
     def validator(self) -> Validator:
         """What admits calls of the declared functions."""
-        return validator(calls_schema(self.functions))
+        return schema.validator(calls_schema(self.functions))
 
 
 def no_call(value: Any) -> str | None:

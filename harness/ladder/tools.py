@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 
 from harness.answer import canonical
 from harness.answer.json_object import first_object
+from harness.answer.schema import validator
 from harness.constraint import Constraint, Either, JsonSchema, SchemaOfInput
 from harness.errors import ConfigError, RungUnavailableError
 from harness.ladder.dialogue import Dialogue, Reply
 from harness.models.engine import Completion, Engine, Message
 from harness.models.grammar import check_constraint
-from harness.schemas import validator
 from harness.task import Example, Materials
 from harness.tool import Call, Opened, Tool, ToolError, objection
 from harness.values import AtLeastOne, Count, Positive, settings

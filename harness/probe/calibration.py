@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.answer import canonical
+from harness.answer.schema import validator, violation
 from harness.constraint import JsonSchema
 from harness.errors import ProbeUnavailableError
 from harness.ladder.rung import Rung
 from harness.probe.probe import FittedRun, Probe, drawn
 from harness.progress import Progress
-from harness.schemas import problem, validator
 from harness.task import Task
 from harness.values import AtLeastOne, settings
 
@@ -110,7 +110,7 @@ def field_choices(schema: Mapping[str, Any], given: Any) -> list[Choice]:
     None for an answer that cannot be read or breaks the schema.
     """
     checking = validator(dict(schema))
-    if not isinstance(given, dict) or problem(checking, given):
+    if not isinstance(given, dict) or violation(checking, given):
         return []
 
     def pair(name: str, value: Any) -> str:

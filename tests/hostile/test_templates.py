@@ -12,44 +12,52 @@ import pytest
 
 from harness.errors import WeightsError
 from harness.limits import LimitError, limited
-from harness.models.local.template import SECONDS, applied, check_template
+from harness.models.local import template
+from harness.models.local.template import applied, check_template
 
 ASKED = [{"role": "user", "content": "?"}]
 
 
+SECONDS = 0.5
+"""In place of the two that hold otherwise."""
+
+
 @pytest.fixture
-def tokenizer(tiny_tokenizer: Any) -> Any:
+def tokenizer(tiny_tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(template, "SECONDS", SECONDS)
     return copy.copy(tiny_tokenizer)
 
 
 @pytest.mark.parametrize(
-    "template",
+    "text",
     [
         "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
         "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(99) }}",
-        "{{ 7 ** 7 ** 9 }}",
+        "{{ 7 ** (7 ** 9) }}",
     ],
     ids=["loops", "exponential", "power"],
 )
-def test_a_template_that_does_not_end_is_ended(tokenizer: Any, template: str) -> None:
-    tokenizer.chat_template = template
+def test_a_template_that_does_not_end_is_ended(tokenizer: Any, text: str) -> None:
+    tokenizer.chat_template = text
     began = time.process_time()
-    with pytest.raises(WeightsError, match=r"forged: its chat template takes over 2 s.*fix chat"):
+    with pytest.raises(
+        WeightsError, match=r"forged: its chat template takes over 0\.5 s.*fix chat"
+    ):
         check_template(tokenizer, "forged")
     assert time.process_time() - began < SECONDS + 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
 @pytest.mark.parametrize(
-    "template",
+    "text",
     [
         "{{ 'a' * 10 ** 11 }}",
         "{% set n = namespace(s='a') %}{% for i in range(60) %}{% set n.s = n.s + n.s %}{% endfor %}",
     ],
     ids=["at once", "doubling"],
 )
-def test_a_template_that_wants_all_memory_gets_none(tokenizer: Any, template: str) -> None:
-    tokenizer.chat_template = template
+def test_a_template_that_wants_all_memory_gets_none(tokenizer: Any, text: str) -> None:
+    tokenizer.chat_template = text
     with pytest.raises(WeightsError, match="takes over 1024 MB"):
         check_template(tokenizer, "forged")
 
@@ -60,7 +68,7 @@ def test_a_template_that_behaves_until_it_is_asked_something_is_ended_then(token
         "{% for b in range(99999) %}{% endfor %}{% endfor %}{% endif %}"
     )
     check_template(tokenizer, "forged")
-    with pytest.raises(WeightsError, match="takes over 2 s"):
+    with pytest.raises(WeightsError, match=r"takes over 0\.5 s"):
         applied(tokenizer, "forged", [{"role": "user", "content": "now"}], open_turn=True)
 
 
@@ -71,7 +79,7 @@ def test_a_prompt_that_is_far_longer_than_what_was_said_is_refused(tokenizer: An
 
 
 @pytest.mark.parametrize(
-    ("template", "said"),
+    ("text", "said"),
     [
         ("{% for", "cannot write a question"),
         ("{{ 1 / 0 }}", "division by zero"),
@@ -83,8 +91,8 @@ def test_a_prompt_that_is_far_longer_than_what_was_said_is_refused(tokenizer: An
     ],
     ids=["syntax", "fault", "classes", "messages", "files", "deep", "number"],
 )
-def test_a_template_that_fails_is_one_line(tokenizer: Any, template: Any, said: str) -> None:
-    tokenizer.chat_template = template
+def test_a_template_that_fails_is_one_line(tokenizer: Any, text: Any, said: str) -> None:
+    tokenizer.chat_template = text
     with pytest.raises(WeightsError, match=said):
         check_template(tokenizer, "forged")
 

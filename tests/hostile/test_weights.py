@@ -17,6 +17,7 @@ from harness.errors import WeightsError
 from harness.models.embedder import _load
 from harness.models.headers import LONGEST_HEADER, check_gguf, check_safetensors
 from harness.models.local import ModelSpec
+from harness.models.local.engine import LocalEngine
 from harness.models.local.load import load_engine
 from harness.models.local.read import read_model
 from harness.models.vetting import check_adapter, check_embedder, check_model
@@ -32,7 +33,8 @@ def folder(tmp_path: Path, tiny_folder: Path) -> Path:
     return Path(shutil.copytree(tiny_folder, tmp_path / "model"))
 
 
-def engine(folder: Path) -> Any:
+def engine(folder: Path) -> LocalEngine:
+    """The way on which a run comes to its model."""
     return load_engine(ModelSpec("forged", Folder(str(folder)), "float32", "MIT", False, "cpu"))
 
 
@@ -64,6 +66,15 @@ def test_a_pickle_in_the_place_of_safetensors_is_not_unpickled(
     (folder / "model.safetensors").unlink()
     (folder / name).write_bytes(pickle.dumps(Program(tmp_path / "ran")))
     with pytest.raises(WeightsError, match=rf"{name}: a pickle is a program.*as safetensors"):
+        check_model(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_run_checks_the_folder_before_it_reads_it(folder: Path, tmp_path: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Program(tmp_path / "ran")))
+    change(folder / "tokenizer_config.json", auto_map={"AutoTokenizer": ["evil.T", None]})
+    with pytest.raises(WeightsError, match="auto_map names code"):
         engine(folder)
     assert not (tmp_path / "ran").exists()
 
@@ -92,7 +103,7 @@ def test_code_that_a_configuration_names_is_refused(
     (folder / "evil.py").write_text(CODE.format(str(tmp_path / "ran")))
     change(folder / file, **values)
     with pytest.raises(WeightsError, match=rf"{file}: .*{said}.*is not run"):
-        engine(folder)
+        check_model(folder)
     assert not (tmp_path / "ran").exists()
 
 
@@ -100,13 +111,13 @@ def test_a_folder_of_generation_code_is_refused(folder: Path) -> None:
     (folder / "custom_generate").mkdir()
     (folder / "custom_generate" / "generate.py").write_text("1 / 0")
     with pytest.raises(WeightsError, match="custom_generate"):
-        engine(folder)
+        check_model(folder)
 
 
 def test_an_adapter_in_a_model_folder_is_refused(folder: Path) -> None:
     change(folder / "adapter_config.json", base_model_name_or_path="/elsewhere", peft_type="LORA")
     with pytest.raises(WeightsError, match=r"adapter_config\.json: an adapter names another model"):
-        engine(folder)
+        check_model(folder)
 
 
 def test_an_adapter_as_a_pickle_is_refused(tmp_path: Path) -> None:
@@ -196,7 +207,7 @@ def test_tensors_of_another_shape_are_refused(folder: Path) -> None:
 def test_sizes_that_no_weights_have_are_refused(folder: Path, key: str, value: int) -> None:
     change(folder / "config.json", **{key: value})
     with pytest.raises(WeightsError, match=rf"{key} is {value}"):
-        engine(folder)
+        check_model(folder)
 
 
 @pytest.mark.parametrize("part", ["../../secret.safetensors", "/etc/passwd", "weights.bin"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -32,10 +33,22 @@ def check_rules(rules: Sequence[Mapping[str, Any]], root: Mapping[str, Any], pla
             "are not scored, or take answer=text"
         )
     for each in rules:
+        _check_names(each, place)
         _check_values(each, place)
         _check_numbers(each, place)
     for each in rules:
         _check_circle(each, root, place)
+
+
+def _check_names(rules: Mapping[str, Any], place: object) -> None:
+    named = rules.get("patternProperties")
+    for pattern in named if isinstance(named, Mapping) else ():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise TaskError(
+                f"{place}: patternProperties {pattern!r} cannot be read ({error}); fix the pattern"
+            ) from error
 
 
 def _check_values(rules: Mapping[str, Any], place: object) -> None:

@@ -119,14 +119,19 @@ class _Gguf:
         for _ in range(fields):
             self.field()
         sizes = {int(kind): size for kind, size in GGML_QUANT_SIZES.items()}
-        ends = [self.tensor(sizes) for _ in range(tensors)]
+        found = [self.tensor(sizes) for _ in range(tensors)]
         data = -(-self.file.tell() // self.alignment) * self.alignment
-        for name, end in ends:
-            if data + end > self.size:
+        for name, offset, length in found:
+            if data + offset + length > self.size:
                 raise _broken(
                     self.path,
-                    f"tensor {name!r} ends at byte {data + end:,}, and the file has {self.size:,}",
+                    f"tensor {name!r} ends at byte {data + offset + length:,}, and the file has "
+                    f"{self.size:,}",
                 )
+        if (total := sum(length for *_, length in found)) > self.size:
+            raise _broken(
+                self.path, f"its tensors take {total:,} bytes, and the file has {self.size:,}"
+            )
 
     def field(self) -> None:
         name, kind = self.text(), self.one("I")
@@ -157,8 +162,8 @@ class _Gguf:
             raise _broken(self.path, f"{name!r} is of an unknown type, {kind}")
         return struct.calcsize(f"<{letter}")
 
-    def tensor(self, sizes: dict[int, tuple[int, int]]) -> tuple[str, int]:
-        """A tensor's name, and where it ends behind the header."""
+    def tensor(self, sizes: dict[int, tuple[int, int]]) -> tuple[str, int, int]:
+        """A tensor's name, where it begins behind the header, and its bytes."""
         name, count = self.text(), self.one("I")
         self.at_most(count, MOST_DIMENSIONS, f"dimensions of {name!r}")
         shape = [self.one("Q") for _ in range(count)]
@@ -168,7 +173,7 @@ class _Gguf:
         block, width = sizes[kind]
         if shape and shape[0] % block:
             raise _broken(self.path, f"tensor {name!r} has rows that are no whole blocks")
-        return name, offset + prod(shape) // block * width
+        return name, offset, prod(shape) // block * width
 
     def at_most(self, count: int, most: int, what: str) -> None:
         if count > most:

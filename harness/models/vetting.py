@@ -20,6 +20,8 @@ PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".h5", 
 """Endings of weights that are programs, or that nothing here reads."""
 CODE = {"auto_map", "auto_mapping", "custom_pipelines", "custom_generate"}
 """What a configuration names code by."""
+OWN = {"transformers", "peft", "harness"}
+"""Packages that an adapter may say its base model's class is of."""
 LONGEST_CONFIG = 20_000_000
 """Bytes of a configuration."""
 LONGEST_TEMPLATE = 1_000_000
@@ -66,7 +68,14 @@ def check_model(folder: Path) -> None:
 
 
 def check_adapter(folder: Path) -> None:
-    """Raise WeightsError for an adapter of PEFT that holds anything but safetensors."""
+    """Raise WeightsError for an adapter of PEFT that holds anything but safetensors, or names
+    code beyond transformers and our own."""
+    path = folder / "adapter_config.json"
+    for key, value in _items(_read(path) if path.exists() else {}):
+        package = str(value).partition(".")[0]
+        elsewhere = key == "parent_library" and package not in OWN
+        if elsewhere or (key in {"auto_map", "trust_remote_code", "megatron_config"} and value):
+            raise _is_code(path, key)
     _check_weights(folder)
 
 

@@ -72,10 +72,11 @@ def read(folder: Path, schema: Any) -> Json:
         (one({"$ref": "#/$defs/a"}, **{"$defs": {"a": {"$ref": "#/$defs/a"}}}), "back to itself"),
         ({"$ref": "#", "properties": {"a": {}}}, "back to itself"),
         ({"anyOf": [{"not": {"$ref": "#"}}], "properties": {"a": {}}}, "back to itself"),
+        ({"patternProperties": {"(": {}}, "properties": {"a": {}}}, "fix the pattern"),
         (" " * 5_000_001, "has 5,000,001 bytes"),
     ],
     ids=["properties", "enum", "long value", "remainders", "maximum", "maxItems", "digits", "deep",
-         "circle", "root", "not", "size"],
+         "circle", "root", "not", "names", "size"],
 )  # fmt: skip
 def test_what_would_take_too_long_is_refused_by_name(
     tmp_path: Path, schema: Any, said: str

@@ -126,6 +126,20 @@ def test_an_adapter_as_a_pickle_is_refused(tmp_path: Path) -> None:
         check_adapter(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"auto_mapping": {"base_model_class": "Evil", "parent_library": "evil.module"}},
+        {"auto_map": {"AutoModel": "evil.Model"}},
+        {"megatron_config": {"a": 1}, "megatron_core": "evil"},
+    ],
+)
+def test_code_that_an_adapter_names_is_refused(tmp_path: Path, config: dict[str, Any]) -> None:
+    change(tmp_path / "adapter_config.json", **config)
+    with pytest.raises(WeightsError, match=r"adapter_config\.json: .* names code"):
+        check_adapter(tmp_path)
+
+
 def header(table: Any, data: bytes = b"") -> bytes:
     text = json.dumps(table).encode()
     return len(text).to_bytes(8, "little") + text + data
@@ -268,6 +282,7 @@ STRINGS, ARRAY = 8, 9
         (gguf(text("general.alignment") + struct.pack("<II", 4, 0), 1), "alignment is 0"),
         (gguf(infos=info([32], 0, 2**50), tensors=1), "ends at byte 1,125,899,906,8"),
         (gguf(infos=info([2**40, 2**40], 0, 0), tensors=1), "'t' ends at byte"),
+        (gguf(infos=info([32], 0, 0) * 9, tensors=9) + b"\0" * 160, "its tensors take 1,152 bytes"),
         (gguf(infos=info([32], 999, 0), tensors=1), "'t' is of an unknown type, 999"),
         (gguf(infos=info([33], 2, 0), tensors=1), "no whole blocks"),
         (gguf(infos=info([1] * 9, 0, 0), tensors=1), "dimensions of 't'"),

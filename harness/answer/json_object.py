@@ -97,9 +97,8 @@ class Json:
 
     def admits(self, field: Field, value: Any) -> bool:
         """Whether the schema admits this value for this field."""
-        return bool(
-            self.validator.evolve(schema=self.schema["properties"][field.name]).is_valid(value)
-        )
+        rules = self.schema["properties"][field.name]
+        return violation(self.validator.evolve(schema=rules), value) is None
 
     def describe(self, instructions: str) -> str:
         schema = json.dumps(self.shown, ensure_ascii=False, separators=(",", ":"))

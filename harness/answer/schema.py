@@ -13,18 +13,28 @@ import referencing
 import regex
 from jsonschema.protocols import Validator
 
+from harness.answer.rules import check_rules
 from harness.errors import TaskError
+from harness.limits import SECONDS, LimitError, limited
 
 __all__ = ["flaw", "read_schema", "validator", "violation"]
 
 PATIENCE = 1.0
 """Seconds that matching one pattern may take."""
+MOST_BYTES = 5_000_000
+"""Of a schema's file."""
 
 
 def read_schema(path: Path) -> dict[str, Any]:
     """The schema of a file. Raises TaskError for what is none, or refers to what is not in it."""
+    if path.is_file() and (size := path.stat().st_size) > MOST_BYTES:
+        raise TaskError(
+            f"{path}: has {size:,} bytes (at most {MOST_BYTES:,}); leave out what is not scored"
+        )
     try:
         schema = json.loads(path.read_text(encoding="utf-8-sig"))
+        if isinstance(schema, dict):
+            check_rules(list(_objects(schema)), schema, path)
         jsonschema.Draft202012Validator.check_schema(schema)
     except FileNotFoundError as error:
         raise TaskError(f"{path}: no such schema; write it or fix answer.schema") from error
@@ -32,6 +42,8 @@ def read_schema(path: Path) -> dict[str, Any]:
         raise TaskError(f"{path}: is not UTF-8 text ({error.reason}); save it as UTF-8") from error
     except json.JSONDecodeError as error:
         raise TaskError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
+    except ValueError as error:  # a number of more digits than Python reads
+        raise TaskError(f"{path}: cannot be read ({error}); fix the number") from error
     except RecursionError as error:
         raise TaskError(f"{path}: is nested too deeply; use $defs and $ref") from error
     except jsonschema.SchemaError as error:
@@ -101,8 +113,15 @@ _Bounded: Any = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"
 
 
 def violation(validator: Validator, value: Any) -> str | None:
-    """The first way in which a value breaks a schema, with its place; None if it does not."""
-    error = jsonschema.exceptions.best_match(validator.iter_errors(value))
+    """The first way in which a value breaks a schema, with its place; None if it does not. One
+    that takes too long to check breaks it."""
+    try:
+        with limited(SECONDS):
+            error = jsonschema.exceptions.best_match(validator.iter_errors(value))
+    except LimitError:
+        return f"takes over {SECONDS:g} s to check"
+    except RecursionError:
+        return "is nested too deeply to check"
     if error is None:
         return None
     place = ".".join(str(step) for step in error.absolute_path)
@@ -120,6 +139,10 @@ def flaw(schema: Any) -> str | None:
         return "it is nested too deeply"
     except jsonschema.SchemaError as error:
         return f"not a JSON Schema ({error.message})"
+    try:
+        check_rules(list(_objects(schema)), schema, "parameters")
+    except TaskError as error:
+        return str(error)
     for rules in _objects(schema):
         for key in ("$ref", "$dynamicRef"):
             if isinstance(rules.get(key), str):

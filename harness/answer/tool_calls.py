@@ -99,7 +99,7 @@ class ToolCalls:
         readable = parsed is not None
         values = {
             "readable": float(readable),
-            "valid": float(readable and wanted.validator.is_valid(given)),
+            "valid": float(readable and violation(wanted.validator, given) is None),
         }
         if not wanted.calls:
             abstained = float(readable and not given)

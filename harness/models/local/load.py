@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from harness.models.local.allocator import keep_freed_memory
 from harness.models.local.engine import LocalEngine
 from harness.models.local.spec import ModelSpec
+from harness.models.vetting import check_gguf, check_model
 from harness.models.weights import cache_folder, exclusive
 from harness.progress import unless_watched
 
@@ -26,6 +27,7 @@ def load_engine(spec: ModelSpec) -> LocalEngine:
     path = spec.weights.resolve()
     fingerprint = spec.weights.fingerprint()
     folder = _dequantized(path, fingerprint) if path.suffix == ".gguf" else path
+    check_model(folder)
     return LocalEngine(spec, folder, fingerprint)
 
 
@@ -34,6 +36,7 @@ def _dequantized(path: Path, fingerprint: str) -> Path:
     target = cache_folder("dequantized") / fingerprint[:16]
     with exclusive(target.parent):
         if not target.exists():
+            check_gguf(path)
             scratch = target.parent / f"fetch-{target.name}"
             with unless_watched():
                 model = AutoModelForCausalLM.from_pretrained(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.inert import say
 from harness.models.weights import Weights, cache_folder
 from harness.progress import Progress
 
@@ -78,10 +78,9 @@ class Embedder:
         ids = model.tokenizer(list(texts), add_special_tokens=True, verbose=False).input_ids
         longer = sum(len(tokens) > most for tokens in ids) if most else 0
         if longer:
-            print(
+            say(
                 f"embedder {self.name}: reads only the first {most} tokens of {longer} of "
-                f"{len(texts)} texts; what stands behind them plays no part in the search",
-                file=sys.stderr,
+                f"{len(texts)} texts; what stands behind them plays no part in the search"
             )
 
     def _key(self, texts: Sequence[str]) -> str:

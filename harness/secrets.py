@@ -47,10 +47,12 @@ QUERY = re.compile(
     re.IGNORECASE,
 )
 VALUE = r"(?:(?:bearer|basic|token)\s+)?(?:'[^'\n]*'|\"(?:\\.|[^\"\\\n])*\"|[^\s,;&#'\"()\[\]{}]+)"
-ASSIGNED = re.compile(rf"(?<![\w-])([\w-]{{1,60}}['\"]?\s?=(?!=)\s?)({VALUE})", re.IGNORECASE)
+NAMED = r"[\w-]{0,60}?(?:pass(?:word|wd|phrase)|secret|token|key|pwd|pw|credentials?|authorization)"
+ASSIGNED = re.compile(rf"(?<![\w-])({NAMED}['\"]?\s?=(?!=)\s?)({VALUE})", re.IGNORECASE)
 """`name=value` of overrides, queries and keyword arguments."""
 MAPPED = re.compile(
-    rf"((?:^[ \t]*|[{{,][ \t]*)['\"]?[\w.-]{{1,60}}['\"]?\s?:\s{{0,3}})({VALUE})",
+    r"((?:^[ \t]*|[{,][ \t]*)['\"]?(?:[\w-]{1,60}\.){0,9}"
+    rf"{NAMED}['\"]?\s?:\s{{0,3}})({VALUE})",
     re.IGNORECASE | re.MULTILINE,
 )
 """`name: value` of YAML, JSON and inline mappings; not in the middle of a sentence."""

@@ -51,6 +51,8 @@ def test_names_of_others(name: str) -> None:
         ("postgresql+psycopg://ann:pw@db:5432/mlflow", "postgresql+psycopg://***@db:5432/mlflow"),
         ("http://host/?token=abc&x=1&sig=def", "http://host/?token=***&x=1&sig=***"),
         ("tracking.uri=http://a:b@h model.api_key=xyz", "tracking.uri=http://***@h model.api_key=***"),
+        ("tracking.uri=http://h/?token=xyz seed=0", "tracking.uri=http://h/?token=*** seed=0"),
+        ("model.options={a.api_key: xyz}", "model.options={a.api_key: ***}"),
         ("+model.password='a b, c' seed=0", "+model.password=*** seed=0"),
         ("{api_key: abc, seed: 1}", "{api_key: ***, seed: 1}"),
         ('{"api_key": "a\\"b", "x": 1}', '{"api_key": ***, "x": 1}'),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from contextlib import redirect_stdout
 from typing import Any
 
 import hydra
@@ -16,6 +18,7 @@ from harness.configuration.mistakes import one_line
 from harness.errors import ConfigError, HarnessError
 from harness.experiment import Sweep, compose
 from harness.home import CONF
+from harness.inert import clean, say
 
 __all__ = ["main"]
 
@@ -36,12 +39,25 @@ def main() -> None:
     try:
         if any(getattr(given, flag) for flag in SHOWING):
             os.environ["HYDRA_FULL_ERROR"] = "1"  # hand us the exceptions instead of printing them
-            _shown()
+            _show(given)
         else:
             _run(given)
     except (HarnessError, HydraException, OmegaConfBaseException) as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        say(f"error: {one_line(error)}")
         sys.exit(2)
+
+
+def _show(given: Any) -> None:
+    """What Hydra shows of a configuration, without secrets."""
+    if given.shell_completion:
+        _shown()
+        return
+    shown = io.StringIO()
+    try:
+        with redirect_stdout(shown):
+            _shown()
+    finally:
+        sys.stdout.write(clean(shown.getvalue(), lines=True))
 
 
 def _run(given: Any) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import socket
 import sys
 import threading
 import time
+import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
+from types import FrameType, TracebackType
+from typing import Any, NoReturn
 
-from harness.errors import visible
+from harness.inert import clean, say, visible
 
 __all__ = ["command", "no_room"]
 
@@ -39,9 +42,11 @@ def command(main: Callable[[], int | None]) -> NoReturn:
     """Run the main function of a command line, and exit.
 
     A first SIGINT or SIGTERM ends it within two seconds in one line, with 130 or 143; a second one
-    kills. A disk that is full or must not be written is one line, with 2.
+    kills. A disk that is full or must not be written is one line, with 2. Tracebacks, warnings and
+    logs of libraries have no secrets in them, and nothing that a terminal would obey.
     """
     _listen()
+    _clean_what_others_say()
     try:
         code = main()
     except Stopped as stopped:
@@ -50,7 +55,7 @@ def command(main: Callable[[], int | None]) -> NoReturn:
         said = no_room(error)
         if said is None:
             raise
-        print(f"error: {said}", file=sys.stderr)
+        say(f"error: {said}")
         code = 2
     sys.exit(code)
 
@@ -62,6 +67,27 @@ def no_room(error: OSError) -> str | None:
         return None
     place = visible(str(error.filename or Path.cwd()))
     return f"{place}: {error.strerror}; {help_}; then the same command goes on where it stopped"
+
+
+def _clean_what_others_say() -> None:
+    """Of this process, which is all ours: tracebacks, Python's warnings, records of loggers."""
+    warn, record_of = warnings.formatwarning, logging.getLogRecordFactory()
+
+    def trace(
+        kind: type[BaseException], error: BaseException, frames: TracebackType | None
+    ) -> None:
+        sys.stderr.write(clean("".join(traceback.format_exception(error)), lines=True))
+
+    def warned(*args: Any, **named: Any) -> str:
+        return clean(warn(*args, **named), lines=True)
+
+    def record(*args: Any, **named: Any) -> logging.LogRecord:
+        made = record_of(*args, **named)
+        made.msg, made.args = clean(made.getMessage(), lines=True), ()
+        return made
+
+    sys.excepthook, warnings.formatwarning = trace, warned
+    logging.setLogRecordFactory(record)
 
 
 def _listen() -> None:

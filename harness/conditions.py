@@ -13,6 +13,7 @@ from harness.constraint import Constraint
 from harness.errors import HarnessError
 from harness.evidence import scoring
 from harness.evidence.isolation import Isolation
+from harness.inert import clean, say
 from harness.ladder.room import fitting
 from harness.ladder.rung import Predictor, Rung
 from harness.models.embedder import Embedder
@@ -156,8 +157,9 @@ def _surely(
         raise  # the user's to fix, and the same for every question
     except Exception as error:  # noqa: BLE001 - whatever it is must not lose the other questions
         fault = error
-        traceback.print_exc()  # it may be ours, even if every question can be answered alone
-        print(f"answering failed ({error!r}); trying one question at a time", file=sys.stderr)
+        # It may be ours, even if every question can be answered alone.
+        sys.stderr.write(clean(traceback.format_exc(), lines=True))
+        say(f"answering failed ({error!r}); trying one question at a time")
     failed: list[Prediction] = []
     answered = answered or len(left) < len(questions)
     for question in left.values():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +12,7 @@ from harness.configuration.compose import compose
 from harness.configuration.spec import JobSpec
 from harness.configuration.words import sweep, word
 from harness.errors import ConfigError, HarnessError, RungUnavailableError, TrackingError
+from harness.inert import say
 from harness.progress import hidden, say_again
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Sweep:
             folder = run(job, self._sharing())
         except RungUnavailableError as error:
             self.left_out.append(f"{job.rung.name} is left out of {task.name}: {error}")
-            print(f"warning: {self.left_out[-1]}", file=sys.stderr)
+            say(f"warning: {self.left_out[-1]}")
             return
         for done in (folder, *self._controls(job, folder)):
             if all(done.path != earlier.folder.path for earlier in self.finished):
@@ -165,7 +165,7 @@ class Sweep:
             try:
                 yield run(control, self._sharing())
             except HarnessError as error:
-                print(f"warning: control {control.rung.name} is left out: {error}", file=sys.stderr)
+                say(f"warning: control {control.rung.name} is left out: {error}")
 
     def _report(self, said: Said) -> list[Findings]:
         """Compare, write and track the ladders that were added to, from what is on disk."""
@@ -196,7 +196,7 @@ class Sweep:
 
     def _say(self, line: str) -> None:
         if self.progress:
-            print(line, file=sys.stderr)
+            say(line)
 
 
 def _eval_of(folder: RunFolder) -> str:
@@ -209,11 +209,10 @@ def _track(action: Callable[[], None], where: Path) -> None:
     try:
         action()
     except TrackingError as error:
-        print(f"warning: {error}", file=sys.stderr)
-        print(
+        say(f"warning: {error}")
+        say(
             f"warning: the result is safe in {where}; mirror it later with "
-            f"`python -m harness.report.mlflow {where}`",
-            file=sys.stderr,
+            f"`python -m harness.report.mlflow {where}`"
         )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from harness.inert import say
 
 __all__ = [
     "DEV_SCORES",
@@ -70,7 +71,7 @@ def alone(folder: Path, does: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        print(f"{folder}: another process {does} the same; waiting for it", file=sys.stderr)
+        say(f"{folder}: another process {does} the same; waiting for it")
         lock.acquire()
     try:
         yield

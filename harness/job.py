@@ -20,6 +20,7 @@ from harness.models.engine import ModelSource
 from harness.probe.probe import Probe
 from harness.record.results import RunFolder
 from harness.searching import with_found
+from harness.secrets import redacted
 from harness.task import Task
 from harness.trials import Candidate
 from harness.values import Count, Instance, Seed, settings
@@ -127,7 +128,11 @@ class Job:
 
 def identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
     """Everything that determines the result: of the task only what the rung reads, so that a
-    prompt stays the same run when train grows."""
+    prompt stays the same run when train grows. A secret determines none, and is not in it."""
+    return redacted(_identity(job, fingerprints))
+
+
+def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
     if job.rung.recorded:
         return _recorded(job, fingerprints)
     several = [_settled(candidate) for candidate in job.candidates]

@@ -22,6 +22,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
+from harness.inert import say, visible
+
 __all__ = [
     "Progress",
     "hidden",
@@ -37,7 +39,7 @@ _hidden: ContextVar[bool] = ContextVar("hidden", default=False)
 @lru_cache
 def say_once(line: str) -> None:
     """A line on standard error; the rungs of a sweep would all say the same."""
-    print(line, file=sys.stderr)
+    say(line)
 
 
 def say_again() -> None:
@@ -96,18 +98,18 @@ class Progress:
         self.began = time.perf_counter()
         self.done = 0
         self.counted = 0
-        columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
+        columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn()]
         if total is not None or unit != "item":
             columns.append(MofNCompleteColumn())
         self.bar = RichProgress(
             *columns,
-            TextColumn("{task.fields[notes]}"),
+            TextColumn("{task.fields[notes]}", markup=False),
             TimeRemainingColumn(compact=True),
             console=console,
             disable=not console.is_terminal or _hidden.get(),
             transient=True,
         )
-        self.task = self.bar.add_task(what, total=total, notes="")
+        self.task = self.bar.add_task(visible(what), total=total, notes="")
 
     def __enter__(self) -> Progress:
         self.bar.start()
@@ -139,4 +141,4 @@ class Progress:
         """Show a value behind the bar, for instance the loss."""
         self.notes[name] = value
         text = "  ".join(f"{k} {v}" for k, v in self.notes.items())
-        self.bar.update(self.task, notes=text)
+        self.bar.update(self.task, notes=visible(text))

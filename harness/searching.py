@@ -4,7 +4,6 @@ questions that pick, and nothing is asked twice, however often a run is killed."
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from harness.conditions import Conditions, OnDev
 from harness.errors import RungUnavailableError
 from harness.evolving import Answered, Reflection, Reflector, evolve
 from harness.files import write_whole
+from harness.inert import say
 from harness.ladder.rung import Predictor, Rung
 from harness.ladder.search import Found, Prompt, Search, picking, saying
 from harness.models.engine import ModelSource
@@ -79,7 +79,7 @@ def _search(conditions: Conditions, rung: Rung, search: Search, seed: int, folde
     tried = []
     for place, prompt in enumerate(prompts):
         said = f"{rung.name}: prompt {place + 1} of {len(prompts)}, {prompt.label}"
-        print(said, file=sys.stderr)
+        say(said)
         tried += bench.tried(prompt)
     if not tried:
         raise RungUnavailableError(f"no prompt is left to try: {bench.dropped[prompts[0].label]}")
@@ -212,7 +212,7 @@ class _Bench:
                 fitted, why = None, str(error)
             if why:
                 self.dropped[prompt.label] = why
-                print(f"{self.rung.name}: {prompt.label} is left out: {why}", file=sys.stderr)
+                say(f"{self.rung.name}: {prompt.label} is left out: {why}")
             self._ready[prompt] = fitted
         return self._ready[prompt]
 

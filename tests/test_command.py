@@ -80,3 +80,22 @@ def test_a_file_that_cannot_be_written_is_one_line_with_a_fix(number: int, fix: 
 
 def test_other_faults_of_the_operating_system_keep_their_traceback() -> None:
     assert no_room(OSError(errno.EBADF, "Bad file descriptor")) is None
+
+
+FAULTY = """
+import logging, warnings
+
+def what():
+    logging.warning("https://ann:%s@host \\x1b[31m", "planted")
+    warnings.warn("token=planted \\u202e")
+    raise RuntimeError("api_key=planted \\x1b[31m")
+"""
+
+
+def test_tracebacks_warnings_and_logs_have_no_secrets_and_no_escape_codes() -> None:
+    _, said = started(FAULTY).communicate(timeout=30)
+    assert "planted " not in said and "planted@" not in said
+    assert "https://***@host \\x1b[31m" in said
+    assert "token=*** \\u202e" in said
+    assert "RuntimeError: api_key=*** \\x1b[31m" in said
+    assert "\x1b" not in said

@@ -64,3 +64,12 @@ def test_a_total_may_become_known_on_the_way() -> None:
     assert progress.bar.tasks[0].total is None
     progress.update(2, total=40)
     assert (progress.bar.tasks[0].completed, progress.bar.tasks[0].total) == (2, 40)
+
+
+def test_what_is_drawn_is_text(terminal: None, capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("[bold]answering[/bold] \x1b]0;title\x07", 3) as progress:
+        progress.note("loss", "[red]\x9b2J")
+        progress.advance(3)
+    shown = capsys.readouterr().err
+    assert "[bold]answering[/bold] \\x1b]0;title\\x07" in shown
+    assert "[red]\\x9b2J" in shown

@@ -192,7 +192,7 @@ def _intervals(numbers: Mapping[str, Any]) -> dict[str, Interval]:
 def _questions(path: Path) -> dict[str, dict[str, Any]]:
     if not path.exists():
         return {}
-    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    lines = map(json.loads, path.read_bytes().splitlines())
     return {line["id"]: line for line in lines}
 
 

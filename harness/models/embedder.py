@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import WeightsError, first_line
+from harness.inert import say
 from harness.models.vetting import check_embedder
 from harness.models.weights import Weights, cache_folder
 from harness.progress import Progress
@@ -82,10 +82,9 @@ class Embedder:
         ids = model.tokenizer(list(texts), add_special_tokens=True, verbose=False).input_ids
         longer = sum(len(tokens) > most for tokens in ids) if most else 0
         if longer:
-            print(
+            say(
                 f"embedder {self.name}: reads only the first {most} tokens of {longer} of "
-                f"{len(texts)} texts; what stands behind them plays no part in the search",
-                file=sys.stderr,
+                f"{len(texts)} texts; what stands behind them plays no part in the search"
             )
 
     def _key(self, texts: Sequence[str]) -> str:

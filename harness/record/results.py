@@ -18,6 +18,7 @@ from harness.errors import ResultsError
 from harness.evidence.statistics import Interval
 from harness.files import PART, alone, make_durable, write_whole
 from harness.record.manifest import upgraded
+from harness.secrets import redacted
 from harness.task import Example, Prediction, Score
 
 __all__ = ["Results", "RunFolder", "find_runs", "load_results"]
@@ -118,7 +119,7 @@ class RunFolder:
         }
         write_whole(self.path / "metrics.json", json.dumps(numbers, indent=1))
         write_whole(self.path / "system.json", json.dumps(list(system)))
-        write_whole(self.path / "manifest.json", json.dumps(manifest, indent=1))
+        write_whole(self.path / "manifest.json", json.dumps(redacted(dict(manifest)), indent=1))
         # Answers were flushed one by one; from now on they must survive a loss of power.
         if (self.path / PREDICTIONS).exists():
             make_durable(self.path / PREDICTIONS)
@@ -153,11 +154,12 @@ class RunFolder:
         os.utime(mark, ns=(finished, finished))
 
     def manifest(self) -> dict[str, Any]:
-        """Where the run comes from, with what older manifests do not say filled in.
+        """Where the run comes from, with what older manifests do not say filled in, and without
+        the secrets that they may hold.
 
         Raises ResultsError if it cannot be read.
         """
-        return upgraded(self.read("manifest.json"))
+        return redacted(upgraded(self.read("manifest.json")))
 
     def read(self, name: str) -> Any:
         """A JSON file of the run. Raises ResultsError if it cannot be read."""

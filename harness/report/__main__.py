@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from harness.analysis.export import as_json, record
 from harness.command import command
 from harness.errors import HarnessError, ResultsError
+from harness.inert import json_text, say
 from harness.record.results import find_runs
 from harness.report.conclude import Said, conclude
 from harness.report.figures import ladder_chart, save
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         found = conclude(find_runs(options.results), said=said, within=Path(options.results))
         if options.json:
-            print(as_json([record(one) for one in found]))
+            print(json_text(as_json([record(one) for one in found])))
         if options.chart:
             if not found[-1].rungs:
                 raise ResultsError(
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
                 )
             save(ladder_chart(found[-1].rungs), Path(options.chart))
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return 2
     return 0
 

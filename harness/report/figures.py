@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from harness.analysis.rungs import RungResult
 from harness.report.formatting import footnote
@@ -12,7 +13,20 @@ from harness.report.formatting import footnote
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["INK", "TUNED", "UNTUNED", "WIDTH", "brief", "ladder_chart", "save", "training_chart"]
+__all__ = [
+    "INK",
+    "TUNED",
+    "UNTUNED",
+    "WIDTH",
+    "as_written",
+    "brief",
+    "ladder_chart",
+    "save",
+    "training_chart",
+]
+
+P = ParamSpec("P")
+F = TypeVar("F")
 
 LOSSES = {"loss": "train", "dev_loss": "dev"}
 INK, TUNED, UNTUNED = "#22313f", "#c8553d", "#3d7ea6"
@@ -34,6 +48,20 @@ def brief(label: str) -> str:
     return f"{label[:half]}…{label[-half:]}"
 
 
+def as_written(draw: Callable[P, F]) -> Callable[P, F]:
+    """For a function that draws: dollar signs in its labels are dollar signs, and no formula."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> F:
+        import matplotlib
+
+        with matplotlib.rc_context({"text.parse_math": False}):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+@as_written
 def ladder_chart(ladder: Sequence[RungResult]) -> Figure:
     """The primary metric of each rung as a bar with its 95% interval, first rung on top.
 
@@ -70,6 +98,7 @@ def ladder_chart(ladder: Sequence[RungResult]) -> Figure:
     return figure
 
 
+@as_written
 def training_chart(rung: RungResult) -> Figure:
     """Loss of a tuned rung by step, a line for each seed: on train, and on dev."""
     from matplotlib.figure import Figure

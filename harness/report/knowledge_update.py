@@ -12,7 +12,7 @@ from harness.analysis.knowledge_update import KnowledgeUpdate, Outcomes
 from harness.analysis.update_costs import VOLUME
 from harness.evidence.statistics import Interval
 from harness.report.cost_tables import without_blanks
-from harness.report.figures import INK, TUNED, UNTUNED, WIDTH, brief
+from harness.report.figures import INK, TUNED, UNTUNED, WIDTH, as_written, brief
 from harness.report.formatting import Table, footnote, percent, short, with_interval
 from harness.report.slice_tables import WIDEST
 
@@ -80,6 +80,7 @@ def tables(found: Findings) -> list[Table]:
     ]
 
 
+@as_written
 def update_chart(found: Findings) -> Figure:
     """Shares of the changed facts that each rung follows, keeps and loses, first rung on top."""
     from matplotlib.figure import Figure

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.findings import Findings
 from harness.analysis.learning_curve import Crossing, Curve, LearningCurve
-from harness.report.figures import INK, TUNED, UNTUNED, WIDTH, brief
+from harness.report.figures import INK, TUNED, UNTUNED, WIDTH, as_written, brief
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +20,7 @@ DASHES = (":", "-.", (0, (1, 4)))
 """Of rungs that read no train."""
 
 
+@as_written
 def learning_curve_chart(found: Findings) -> Figure:
     """The primary metric by train examples: points with 95% intervals, fitted curves with theirs,
     dashed beyond the data, and where tuned rungs pass."""

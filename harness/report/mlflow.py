@@ -10,7 +10,6 @@ import argparse
 import logging
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,9 +23,11 @@ from filelock import FileLock
 
 from harness.command import command
 from harness.errors import HarnessError, TrackingError, first_line
+from harness.inert import say, tell
 from harness.record.results import COMPLETE, RunFolder, find_runs
 from harness.report.formatting import seeds
 from harness.report.mlflow_run import NOTE, log_batch, log_run, shortened, times
+from harness.values import folder_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -137,6 +138,10 @@ class Mlflow:
             ) from error
 
     def _experiment(self, client: MlflowClient, name: str) -> str:
+        try:
+            folder_name(name)  # results may come from somebody else
+        except ValueError as error:
+            raise TrackingError(f"task {name}: {error}") from error
         found = client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
@@ -208,9 +213,9 @@ def main(arguments: list[str] | None = None) -> int:
                 ours = [run for run in ladder.runs if run.manifest["sweep"] == sweep]
                 tracking.conclude(sweep, findings(replace(ladder, runs=ours)))
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return 2
-    print(f"mirrored {len(folders)} runs to {options.uri}")
+    tell(f"mirrored {len(folders)} runs to {options.uri}")
     return 0
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis.findings import Findings
-from harness.report.figures import INK, TUNED, UNTUNED, WIDTH, brief
+from harness.report.figures import INK, TUNED, UNTUNED, WIDTH, as_written, brief
 from harness.report.formatting import percent, short
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def front(drawn: list[Point]) -> list[Point]:
     return kept
 
 
+@as_written
 def pareto_chart(found: Findings) -> Figure | None:
     """Each rung with its 95% interval; the front is a line. None with fewer than two rungs."""
     unit, drawn = points(found)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.analysis.calibration import Calibration
-from harness.report.figures import INK, WIDTH, brief
+from harness.report.figures import INK, WIDTH, as_written, brief
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,6 +23,7 @@ def risk_charts(found: Sequence[Calibration], labels: Mapping[str, str]) -> list
     return [_risk([one for one in found if one.field == field], labels) for field in fields]
 
 
+@as_written
 def _risk(found: Sequence[Calibration], labels: Mapping[str, str]) -> Figure:
     from matplotlib import colormaps
     from matplotlib.figure import Figure

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,9 @@ from typing import Any
 
 from harness import __version__
 from harness.files import alone, write_whole
+from harness.inert import say
 from harness.models.engine import Engine
+from harness.secrets import redacted
 from harness.tuning.method import REPORT, Method, Pair, Report, Tuned, kept
 
 __all__ = ["Trainings"]
@@ -48,10 +49,9 @@ class Trainings:
             write_whole(folder / IDENTITY, json.dumps(identity, indent=1))
             tuned = method.fit(engine, train, dev, seed, folder)
         if before and before.sha256 != tuned.report.sha256:
-            print(
+            say(
                 f"warning: {folder}: training again gave other weights; what answered with the "
-                "earlier ones keeps its scores: run it with force=true too",
-                file=sys.stderr,
+                "earlier ones keeps its scores: run it with force=true too"
             )
         return tuned
 
@@ -59,7 +59,7 @@ class Trainings:
         self, method: Method, train: Sequence[Pair], dev: Sequence[Pair], seed: int
     ) -> dict[str, Any]:
         """Everything that determines the weights: conversations by content, not by rung."""
-        return {
+        determining = {
             "harness": __version__,
             "model": self.model,
             "method": type(method).__name__,
@@ -68,6 +68,7 @@ class Trainings:
             "train": _sha256(train),
             "dev": _sha256(dev),
         }
+        return redacted(determining)
 
     def folder(self, identity: dict[str, Any]) -> Path:
         """Where a training is kept; it need not be there yet."""

@@ -283,6 +283,23 @@ def test_settings_that_are_long_are_shortened(store: Store, tmp_path: Path) -> N
     assert run.data.params["rung.variant"] == "x" * 6000
 
 
+def test_hostile_names_and_commands_are_text_in_the_ui(store: Store, tmp_path: Path) -> None:
+    variant, command = "![x](http://a.b) \x1b[31m\u202e", "python ` <img src=x onerror=alert(1)>"
+    Mlflow(store.uri).mirror(complete_run(tmp_path / "results", variant=variant, command=command))
+    (run,) = store.runs()
+    assert run.info.run_name == r"prompt ![x](http://a.b) \x1b[31m\u202e"
+    note = run.data.tags["mlflow.note.content"]  # rendered as Markdown
+    assert note.startswith(f"`` {command} ``\n\nAll of it: `results/tickets/prompt/")
+
+
+def test_a_task_from_somebody_else_names_no_folder_elsewhere(store: Store, tmp_path: Path) -> None:
+    folder = complete_run(tmp_path / "results")
+    text = (folder.path / "manifest.json").read_text()
+    folder.write("manifest.json", text.replace('"task": "tickets"', '"task": "../../x"'))
+    with pytest.raises(TrackingError, match="must be the name of one folder"):
+        Mlflow(store.uri).mirror(folder)
+
+
 def test_a_server_that_is_down_is_noticed_soon_and_loses_nothing(
     store: Store, tmp_path: Path
 ) -> None:

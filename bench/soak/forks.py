@@ -122,8 +122,8 @@ def _main(
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for number in (1, 2):
         os.dup2(handle, number)
-    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115, PTH123 - as the interpreter has them
-    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115, PTH123
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - as the interpreter has them
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     os.environ.clear()
     os.environ.update(tiny.environment | dict(env))
     os.chdir(tiny.folder)

@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.soak.llama import models
 from harness.models.weights import digest
 
-__all__ = ["LADDER", "Tiny", "write"]
+__all__ = ["LADDER", "Tiny", "configure", "write"]
 
 ROOT = Path(__file__).resolve().parents[2]
 LADDER = ("rung=prompt,few_shot,rag,lora", "training.epochs=1")
@@ -144,16 +144,21 @@ class Tiny:
 def write(folder: Path, sizes: Mapping[str, int] = SIZES) -> Tiny:
     """Write the task (so many examples a split), the models and their configuration."""
     shutil.copytree(models(), folder, dirs_exist_ok=True)
-    model, embedder = (digest(folder / "models" / name) for name in ("tiny.gguf", "embedder"))
+    _write_task(folder / "task", sizes)
+    return configure(folder)
+
+
+def configure(folder: Path) -> Tiny:
+    """Write the configuration into a folder that has the rest."""
     for room in ("tmp", "home"):
         (folder / room).mkdir()
-    _write_task(folder / "task", sizes)
-    for group, name, text in (
-        ("task", "tiny", TASK.format(folder=folder)),
-        ("model", "tiny", MODEL.format(sha256=model)),
-        ("embedder", "tiny", EMBEDDER.format(sha256=embedder)),
+    model, embedder = (digest(folder / "models" / name) for name in ("tiny.gguf", "embedder"))
+    for group, text in (
+        ("task", TASK.format(folder=folder)),
+        ("model", MODEL.format(sha256=model)),
+        ("embedder", EMBEDDER.format(sha256=embedder)),
     ):
-        path = folder / "conf" / group / f"{name}.yaml"
+        path = folder / "conf" / group / "tiny.yaml"
         path.parent.mkdir(parents=True)
         path.write_text(text)
     return Tiny(folder)

@@ -10,13 +10,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from harness.errors import visible
+from harness.files import free_bytes
 
-__all__ = ["command", "no_room"]
+__all__ = ["command", "listen", "no_room"]
 
 GRACE = 1.5
 """Seconds that a stopped command has to end by itself: it may be inside a long computation."""
@@ -24,11 +26,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NO_ROOM = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there",
+    errno.EFBIG: "raise the limit of the size of files (ulimit -f)",
     errno.EROFS: "choose a folder that can be written, such as results=FOLDER",
     errno.EACCES: "change its permissions, or choose another folder",
     errno.EPERM: "change its permissions, or choose another folder",
 }
 """What helps against an error of the operating system that is not ours."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Stopped(KeyboardInterrupt):
@@ -41,7 +45,9 @@ def command(main: Callable[[], int | None]) -> NoReturn:
     A first SIGINT or SIGTERM ends it within two seconds in one line, with 130 or 143; a second one
     kills. A disk that is full or must not be written is one line, with 2.
     """
-    _listen()
+    listen()
+    for number in SIGNALS:
+        signal.signal(number, _raise)
     try:
         code = main()
     except Stopped as stopped:
@@ -60,18 +66,23 @@ def no_room(error: OSError) -> str | None:
     help_ = NO_ROOM.get(error.errno or 0)
     if help_ is None:
         return None
-    place = visible(str(error.filename or Path.cwd()))
-    return f"{place}: {error.strerror}; {help_}; then the same command goes on where it stopped"
+    path = Path(os.fsdecode(error.filename) if error.filename else Path.cwd())
+    free = f" ({free_bytes(path):,} bytes free)" if error.errno in FULL else ""
+    return (
+        f"{visible(str(path))}: {error.strerror}{free}; {help_}; "
+        "then the same command goes on where it stopped"
+    )
 
 
-def _listen() -> None:
-    """Let signals end this process."""
+@cache
+def listen() -> None:
+    """Let signals end this process as `command` says already while it imports."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     # Written by the C library's handler at once, while Python's own waits for the computation.
     signal.set_wakeup_fd(ours.fileno(), warn_on_full_buffer=False)
     for number in SIGNALS:
-        signal.signal(number, _raise)
+        signal.signal(number, lambda number, frame: _leave(number))
     threading.Thread(target=_watch, args=(ours, theirs), daemon=True).start()
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +82,30 @@ def test_a_file_that_cannot_be_written_is_one_line_with_a_fix(number: int, fix: 
 
 def test_other_faults_of_the_operating_system_keep_their_traceback() -> None:
     assert no_room(OSError(errno.EBADF, "Bad file descriptor")) is None
+
+
+def test_a_full_disk_is_told_with_the_room_that_is_left(tmp_path: Path) -> None:
+    said = no_room(OSError(errno.ENOSPC, "why", str(tmp_path / "run" / "metrics.json")))
+    assert said is not None
+    assert re.search(r"metrics\.json: why \([\d,]+ bytes free\); make room there", said)
+
+
+def test_a_signal_that_comes_while_it_imports_is_one_line_too() -> None:
+    code = (
+        "from harness.command import command, listen\n"
+        "listen()\n"
+        "import time\n"
+        "print('on', flush=True)\n"
+        "time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "on\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.splitlines() == [
+        "stopped; nothing is lost: the same command goes on where it stopped"
+    ]

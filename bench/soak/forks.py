@@ -27,8 +27,9 @@ from bench.soak.tiny import LADDER, Tiny
 __all__ = ["Forked", "fork"]
 
 PRELOADED = (
-    "torch", "transformers", "peft", "accelerate", "datasets", "evaluate", "faiss", "gguf",
-    "sentence_transformers", "llguidance", "pandas", "scipy.stats", "statsmodels.api", "sklearn",
+    "harness", "torch", "transformers", "peft", "accelerate", "datasets", "evaluate", "faiss",
+    "gguf", "sentence_transformers", "llguidance", "pandas", "scipy.stats", "statsmodels.api",
+    "sklearn",
     "matplotlib.pyplot", "mlflow", "mlflow.store.tracking.sqlalchemy_store", "alembic", "hydra",
     "transformers.models.llama.modeling_llama", "transformers.trainer", "peft.tuners.lora",
     "harness.run", "harness.experiment", "harness.report.conclude", "harness.report.mlflow",

@@ -10,12 +10,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from harness.progress import silence_libraries
+
 __all__ = ["models"]
 
 TEMPLATE = (
     "{% for m in messages %}<s>{{ m['role'] }}\n{{ m['content'] }}</s>\n{% endfor %}"
     "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
 )
+SPECIAL = ["<s>", "</s>", "<|endoftext|>"]  # transformers adds the last to every GGUF of BPE
 GGUF_NAMES = {
     "model.embed_tokens": "token_embd",
     "model.norm": "output_norm",
@@ -35,6 +38,7 @@ GGUF_NAMES = {
 @lru_cache(maxsize=1)
 def models() -> Path:
     """A folder with `models/` and `wheels/`, made once for this process."""
+    silence_libraries()
     folder = Path(tempfile.mkdtemp(prefix="soak-models-"))
     _write_llama(folder / "models" / "embedder", folder / "models" / "tiny.gguf")
     (folder / "wheels").mkdir()
@@ -54,7 +58,7 @@ def _write_llama(folder: Path, gguf: Path) -> None:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=300,
-        special_tokens=["<s>", "</s>"],
+        special_tokens=SPECIAL,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     tokenizer.train_from_iterator(["red blue colour code note ticket assistant"], trainer)
@@ -103,7 +107,7 @@ def _write_gguf(path: Path, model: Any, bpe: Mapping[str, Any], config: Any) -> 
     tokens = sorted(bpe["vocab"], key=bpe["vocab"].get)
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list(tokens)
-    writer.add_token_types([3 if token in ("<s>", "</s>") else 1 for token in tokens])
+    writer.add_token_types([3 if token in SPECIAL else 1 for token in tokens])
     writer.add_token_merges([" ".join(merge) for merge in bpe["merges"]])
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(1)

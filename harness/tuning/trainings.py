@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.files import alone, write_whole
+from harness.files import SUMS, alone, changed, vouch, write_whole, writing
 from harness.models.engine import Engine
 from harness.tuning.method import REPORT, Method, Pair, Report, Tuned, kept
 
@@ -43,10 +43,19 @@ class Trainings:
         identity = self.identity(method, train, dev, seed)
         folder = self.folder(identity)
         with alone(folder, "trains"):
-            before = _forgotten(folder) if self.again(folder) else None
+            other = changed(folder)
+            if other:
+                print(
+                    f"warning: {folder / other}: is not what training left; training again",
+                    file=sys.stderr,
+                )
+            before = _forgotten(folder) if other or self.again(folder) else None
             folder.mkdir(exist_ok=True)
             write_whole(folder / IDENTITY, json.dumps(identity, indent=1))
-            tuned = method.fit(engine, train, dev, seed, folder)
+            with writing(folder):
+                tuned = method.fit(engine, train, dev, seed, folder)
+                if not (folder / SUMS).exists():
+                    vouch(folder)
         if before and before.sha256 != tuned.report.sha256:
             print(
                 f"warning: {folder}: training again gave other weights; what answered with the "

@@ -23,6 +23,7 @@ __all__ = [
     "same",
     "truths",
     "untrue",
+    "whole",
 ]
 
 VARYING = ("seconds", "computed_tokens", "batch")
@@ -31,13 +32,17 @@ company after an interruption."""
 
 
 def truths(results: Path) -> dict[str, bytes]:
-    """What a run found, by file: metrics and scores byte by byte, predictions without VARYING."""
+    """What runs found, by file: metrics and scores byte by byte, predictions without VARYING; and
+    the configurations that the ledger counts."""
     found = {}
     for mark in sorted(results.rglob("complete.json")):
         for name in ("metrics.json", "scores.jsonl", "predictions.jsonl"):
             data = (mark.parent / name).read_bytes()
             key = str((mark.parent / name).relative_to(results))
             found[key] = _steady(data) if name == "predictions.jsonl" else data
+    for ledger in sorted(results.glob("*/ledger-*.jsonl")):
+        judged = [json.loads(line)["configuration"] for line in ledger.read_bytes().splitlines()]
+        found[str(ledger.relative_to(results))] = "\n".join(sorted(judged)).encode()
     return found
 
 
@@ -53,7 +58,12 @@ def same(results: Path, expected: dict[str, bytes]) -> Iterator[str]:
             yield f"{name} differs"
 
 
-def untrue(tiny: Tiny, results: Path | None = None) -> Iterator[str]:
+def whole(cache: Path, pattern: str) -> list[Path]:
+    """What a cache holds for good: neither locks nor scratch."""
+    return [p for p in sorted(cache.glob(pattern)) if not p.name.startswith((".", "fetch-"))]
+
+
+def untrue(tiny: Tiny, results: Path | None = None, cache: Path | None = None) -> Iterator[str]:
     """What looks complete and is not: marks whose files are others, weights and caches that are
     not what their names or reports say."""
     for mark in sorted((results or tiny.results).rglob("complete.json")):
@@ -65,25 +75,22 @@ def untrue(tiny: Tiny, results: Path | None = None) -> Iterator[str]:
         weights = report.parent / "adapter" / "adapter_model.safetensors"
         if not weights.exists() or _sha256(weights) != json.loads(report.read_bytes())["sha256"]:
             yield f"{weights}: not the weights that training.json vouches for"
-    yield from _untrue_cache(tiny)
+    yield from _untrue_cache(tiny, cache or tiny.folder / "cache")
 
 
-def _untrue_cache(tiny: Tiny) -> Iterator[str]:
-    cache = tiny.folder / "cache"
+def _untrue_cache(tiny: Tiny, cache: Path) -> Iterator[str]:
     for path in sorted(cache.glob("embeddings/*.npz")):
         if not zipfile.is_zipfile(path) or zipfile.ZipFile(path).testzip():
             yield f"{path}: cannot be read"
-    for folder in sorted(cache.glob("dequantized/[!f.]*")):
+    for folder in whole(cache, "dequantized/*"):
         if not (folder / "tokenizer_config.json").exists():
             yield f"{folder}: half de-quantized"
-    for folder in sorted(cache.glob("wheels/*")):
-        for path in folder.glob("[!f.]*"):
-            ours = tiny.folder / "models" / path.name
-            theirs = sorted(p for p in ours.rglob("*") if p.is_file()) or [ours]
-            for each in theirs:
-                copy = path / each.relative_to(ours) if ours.is_dir() else path
-                if not copy.exists() or copy.read_bytes() != each.read_bytes():
-                    yield f"{copy}: half fetched"
+    for path in whole(cache, "wheels/*/*"):
+        ours = tiny.folder / "models" / path.name
+        for each in sorted(p for p in ours.rglob("*") if p.is_file()) or [ours]:
+            copy = path / each.relative_to(ours) if ours.is_dir() else path
+            if not copy.exists() or copy.read_bytes() != each.read_bytes():
+                yield f"{copy}: half fetched"
 
 
 def doubled(results: Path) -> Iterator[str]:

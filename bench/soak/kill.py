@@ -117,10 +117,9 @@ def _killed(place: Place, moment: Moment) -> tuple[str, Sequence[str]]:
 def _stage(tiny: Tiny) -> str:
     """What a killed ladder was doing, as its folders tell."""
     cache, task = tiny.folder / "cache", tiny.results / "tiny"
-    fetched = [p for p in cache.glob("wheels/*/*") if not p.name.startswith("fetch-")]
-    if not fetched:
+    if not checks.whole(cache, "wheels/*/*.gguf"):
         return "fetching"
-    if not list(cache.glob("dequantized/[!f.]*")):
+    if not checks.whole(cache, "dequantized/*"):
         return "de-quantizing"
     for folder in task.glob("trained/*"):
         if folder.is_dir() and not (folder / "training.json").exists():

@@ -28,6 +28,8 @@ PROMISE = "SIGINT, SIGTERM: ends within 2 s, 130 or 143, one line that says how 
 LIMIT = 2.0
 """Seconds."""
 WAIT = 30.0
+START = 1.0
+"""Seconds that the interpreter itself may take before the first line of harness runs."""
 GOES_ON = "the same command goes on where it stopped"
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
@@ -103,7 +105,7 @@ def _stopped(place: Place, stop: Stop, lasts: float) -> tuple[float, Sequence[st
     tiny = _prepared(place, f"stop-{stop.number}")
     began = time.perf_counter()
     process = tiny.harness()
-    time.sleep(stop.share * lasts)
+    time.sleep(START + stop.share * max(0.0, lasts - START))
     sent = time.perf_counter()
     _send(process, stop.signal)
     if stop.second is not None:

@@ -62,11 +62,12 @@ class RunFolder:
         write_whole(self.path / "config.yaml", config)
 
     def keep_eval(self, fingerprint: str, examples: Iterable[Example]) -> None:
-        """Write the sealed questions and targets beside the rungs, once for all runs on them."""
+        """Write the sealed questions and targets beside the rungs, once for all runs on them; a
+        file that is not what they are is written again."""
         path = self.eval_path(fingerprint)
-        if not path.exists():
-            lines = [json.dumps(e.record(), ensure_ascii=False) + "\n" for e in examples]
-            write_whole(path, "".join(lines))
+        text = "".join(json.dumps(e.record(), ensure_ascii=False) + "\n" for e in examples)
+        if not path.exists() or path.read_bytes() != text.encode():
+            write_whole(path, text)
 
     def eval_path(self, fingerprint: str) -> Path:
         return self.path.parents[1] / f"eval-{fingerprint[:8]}.jsonl"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
@@ -28,7 +28,24 @@ from harness.record.results import RunFolder, find_runs
 __all__ = ["PROMISE", "run"]
 
 PROMISE = "power loss: what was cut is repaired or refused by name, never scored"
-Told = Callable[[], object]
+AGAIN = (
+    ("adapter", "lora", "results/tiny/trained/*/adapter/adapter_model.safetensors"),
+    ("embeddings", "rag", "cache/embeddings/*.npz"),
+    ("float32 weights", "rag", "cache/dequantized/*/model.safetensors"),
+    ("completion mark", "", "results/tiny/rag/*/complete.json"),
+    ("weights", "rag", "cache/wheels/*/*.gguf"),
+    ("embedder", "embed", "cache/wheels/*/embedder/model.safetensors"),
+    ("their configuration", "rag", "cache/dequantized/*/config.json"),
+    ("adapter's configuration", "lora", "results/tiny/trained/*/adapter/adapter_config.json"),
+    ("training report", "lora", "results/tiny/trained/*/training.json"),
+    ("losses", "lora", "results/tiny/trained/*/example_losses.jsonl"),
+    ("declaration", "rag", "results/tiny/declared-*.json"),
+    ("ledger", "rag", "results/tiny/ledger-*.jsonl"),
+    ("eval", "rag", "results/tiny/eval-*.jsonl"),
+    ("clock", "stopped", "results/tiny/rag/*/clock.json"),
+)
+"""What is cut; what is to be done by the run behind it: a rung, embedding, the rest of a rung that
+was stopped, or nothing; and where it lies."""
 
 
 def run(place: Place) -> list[Outcome]:
@@ -95,22 +112,7 @@ def _again(place: Place, each: int) -> Outcome:
     """What only a run reads, cut; then the same command, which has one rung to run again."""
     random = Random(place.seed + 2)
     cases = []
-    for name, rung, pattern in (
-        ("weights", "rag", "cache/wheels/*/*.gguf"),
-        ("embedder", "rag", "cache/wheels/*/embedder/model.safetensors"),
-        ("float32 weights", "rag", "cache/dequantized/*/model.safetensors"),
-        ("their configuration", "rag", "cache/dequantized/*/config.json"),
-        ("embeddings", "rag", "cache/embeddings/*.npz"),
-        ("adapter", "lora", "results/tiny/trained/*/adapter/adapter_model.safetensors"),
-        ("adapter's configuration", "lora", "results/tiny/trained/*/adapter/adapter_config.json"),
-        ("training report", "lora", "results/tiny/trained/*/training.json"),
-        ("losses", "lora", "results/tiny/trained/*/example_losses.jsonl"),
-        ("declaration", "rag", "results/tiny/declared-*.json"),
-        ("ledger", "rag", "results/tiny/ledger-*.jsonl"),
-        ("eval", "rag", "results/tiny/eval-*.jsonl"),
-        ("clock", "rag", "results/tiny/rag/*/clock.json"),
-        ("completion mark", "", "results/tiny/rag/*/complete.json"),
-    ):
+    for name, rung, pattern in AGAIN[:4] if place.quick else AGAIN:
         for i in range(each):
             cases.append((f"{name} {i}", rung, pattern, random.random()))
     with ThreadPoolExecutor(2) as pool:
@@ -127,10 +129,12 @@ def _cut_and_run(
     tiny = copied(finished().tiny, place.folder / name.replace(" ", "-"))
     if rung == "lora":
         shutil.rmtree(tiny.results / "tiny" / "lora")  # what was trained stays, to be taken up
-    elif rung and "clock" not in pattern:
-        only(tiny, rung)
-    elif "clock" in pattern:
+    elif rung == "stopped":
         _interrupted(next(tiny.results.glob("tiny/rag/*/complete.json")))
+    elif rung:
+        only(tiny, "rag")
+        if rung == "embed":
+            shutil.rmtree(tiny.folder / "cache" / "embeddings")
     for path in tiny.folder.glob(pattern):
         os.truncate(path, int(share * path.stat().st_size))
     ended = fork(tiny)

@@ -22,7 +22,7 @@ from pathlib import Path
 from random import Random
 
 from bench.soak import checks
-from bench.soak.finished import copied, finished
+from bench.soak.finished import copied, finished, move_artifacts, only
 from bench.soak.forks import fork
 from bench.soak.tiny import LADDER, Tiny
 from bench.soak.trial import Outcome, Place
@@ -34,8 +34,10 @@ ROOM = 256 * 2**20
 """Bytes of a disk with room; a tmpfs takes memory only for what is on it."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MOUNTS = sys.platform == "linux" and hasattr(os, "geteuid") and os.geteuid() == 0
-PARTS = {"results": "results", "cache": "cache", "store": "mlflow.db"}
+PARTS = {"results": ("results",), "cache": ("cache",), "store": ("mlflow.db", "mlartifacts")}
 """What is on the disk, by the name of what a run leaves."""
+LEVELS = {"results": 10, "cache": 6, "store": 4}
+"""How full the disk is, from nothing free to what the run writes: twenty levels in all."""
 WITHOUT_RIGHTS = (1, 2)
 """CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH."""
 CAPABILITIES_3 = 0x20080522
@@ -86,25 +88,26 @@ class Case:
 
 def run(place: Place) -> list[Outcome]:
     random = Random(place.seed)
-    size = {part: _size(finished().tiny.folder / name) for part, name in PARTS.items()}
-    counts = {"results": 2, "cache": 1, "store": 0} if place.quick else _counts()
+    left = finished().tiny.folder
+    written = {
+        "results": [left / "results" / "tiny" / name for name in ("lora", "trained")],
+        "cache": [left / "cache"],
+        "store": [left / "mlflow.db", left / "mlartifacts"],
+    }
+    size = {part: sum(map(_size, paths)) for part, paths in written.items()}
+    counts = {"results": 1, "cache": 1, "store": 0} if place.quick else LEVELS
     full = [
         Case("ENOSPC", part, round(size[part] * (i + random.random()) / count))
         for part, count in counts.items()
         for i in range(count)
     ]
     outcomes = [_outcome(place, full, "ENOSPC" if MOUNTS else "EFBIG (no root)")]
-    if MOUNTS:
-        parts = ("store",) if place.quick else tuple(PARTS)
+    if MOUNTS and not place.quick:
+        parts = tuple(PARTS)
         outcomes.append(_outcome(place, [Case("EROFS", part) for part in parts], "EROFS"))
-    parts = ("results",) if place.quick else tuple(PARTS)
+    parts = ("store",) if place.quick else tuple(PARTS)
     outcomes.append(_outcome(place, [Case("EACCES", part) for part in parts], "EACCES"))
     return outcomes
-
-
-def _counts() -> dict[str, int]:
-    """Levels of each part: twenty in all."""
-    return {"results": 10, "cache": 6, "store": 4}
 
 
 def _outcome(place: Place, cases: Sequence[Case], kind: str) -> Outcome:
@@ -123,13 +126,13 @@ def _outcome(place: Place, cases: Sequence[Case], kind: str) -> Outcome:
 def _tried(folder: Path, case: Case) -> tuple[Sequence[str], Sequence[str]]:
     """What the command said of the fault, and what was not held."""
     ended = finished().tiny
-    made = {"results": ("cache",), "cache": (), "store": ("results", "cache")}[case.part]
-    tiny = copied(ended, folder, made)
+    tiny = copied(ended, folder)
+    only(tiny, "lora")
     disk = Disk(tiny.folder / "disk", case.part)
     expected = checks.truths(ended.results)
     with _mounted(disk.folder) as fault:
-        if case.kind != "ENOSPC":
-            _begin(tiny, disk)
+        filled = case.part == "store" and case.kind == "ENOSPC"
+        _move(tiny, disk, fresh=filled or case.part == "cache")
         with fault(case) as limits:
             first = fork(tiny, _words(disk), env=disk.environment, before=limits)
             code = first.wait()
@@ -146,7 +149,7 @@ def _tried(folder: Path, case: Case) -> tuple[Sequence[str], Sequence[str]]:
             problems += checks.one_line(first.said)
             problems += [f"ended with {code}, not 2"] * (code != 2)
             problems += [f"names no {disk.folder}: {lines}"] * (str(disk.folder) not in str(lines))
-            if case.kind == "ENOSPC" and "bytes" not in str(lines):
+            if case.kind == "ENOSPC" and MOUNTS and "bytes" not in str(lines):
                 problems.append(f"says no bytes: {lines}")
         second = fork(tiny, _words(disk), env=disk.environment)
         if (again := second.wait()) or "Traceback" in second.said or "warning" in second.said:
@@ -160,11 +163,22 @@ def _tried(folder: Path, case: Case) -> tuple[Sequence[str], Sequence[str]]:
     return lines[:1], problems
 
 
-def _begin(tiny: Tiny, disk: Disk) -> None:
-    """What the fault finds: one rung that was run when all was well."""
-    words = ("rung=prompt", *disk.words)
-    if fork(tiny, words, env=disk.environment).wait():
-        raise RuntimeError("the rung before the fault did not end well")
+def _move(tiny: Tiny, disk: Disk, *, fresh: bool) -> None:
+    """Put what earlier runs left on the disk; if `fresh`, nothing was left."""
+    for name in PARTS[disk.part]:
+        if fresh:
+            _forget(tiny.folder / name)
+        else:
+            shutil.move(tiny.folder / name, disk.folder / name)
+    if disk.part == "store" and not fresh:
+        move_artifacts(disk.folder / "mlflow.db", tiny.folder, disk.folder)
+
+
+def _forget(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _words(disk: Disk) -> tuple[str, ...]:
@@ -216,7 +230,9 @@ class _Fault:
         if self.case.kind == "EROFS":
             self._remount("ro")
         else:
-            self._remount(f"size={max(PAGE, self.case.room // PAGE * PAGE)}")
+            disk = os.statvfs(self.folder)
+            used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+            self._remount(f"size={max(PAGE, used + self.case.room // PAGE * PAGE)}")
         return None
 
     def __exit__(self, *error: object) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.soak.forks import fork, timed
 from bench.soak.tiny import Tiny, configure, write
 
-__all__ = ["RUNGS", "Finished", "copied", "finished", "only"]
+__all__ = ["RUNGS", "Finished", "copied", "finished", "move_artifacts", "only"]
 
 RUNGS = ("prompt", "few_shot", "rag", "lora")
 MADE = ("results", "mlflow.db", "mlartifacts", "cache")
@@ -48,7 +48,7 @@ def copied(source: Tiny, folder: Path, made: Sequence[str] = MADE) -> Tiny:
         elif (source.folder / part).exists():
             shutil.copy2(source.folder / part, folder / part)
     if "mlflow.db" in made:
-        _move_artifacts(folder / "mlflow.db", source.folder, folder)
+        move_artifacts(folder / "mlflow.db", source.folder, folder)
     return configure(folder)
 
 
@@ -59,7 +59,7 @@ def only(tiny: Tiny, rung: str) -> None:
         shutil.rmtree(tiny.results / "tiny" / "trained")
 
 
-def _move_artifacts(store: Path, before: Path, after: Path) -> None:
+def move_artifacts(store: Path, before: Path, after: Path) -> None:
     """Let a copied store keep its artifacts beside it."""
     with sqlite3.connect(store) as database:
         for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):

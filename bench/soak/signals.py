@@ -48,14 +48,14 @@ class Stop:
 
 def run(place: Place) -> list[Outcome]:
     random = Random(place.seed)
-    count, twice = (3, 1) if place.quick else (20, 5)
+    count, twice = (2, 1) if place.quick else (20, 5)
     kinds = (signal.SIGINT, signal.SIGTERM)
     once = [Stop(i, kinds[i % 2], random.random()) for i in range(count)]
     again = [
         Stop(count + i, signal.SIGINT, random.random(), random.uniform(0, 0.5))
         for i in range(twice)
     ]
-    lasts = _lasts(place)
+    lasts = finished().seconds if place.quick else _lasts(place)
     with ThreadPoolExecutor(1 if place.quick else 2) as pool:
         done = list(pool.map(lambda s: _stopped(place, s, lasts), [*once, *again]))
     firsts, seconds = done[:count], done[count:]
@@ -83,10 +83,9 @@ def _outcome(
 
 
 def _prepared(place: Place, name: str) -> Tiny:
-    """A ladder with one untuned and one tuned rung to run."""
+    """A ladder with a tuned rung to run."""
     tiny = copied(finished().tiny, place.folder / name)
-    for rung in ("prompt", "lora"):
-        only(tiny, rung)
+    only(tiny, "lora")
     return tiny
 
 

@@ -25,8 +25,8 @@ def run(place: Place) -> list[Outcome]:
     many = 3 if place.quick else 8
     shared = [("rung=prompt,few_shot,lora", LADDER[1]), ("rung=few_shot,lora,rag", LADDER[1])]
     return [
-        _together(place, "same", [LADDER] * many, f"{many} processes of one sweep, all cold"),
-        _together(place, "shared", shared, "two sweeps that share runs, all cold"),
+        _together(place, "same", [LADDER] * many, f"{many} processes of one sweep"),
+        _together(place, "shared", shared, "two sweeps that share runs"),
     ]
 
 

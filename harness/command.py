@@ -69,7 +69,7 @@ def no_room(error: OSError) -> str | None:
     path = Path(os.fsdecode(error.filename) if error.filename else Path.cwd())
     free = f" ({free_bytes(path):,} bytes free)" if error.errno in FULL else ""
     return (
-        f"{visible(str(path))}: {error.strerror}{free}; {help_}; "
+        f"{visible(str(path))}: {error.strerror}; {help_}{free}; "
         "then the same command goes on where it stopped"
     )
 

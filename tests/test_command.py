@@ -87,7 +87,7 @@ def test_other_faults_of_the_operating_system_keep_their_traceback() -> None:
 def test_a_full_disk_is_told_with_the_room_that_is_left(tmp_path: Path) -> None:
     said = no_room(OSError(errno.ENOSPC, "why", str(tmp_path / "run" / "metrics.json")))
     assert said is not None
-    assert re.search(r"metrics\.json: why \([\d,]+ bytes free\); make room there", said)
+    assert re.search(r"metrics\.json: why; make room there \([\d,]+ bytes free\); then", said)
 
 
 def test_a_signal_that_comes_while_it_imports_is_one_line_too() -> None:

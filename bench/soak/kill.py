@@ -55,7 +55,8 @@ def run(place: Place) -> list[Outcome]:
         if problems
     ]
     stages = Counter(stage for stage, _ in done).most_common()
-    figure = "killed while " + ", ".join(f"{stage} {n}" for stage, n in stages)
+    figure = ", ".join(f"{stage} {n}" for stage, n in stages)
+    figure = f"killed while {figure}, in ladders of up to {max(lasts.values()):.0f} s"
     held = len(moments) - len(failures)
     return [Outcome(PROMISE, "kill -9, run again", len(moments), held, figure, tuple(failures))]
 
@@ -132,7 +133,7 @@ def _stage(tiny: Tiny) -> str:
                 return "finishing" if (folder / "scores.jsonl").exists() else _in_run(folder)
     marks = len(list(task.glob("*/*/complete.json")))
     everything = len(list((finished().tiny.results / "tiny").glob("*/*/complete.json")))
-    return "reporting and mirroring" if marks == everything else "between two runs"
+    return "reporting and mirroring" if marks == everything else "starting, or between two runs"
 
 
 def _in_run(folder: Path) -> str:

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -111,12 +112,15 @@ def run(place: Place) -> list[Outcome]:
 
 
 def _outcome(place: Place, cases: Sequence[Case], kind: str) -> Outcome:
-    failures, said = [], []
-    for number, case in enumerate(cases):
-        lines, problems = _tried(place.folder / f"{kind.split(maxsplit=1)[0]}-{number}", case)
-        said += lines
-        if problems:
-            failures.append(f"seed {place.seed}, {case}: {'; '.join(problems)}")
+    folders = [place.folder / f"{case.kind}-{i}" for i, case in enumerate(cases)]
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(_tried, folders, cases))
+    said = [line for lines, _ in done for line in lines]
+    failures = [
+        f"seed {place.seed}, {case}: {'; '.join(problems)}"
+        for case, (_, problems) in zip(cases, done, strict=True)
+        if problems
+    ]
     parts = ", ".join(dict.fromkeys(case.part for case in cases))
     figure = f"{len(said)} stopped or warned in one line, then went on with the same results"
     trial = f"{kind}: {len(cases)} for {parts}"

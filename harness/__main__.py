@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from harness.command import command, listen
+
+if __name__ == "__main__":
+    listen()  # before what follows, which takes a while
+
 import io
 import os
 import sys
@@ -13,7 +18,6 @@ from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.command import command
 from harness.configuration.mistakes import one_line
 from harness.errors import ConfigError, HarnessError
 from harness.experiment import Sweep, compose

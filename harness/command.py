@@ -13,13 +13,15 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
+from harness.files import free_bytes
 from harness.inert import clean, say, visible
 
-__all__ = ["command", "no_room"]
+__all__ = ["command", "listen", "no_room"]
 
 GRACE = 1.5
 """Seconds that a stopped command has to end by itself: it may be inside a long computation."""
@@ -27,11 +29,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NO_ROOM = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there",
+    errno.EFBIG: "raise the limit of the size of files (ulimit -f)",
     errno.EROFS: "choose a folder that can be written, such as results=FOLDER",
     errno.EACCES: "change its permissions, or choose another folder",
     errno.EPERM: "change its permissions, or choose another folder",
 }
 """What helps against an error of the operating system that is not ours."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Stopped(KeyboardInterrupt):
@@ -45,7 +49,9 @@ def command(main: Callable[[], int | None]) -> NoReturn:
     kills. A disk that is full or must not be written is one line, with 2. Tracebacks, warnings and
     logs of libraries have no secrets in them, and nothing that a terminal would obey.
     """
-    _listen()
+    listen()
+    for number in SIGNALS:
+        signal.signal(number, _raise)
     _clean_what_others_say()
     try:
         code = main()
@@ -65,8 +71,12 @@ def no_room(error: OSError) -> str | None:
     help_ = NO_ROOM.get(error.errno or 0)
     if help_ is None:
         return None
-    place = visible(str(error.filename or Path.cwd()))
-    return f"{place}: {error.strerror}; {help_}; then the same command goes on where it stopped"
+    path = Path(os.fsdecode(error.filename) if error.filename else Path.cwd())
+    free = f" ({free_bytes(path):,} bytes free)" if error.errno in FULL else ""
+    return (
+        f"{visible(str(path))}: {error.strerror}; {help_}{free}; "
+        "then the same command goes on where it stopped"
+    )
 
 
 def _clean_what_others_say() -> None:
@@ -90,14 +100,15 @@ def _clean_what_others_say() -> None:
     logging.setLogRecordFactory(record)
 
 
-def _listen() -> None:
-    """Let signals end this process."""
+@cache
+def listen() -> None:
+    """Let signals end this process as `command` says already while it imports."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     # Written by the C library's handler at once, while Python's own waits for the computation.
     signal.set_wakeup_fd(ours.fileno(), warn_on_full_buffer=False)
     for number in SIGNALS:
-        signal.signal(number, _raise)
+        signal.signal(number, lambda number, frame: _leave(number))
     threading.Thread(target=_watch, args=(ours, theirs), daemon=True).start()
 
 

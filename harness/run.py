@@ -97,12 +97,15 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
         if job.control is None:
             _declare(job, folder.path.parents[1], fingerprints["eval"])
         fitted = None
-        if force or not folder.complete:
+        folder.keep_eval(fingerprints["eval"], task.eval)
+        if folder.complete and not force:
+            # A process that was killed in between has finished the run, and told no ledger.
+            ledger.record(folder.path.parents[1], folder.manifest())
+        else:
             if not job.rung.recorded:
                 silence_libraries()
             job = with_suspects(job, task, fingerprints)
             folder.start(job.config, force=force)
-            folder.keep_eval(fingerprints["eval"], task.eval)
             fitted = _finish(job, shared, task, certificate, determining, folder)
         if probes:
             measure(probes, fitted or _fitted_again(job, shared, task, folder))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +101,30 @@ def test_tracebacks_warnings_and_logs_have_no_secrets_and_no_escape_codes() -> N
     assert "token=*** \\u202e" in said
     assert "RuntimeError: api_key=*** \\x1b[31m" in said
     assert "\x1b" not in said
+
+
+def test_a_full_disk_is_told_with_the_room_that_is_left(tmp_path: Path) -> None:
+    said = no_room(OSError(errno.ENOSPC, "why", str(tmp_path / "run" / "metrics.json")))
+    assert said is not None
+    assert re.search(r"metrics\.json: why; make room there \([\d,]+ bytes free\); then", said)
+
+
+def test_a_signal_that_comes_while_it_imports_is_one_line_too() -> None:
+    code = (
+        "from harness.command import command, listen\n"
+        "listen()\n"
+        "import time\n"
+        "print('on', flush=True)\n"
+        "time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "on\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.splitlines() == [
+        "stopped; nothing is lost: the same command goes on where it stopped"
+    ]

@@ -192,8 +192,13 @@ def _intervals(numbers: Mapping[str, Any]) -> dict[str, Interval]:
 def _questions(path: Path) -> dict[str, dict[str, Any]]:
     if not path.exists():
         return {}
-    lines = map(json.loads, path.read_bytes().splitlines())
-    return {line["id"]: line for line in lines}
+    try:
+        lines = map(json.loads, path.read_bytes().splitlines())
+        return {line["id"]: line for line in lines}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ResultsError(
+            f"{path}: cannot be read ({error}); delete it: the next run on this eval set writes it"
+        ) from error
 
 
 def _labels(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from harness.command import command, listen
+
+if __name__ == "__main__":
+    listen()  # before what follows, which takes a while
+
 import argparse
 import json
 from pathlib import Path
@@ -10,7 +15,6 @@ from harness.audit.finding import quote
 from harness.audit.report import audit
 from harness.audit.sealed import doubtful_targets
 from harness.audit.words import lines
-from harness.command import command
 from harness.configuration.compose import compose
 from harness.errors import HarnessError, TaskError
 from harness.inert import json_text, say, tell

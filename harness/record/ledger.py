@@ -18,6 +18,7 @@ from typing import Any
 from filelock import FileLock
 
 from harness.errors import ResultsError
+from harness.files import writing
 from harness.record.manifest import spoiled
 from harness.secrets import redacted
 
@@ -101,7 +102,7 @@ def _whole(path: Path) -> bytes:
 
 def _append(path: Path, line: str) -> None:
     """Add a line, in the place of a half-written one; only the holder of the lock may."""
-    with path.open("ab") as file:
+    with writing(path), path.open("ab") as file:
         file.truncate(len(_whole(path)))
         file.write(line.encode() + b"\n")
         file.flush()

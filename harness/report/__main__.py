@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from harness.command import command, listen
+
+if __name__ == "__main__":
+    listen()  # before what follows, which takes a while
+
 import argparse
 from pathlib import Path
 
 from harness.analysis.export import as_json, record
-from harness.command import command
 from harness.errors import HarnessError, ResultsError
 from harness.inert import json_text, say
 from harness.record.results import find_runs

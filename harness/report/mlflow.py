@@ -23,6 +23,7 @@ from filelock import FileLock
 
 from harness.command import command
 from harness.errors import HarnessError, TrackingError, first_line
+from harness.files import PART, make_durable
 from harness.inert import say, tell
 from harness.record.results import COMPLETE, RunFolder, find_runs
 from harness.report.formatting import seeds
@@ -129,6 +130,7 @@ class Mlflow:
         lock = FileLock(Path(tempfile.gettempdir()) / f"harness-{shortened(self.uri)}.lock")
         try:
             with lock:
+                _make_whole(self.uri)
                 yield MlflowClient(tracking_uri=self.uri)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             reason = first_line(error)[:200]
@@ -160,6 +162,23 @@ class Mlflow:
         run = client.create_run(experiment, began, tags, run_name=f"sweep {sweep}")
         client.set_terminated(run.info.run_id)
         return str(run.info.run_id)
+
+
+def _make_whole(uri: str) -> None:
+    """Make a SQLite store that is not there, whole or not at all: with one whose tables were half
+    made when its process was killed MLflow never goes on."""
+    from mlflow import MlflowClient
+
+    match = re.fullmatch(r"sqlite:///([^?]+)", uri)
+    path = Path(match[1] if match else "")
+    if match is None or path.exists():
+        return
+    for left in path.parent.glob(f"{path.name}.*{PART}*"):
+        left.unlink()
+    scratch = path.with_name(f"{path.name}.{os.getpid()}{PART}")
+    MlflowClient(tracking_uri=f"sqlite:///{scratch}").search_experiments(max_results=1)
+    make_durable(scratch)
+    scratch.replace(path)
 
 
 def _summary(rung: RungResult) -> dict[str, Any]:

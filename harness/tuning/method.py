@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RungUnavailableError
-from harness.files import write_whole
+from harness.files import make_durable, write_whole
 from harness.models.engine import Conversation, Engine
 from harness.slot import Slot
 from harness.task import Materials
@@ -155,7 +155,10 @@ def kept(folder: Path) -> Report | None:
 
 
 def keep(folder: Path, report: Report) -> None:
-    """Write down that training is finished."""
+    """Write down that training is finished, when what it left survives a loss of power."""
+    for path in [*folder.glob("*"), *folder.glob("*/*")]:
+        if path.is_file():
+            make_durable(path)
     record = asdict(report)
     if report.curve:
         del record["curve"]["losses"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.files import alone, write_whole
+from harness.files import SUMS, alone, changed, vouch, write_whole, writing
 from harness.inert import say
 from harness.models.engine import Engine
 from harness.secrets import redacted
@@ -44,10 +44,16 @@ class Trainings:
         identity = self.identity(method, train, dev, seed)
         folder = self.folder(identity)
         with alone(folder, "trains"):
-            before = _forgotten(folder) if self.again(folder) else None
+            other = changed(folder)
+            if other:
+                say(f"warning: {folder / other}: is not what training left; training again")
+            before = _forgotten(folder) if other or self.again(folder) else None
             folder.mkdir(exist_ok=True)
             write_whole(folder / IDENTITY, json.dumps(identity, indent=1))
-            tuned = method.fit(engine, train, dev, seed, folder)
+            with writing(folder):
+                tuned = method.fit(engine, train, dev, seed, folder)
+                if not (folder / SUMS).exists():
+                    vouch(folder)
         if before and before.sha256 != tuned.report.sha256:
             say(
                 f"warning: {folder}: training again gave other weights; what answered with the "

@@ -77,6 +77,20 @@ def test_the_same_training_is_done_once(tmp_path: Path) -> None:
     assert (first.folder / "identity.json").exists()
 
 
+def test_what_was_damaged_is_trained_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log: list[Path] = []
+    folder = fit(store(tmp_path), Counted(log)).folder
+    (folder / "training.json").write_text("{")
+    assert fit(store(tmp_path), Counted(log)).folder == folder
+    assert log == [folder, folder]
+    said = capsys.readouterr().err
+    assert f"{folder / 'training.json'}: is not what training left; training again" in said
+    fit(store(tmp_path), Counted(log))
+    assert len(log) == 2
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from harness.errors import visible
+from harness.memory import no_memory
 
 __all__ = ["command", "no_room"]
 
@@ -39,18 +40,19 @@ def command(main: Callable[[], int | None]) -> NoReturn:
     """Run the main function of a command line, and exit.
 
     A first SIGINT or SIGTERM ends it within two seconds in one line, with 130 or 143; a second one
-    kills. A disk that is full or must not be written is one line, with 2.
+    kills. A disk that is full or must not be written is one line, with 2, and so is memory that ran
+    out.
     """
     _listen()
     try:
         code = main()
     except Stopped as stopped:
         _leave(stopped.args[0])
-    except OSError as error:
-        said = no_room(error)
+    except Exception as error:
+        said = no_memory(error) or (no_room(error) if isinstance(error, OSError) else None)
         if said is None:
             raise
-        print(f"error: {said}", file=sys.stderr)
+        print(f"error: {visible(said)}", file=sys.stderr)
         code = 2
     sys.exit(code)
 

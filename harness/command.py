@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -41,8 +42,11 @@ def command(main: Callable[[], int | None]) -> NoReturn:
 
     A first SIGINT or SIGTERM ends it within two seconds in one line, with 130 or 143; a second one
     kills. A disk that is full or must not be written is one line, with 2, and so is memory that ran
-    out.
+    out. What a terminal cannot write is written as Python escapes it.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     _listen()
     try:
         code = main()

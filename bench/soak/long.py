@@ -10,14 +10,14 @@ from subprocess import Popen
 
 import psutil
 
-from bench.soak.tiny import write
 from bench.soak.trial import Outcome, Place
+from bench.soak.untracked import Untracked
 
 __all__ = ["PROMISE", "run"]
 
 PROMISE = "long runs"
 QUESTIONS, FEW = 10_000, 300
-WORDS = ("rung=prompt", "tracking=none", "dev_questions=0", "controls=false", "batch_size=32")
+WORDS = ("rung=prompt", "dev_questions=0", "controls=false", "batch_size=32")
 GROWTH_MB = 50.0
 """Of resident memory between the first and the last fifth of the answers: no leak has so little."""
 SLOWER = 1.5
@@ -37,7 +37,7 @@ class Look:
 
 def run(place: Place) -> list[Outcome]:
     asked = FEW if place.quick else QUESTIONS
-    tiny = write(place.folder / "tiny", {"train": 16, "dev": 6, "eval": asked})
+    tiny = Untracked.write(place.folder / "tiny", {"train": 16, "dev": 6, "eval": asked})
     process = tiny.harness(WORDS)
     looks = list(_watched(process, tiny.results))
     said = process.stderr.read() if process.stderr else ""

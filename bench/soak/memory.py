@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.soak.peak import Peak
-from bench.soak.tiny import Tiny, write
 from bench.soak.trial import Outcome, Place
+from bench.soak.untracked import Untracked
 
 __all__ = ["PROMISE", "run"]
 
 PROMISE = "memory"
 SIZES = {"train": 16, "dev": 6, "eval": 96}
-WORDS = ("rung=prompt", "tracking=none", "dev_questions=0", "controls=false")
+WORDS = ("rung=prompt", "dev_questions=0", "controls=false")
 LONG = ("task.max_new_tokens=3000",)
 """Room for this many tokens is kept for each answer side by side, though none gets so long."""
 LEVELS = (-0.6, -0.2, 0.1, 0.3, 0.55, 0.8)
@@ -45,7 +45,7 @@ class Ran:
 
 
 def run(place: Place) -> list[Outcome]:
-    tiny = write(place.folder / "tiny", SIZES)
+    tiny = Untracked.write(place.folder / "tiny", SIZES)
     alone = _answered(tiny, "alone", ("batch_size=1",))
     whole = _answered(tiny, "whole", ())
     problems = [f"without a limit: {' / '.join(r.said)}" for r in (alone, whole) if r.code]
@@ -80,7 +80,7 @@ def _problem(ran: Ran, whole: Ran) -> str | None:
     return None
 
 
-def _answered(tiny: Tiny, name: str, words: Sequence[str], limit: int | None = None) -> Ran:
+def _answered(tiny: Untracked, name: str, words: Sequence[str], limit: int | None = None) -> Ran:
     def limited() -> None:
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -19,6 +19,7 @@ from bench.soak.peak import Peak
 from bench.soak.sizes import QUESTIONS, STEPS, write_files
 from bench.soak.tiny import ROOT, Tiny, write
 from bench.soak.trial import Outcome, Place
+from bench.soak.untracked import Untracked
 
 __all__ = ["PROMISE", "run"]
 
@@ -91,14 +92,14 @@ def _steps(tiny: Tiny, folder: Path, share: float, names: Sequence[str]) -> list
 
 def _ladder(tiny: Tiny, questions: int) -> Taken:
     """Two files of answers to so many questions, from the command line to the report."""
-    many = write(tiny.folder / "many", {"train": 16, "dev": 6, "eval": questions})
+    many = Untracked.write(tiny.folder / "many", {"train": 16, "dev": 6, "eval": questions})
     for n, name in enumerate(("good", "poor"), start=2):
         with (many.folder / f"{name}.jsonl").open("w") as file:
             for i, line in enumerate((many.folder / "task" / "eval.jsonl").open()):
                 row = json.loads(line)
                 text = json.dumps(row["target"]) if i % n else "{}"
                 file.write(json.dumps({"id": row["id"], "text": text}) + "\n")
-    words = ["rung=external", "rung.predictions=good.jsonl,poor.jsonl", "tracking=none"]
+    words = ["rung=external", "rung.predictions=good.jsonl,poor.jsonl"]
     began = time.perf_counter()
     process = many.harness(words)
     peak = Peak(process.pid)

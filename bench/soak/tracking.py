@@ -75,7 +75,7 @@ class Seen:
 
     name: str
     seconds: float
-    """More than the same ladder without a store takes."""
+    """More than a ladder takes whose store works."""
     problems: tuple[str, ...]
 
 
@@ -84,13 +84,10 @@ def run(place: Place) -> list[Outcome]:
         tiny = write(place.folder / "tiny")
         await_server(port)
         front = Front(port)
-        usual = _ladder(tiny, "none", front.uri, ["tracking=none"], {})
-        if place.quick:
-            seen = [_try(tiny, front, case, usual, place) for case in QUICK]
-        else:
-            front.play(Part())
-            _ladder(tiny, "healthy", front.uri, [], {})
-            seen = [_try(tiny, front, case, usual, place) for case in cases(front.calls)]
+        front.play(WORKS)
+        usual = _ladder(tiny, "usual", [f"tracking.uri={front.uri}"], {})
+        tried = QUICK if place.quick else cases(front.calls)
+        seen = [_try(tiny, front, case, usual, place) for case in tried]
         front.close()
     failures = tuple(f"{one.name}: {problem}" for one in seen for problem in one.problems)
     held = sum(not one.problems for one in seen)
@@ -111,9 +108,7 @@ class Ran:
     seconds: float
 
 
-def _ladder(
-    tiny: Tiny, case: str, uri: str, words: Sequence[str], environment: Mapping[str, str]
-) -> Ran:
+def _ladder(tiny: Tiny, case: str, words: Sequence[str], environment: Mapping[str, str]) -> Ran:
     """Three runs of answers that no other case has, and their report."""
     folder = tiny.folder / case
     folder.mkdir()
@@ -123,10 +118,9 @@ def _ladder(
     listed = ",".join(map(str, files))
     began = time.monotonic()
     process = tiny.harness(
-        ["rung=external", f"rung.predictions={listed}", f"results={folder / 'results'}",
-         f"tracking.uri={uri}", *words],
+        ["rung=external", f"rung.predictions={listed}", f"results={folder / 'results'}", *words],
         env=environment,
-    )  # fmt: skip
+    )
     _, said = process.communicate()
     return Ran(process.returncode, said.splitlines(), time.monotonic() - began)
 
@@ -151,8 +145,10 @@ def _try(tiny: Tiny, front: Front, case: Case, usual: Ran, place: Place) -> Seen
         store.mkdir()
         uri = f"sqlite:///{store}"
     front.play(case.bad)
-    words = [] if case.patience is None else [f"tracking.patience={case.patience}"]
-    ran = _ladder(tiny, folder, uri, words, case.environment)
+    words = [f"tracking.uri={uri}"]
+    if case.patience is not None:
+        words.append(f"tracking.patience={case.patience}")
+    ran = _ladder(tiny, folder, words, case.environment)
     front.play(case.good)
     if case.blocked:
         store.rmdir()

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Mlflow", "NoTracking", "Tracking", "main"]
 
 DEFAULT_URI = f"sqlite:///{Path.cwd()}/mlflow.db"
+LONGEST_REASON = 200
 QUEUE = 120
 """Seconds to wait for other processes that mirror to the same store."""
 ENVIRONMENT = {
@@ -140,11 +141,13 @@ class Mlflow:
         except HarnessError:
             raise
         except Exception as error:  # a server may answer anything
-            reason = f"{type(error).__name__}: {first_line(error)}"
             shown = _shown(self.uri)
+            reason = f"{type(error).__name__}: {first_line(error)}".replace(self.uri, shown)
+            if len(reason) > LONGEST_REASON:  # what was asked stands first, why it failed last
+                reason = f"{reason[:80]} … {reason[83 - LONGEST_REASON :]}"
             raise TrackingError(
-                f"tracking at {shown} failed ({reason.replace(self.uri, shown)[:200]}); start the "
-                "server, fix tracking.uri, or say tracking=none"
+                f"tracking at {shown} failed ({reason}); start the server, fix tracking.uri, or "
+                "say tracking=none"
             ) from error
 
     @contextmanager

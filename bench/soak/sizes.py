@@ -142,11 +142,12 @@ def _scoring(folder: Path, share: float) -> Callable[[], object]:
 
 
 def _compiling(folder: Path, share: float) -> Callable[[], object]:
-    """The constraint on labels, and one answer under it; `folder` holds the tiny model too."""
+    """The constraint on labels, and one answer under it; a tiny model lies beside `folder`."""
     from harness.models.local import ModelSpec
     from harness.models.local.load import load_engine
 
-    weights = Folder(str(folder.parent / "models" / "llama"))
+    config = next((folder.parent / "models").glob("*/config.json"))
+    weights = Folder(str(config.parent))
     engine = load_engine(ModelSpec("tiny", weights, "float32", "CC0-1.0", False, "cpu"))
     draw = random.Random(0)
     labels = tuple(dict.fromkeys(f"{_said(draw, 3)} {i}" for i in range(round(LABELS * share))))

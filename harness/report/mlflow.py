@@ -214,12 +214,17 @@ def _file(uri: str) -> Path | None:
 
 def _check_file(uri: str) -> None:
     """Raise sqlite3.Error or OSError at once for a file that is no store to write to: MLflow would
-    try again for minutes."""
-    if (file := _file(uri)) is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(file)) as database:
-            database.execute("BEGIN IMMEDIATE")
-            database.rollback()
+    try again for minutes. No file is made."""
+    file = _file(uri)
+    if file is None:
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        tempfile.TemporaryFile(dir=file.parent).close()
+        return
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        database.rollback()
 
 
 def _search(

@@ -14,12 +14,14 @@ import traceback
 import warnings
 from collections.abc import Callable
 from functools import cache
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 from harness.files import free_bytes
 from harness.inert import clean, say, visible
+from harness.memory import no_memory
 
 __all__ = ["command", "listen", "no_room"]
 
@@ -46,19 +48,23 @@ def command(main: Callable[[], int | None]) -> NoReturn:
     """Run the main function of a command line, and exit.
 
     A first SIGINT or SIGTERM ends it within two seconds in one line, with 130 or 143; a second one
-    kills. A disk that is full or must not be written is one line, with 2. Tracebacks, warnings and
-    logs of libraries have no secrets in them, and nothing that a terminal would obey.
+    kills. A disk that is full or must not be written is one line, with 2, and so is memory that ran
+    out. Tracebacks, warnings and logs of libraries have no secrets in them, and nothing that a
+    terminal would obey; what it cannot write is written as Python escapes it.
     """
     listen()
     for number in SIGNALS:
         signal.signal(number, _raise)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     _clean_what_others_say()
     try:
         code = main()
     except Stopped as stopped:
         _leave(stopped.args[0])
-    except OSError as error:
-        said = no_room(error)
+    except Exception as error:
+        said = no_memory(error) or (no_room(error) if isinstance(error, OSError) else None)
         if said is None:
             raise
         say(f"error: {said}")

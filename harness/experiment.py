@@ -100,6 +100,8 @@ class Sweep:
         self.left_out: list[str] = []
         self._tasks: dict[str, Task] = {}
         self._shared: Shared | None = None
+        self._stores: dict[Tracking, Tracking] = {}
+        self._untracked: set[Tracking] = set()
         say_again()
 
     def run(self, specs: Sequence[JobSpec], said: Said = "nothing") -> list[Findings]:
@@ -144,6 +146,7 @@ class Sweep:
         task = self.task(spec)
         job = spec.job(task)
         tracking: Tracking = spec.build("tracking")
+        tracking = self._stores.setdefault(tracking, tracking)  # its patience is the sweep's
         from harness.run import run
 
         try:
@@ -154,7 +157,7 @@ class Sweep:
             return
         for done in (folder, *self._controls(job, folder)):
             if all(done.path != earlier.folder.path for earlier in self.finished):
-                _track(partial(tracking.mirror, done), done.path)
+                self._track(tracking, partial(tracking.mirror, done), spec.results)
                 self.finished.append(Finished(done, tracking, job.sweep, prices))
 
     def _controls(self, job: Job, folder: RunFolder) -> Iterator[RunFolder]:
@@ -182,9 +185,22 @@ class Sweep:
             for found in conclude(find_runs(task_folder), evals, said):
                 if said == "nothing":
                     self._say(f"report: {found.path('report', 'html')}")
-                _track(partial(last.tracking.conclude, last.sweep, found), task_folder)
+                action = partial(last.tracking.conclude, last.sweep, found)
+                self._track(last.tracking, action, task_folder.parent)
                 reported.append(found)
         return reported
+
+    def _track(self, store: Tracking, action: Callable[[], None], results: Path) -> None:
+        """Mirror to a store; if that fails, it is said once, nothing is lost, and all goes on."""
+        try:
+            action()
+        except TrackingError as error:
+            if store not in self._untracked:
+                self._untracked.add(store)
+                say(
+                    f"warning: {error}; the results are safe in {results}; mirror them later with "
+                    f"`{store.command(results)}`"
+                )
 
     def _sharing(self) -> Shared:
         """What its jobs share; made late, as it waits for torch."""
@@ -202,18 +218,6 @@ class Sweep:
 def _eval_of(folder: RunFolder) -> str:
     """The fingerprint of the eval set that a run answered."""
     return str(folder.read("manifest.json")["fingerprints"]["eval"])
-
-
-def _track(action: Callable[[], None], where: Path) -> None:
-    """Mirror to the tracking store; if that fails, nothing is lost and the run goes on."""
-    try:
-        action()
-    except TrackingError as error:
-        say(f"warning: {error}")
-        say(
-            f"warning: the result is safe in {where}; mirror it later with "
-            f"`python -m harness.report.mlflow {where}`"
-        )
 
 
 def _given(values: Any) -> bool:

@@ -16,6 +16,7 @@ from harness.corpus import check_sources, name_of, read_corpus, sources_of
 from harness.errors import ConfigError, TaskError
 from harness.home import located, places
 from harness.models.weights import Weights
+from harness.progress import watched
 from harness.sources import SUFFIXES, UTF8, Row, read_file, read_split
 from harness.splits import sample, split_by_size, split_dev
 from harness.task import Example, Materials, Passage, Task
@@ -169,7 +170,8 @@ def _examples(
     answer: Answer,
     columns: Mapping[str, str | Sequence[str]] | None,
 ) -> tuple[Example, ...]:
-    return tuple(_example(row, f"{split}-{i}", answer, columns) for i, row in enumerate(rows, 1))
+    counted = enumerate(watched(rows, f"checking {split}", len(rows)), 1)
+    return tuple(_example(row, f"{split}-{i}", answer, columns) for i, row in counted)
 
 
 def _example(

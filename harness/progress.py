@@ -6,11 +6,12 @@ import io
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from contextvars import ContextVar
 from functools import lru_cache
 from types import TracebackType
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -31,7 +32,10 @@ __all__ = [
     "say_once",
     "silence_libraries",
     "unless_watched",
+    "watched",
 ]
+
+T = TypeVar("T")
 
 _hidden: ContextVar[bool] = ContextVar("hidden", default=False)
 
@@ -73,6 +77,17 @@ def silence_libraries() -> None:
         warnings.filterwarnings("ignore", message=notice)
     if sys.stderr.isatty():  # gigabytes on their way should be seen
         huggingface_hub.utils.enable_progress_bars()
+
+
+def watched(
+    items: Iterable[T], what: str, total: int | None = None, unit: str = "line"
+) -> Iterator[T]:
+    """The same items behind a progress bar, which moves once for a thousand of them."""
+    with Progress(what, total, unit) as progress:
+        for count, item in enumerate(items, start=1):
+            yield item
+            if count % 1000 == 0:
+                progress.advance(1000)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.errors import TaskError, first_line
 from harness.home import places
+from harness.progress import watched
 
 __all__ = ["SUFFIXES", "UTF8", "Row", "read_file", "read_split"]
 
@@ -38,7 +39,8 @@ def read_split(source: str, split: str, revision: str | None = None) -> list[Row
     if folder.is_dir():
         for suffix in SUFFIXES:
             if (folder / f"{split}{suffix}").is_file():
-                return list(read_file(folder / f"{split}{suffix}"))
+                path = folder / f"{split}{suffix}"
+                return list(watched(read_file(path), f"reading {path.name}"))
         if any(path.suffix in SUFFIXES for path in folder.iterdir()):
             return None
     return _read_dataset(source, split, revision)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import signal
 import subprocess
@@ -128,3 +129,35 @@ def test_a_signal_that_comes_while_it_imports_is_one_line_too() -> None:
     assert said.splitlines() == [
         "stopped; nothing is lost: the same command goes on where it stopped"
     ]
+
+
+def test_memory_that_runs_out_is_one_line_with_a_fix_and_anything_else_keeps_its_traceback() -> (
+    None
+):
+    ends = "from harness.command import command\ndef what():\n    WHAT\ncommand(what)"
+
+    def said(line: str, code: int) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", ends.replace("WHAT", line)],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code
+        return done.stderr.splitlines()
+
+    (line,) = said("b'x' * (1 << 60)", code=2)
+    assert line.startswith("error: memory ran out (") and "fix: batch_size=1" in line
+    assert said("{}['no']", code=1)[-1].startswith("KeyError")
+
+
+def test_what_the_output_cannot_encode_is_escaped() -> None:
+    code = "from harness.command import command\ncommand(lambda: print('\u2022 70 %'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "\\u2022 70 %\n")

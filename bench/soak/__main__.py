@@ -23,7 +23,18 @@ from bench.soak.trial import Outcome, Place
 
 __all__ = ["main", "rows", "run"]
 
-TRIALS = ("kill", "cut", "disk", "signals", "together")
+TRIALS = (
+    "kill",
+    "cut",
+    "disk",
+    "signals",
+    "together",
+    "tracking",
+    "memory",
+    "surroundings",
+    "scale",
+    "long",
+)
 """In the order in which they run."""
 
 

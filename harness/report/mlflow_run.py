@@ -19,11 +19,13 @@ from harness.record.results import RunFolder
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["NOTE", "log_batch", "log_run", "shortened", "times"]
+__all__ = ["NOTE", "PARENT", "log_batch", "log_run", "shortened", "times"]
 
 LONGEST_PARAM = 6000
 NOTE = "mlflow.note.content"
 """What the UI shows as a run's description, as Markdown."""
+PARENT = "mlflow.parentRunId"
+"""The tag by which the UI puts a run below another."""
 LONGEST_NAME = 250
 
 
@@ -39,7 +41,7 @@ def log_run(
         "harness.kind": "run",
         "harness.run": manifest["run"],
         "harness.sweep": manifest["sweep"],
-        "mlflow.parentRunId": parent,
+        PARENT: parent,
         "task": manifest["task"],
         "rung": manifest["rung"],
         "model": str(manifest["model"]),
@@ -72,8 +74,8 @@ def log_run(
 
 def times(folder: RunFolder) -> tuple[int, int]:
     """When a run began and ended, in milliseconds."""
-    samples = folder.read("system.json")
-    return round(1000 * samples[0]["time"]), round(1000 * samples[-1]["time"])
+    looks = [sample["time"] for sample in folder.read("system.json")]
+    return round(1000 * min(looks)), round(1000 * max(looks))  # a clock may have been set back
 
 
 def _log_params(client: MlflowClient, run_id: str, manifest: dict[str, Any]) -> None:

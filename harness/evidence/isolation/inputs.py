@@ -83,10 +83,8 @@ class Rewritten:
         self.alike = {True: NEVER, False: NEVER}
         """From which similarity a text is suspected, by whether it is long."""
         for which, lowest in ((True, LOWEST), (False, LOWEST_SHORT)):
-            chosen = np.flatnonzero(long == which)
-            if len(chosen):
-                peers = [texts[i] for i in chosen], [groups[i] for i in chosen]
-                self.alike[which] = _alike(*peers, lowest)
+            if chosen := np.flatnonzero(long == which).tolist():
+                self.alike[which] = _alike(texts, groups, chosen, lowest)
         self.least = np.where(long, self.alike[True], self.alike[False])
         self.table = Table(word_pairs, texts, min(self.alike.values()), NEVER) if texts else None
 
@@ -99,17 +97,25 @@ class Rewritten:
                 yield i, self.places[k], similarity, containment
 
 
-def _alike(texts: Sequence[bytes], groups: Sequence[str], lowest: float) -> float:
-    """The similarity of pairs of words from which two texts are too much alike to be innocent."""
-    step = -(-len(texts) // MOST_PEERS)
-    texts, groups = texts[::step], groups[::step]
-    if len(texts) < PEERS:
+def _alike(
+    texts: Sequence[bytes], groups: Sequence[str], chosen: Sequence[int], lowest: float
+) -> float:
+    """The similarity of pairs of words from which one of the chosen texts and another are too much
+    alike to be innocent."""
+    chosen, others = _some(chosen), _some(range(len(texts)))
+    if len(chosen) < PEERS:
         return UNKNOWN
-    best = np.zeros(len(texts))
-    for i, j, similarity, _ in Table(word_pairs, texts, lowest / BEYOND, NEVER).matches(texts):
-        if groups[i] != groups[j]:
-            best[i] = max(best[i], similarity)
+    table = Table(word_pairs, [texts[j] for j in chosen], lowest / BEYOND, NEVER)
+    best = np.zeros(len(chosen))
+    for i, k, similarity, _ in table.matches([texts[i] for i in others]):
+        if groups[others[i]] != groups[chosen[k]]:
+            best[k] = max(best[k], similarity)
     return float(np.clip(BEYOND * np.quantile(best, QUANTILE), lowest, 1.0))
+
+
+def _some(places: Sequence[int]) -> Sequence[int]:
+    """At most MOST_PEERS of them, evenly."""
+    return places[:: -(-len(places) // MOST_PEERS)]
 
 
 def compare(sealed: Sealed, split: str, rows: Sequence[Example | Passage]) -> Found:

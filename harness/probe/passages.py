@@ -41,8 +41,8 @@ def passages(source: str | Weights, field: str, count: int, without: Sequence[st
     left_out = {" ".join(text.split()) for text in without}
     texts = [text for text in dict.fromkeys(found) if " ".join(text.split()) not in left_out]
     if len(texts) < FEWEST:
-        error = ConfigError if len(set(found)) < FEWEST else ProbeUnavailableError
-        raise error(
+        fault = ConfigError if len(set(found)) < FEWEST else ProbeUnavailableError
+        raise fault(
             f"{PLACE}.passages={path}: has {len(texts)} passages that the task does not show; "
             f"give a file with more: {PLACE}.passages=FILE"
         )

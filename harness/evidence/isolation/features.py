@@ -61,7 +61,9 @@ def grams(lines: Sequence[bytes]) -> tuple[Integers, Integers]:
     data = np.frombuffer(b"".join(padded), np.uint8).astype(np.int64)
     owner = np.repeat(np.arange(len(padded)), [len(line) for line in padded])
     last = len(data) - GRAM + 1
-    found = sum(data[i : last + i] << (8 * i) for i in range(GRAM))
+    found = np.zeros(max(last, 0), np.int64)
+    for i in range(GRAM):
+        found |= data[i : last + i] << (8 * i)
     inside = owner[:last] == owner[GRAM - 1 :]
     return _sets(found[inside], owner[:last][inside])
 

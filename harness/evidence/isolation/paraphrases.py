@@ -55,7 +55,7 @@ def paraphrases(
         top = np.sort(np.partition(cosines, -NEXT - 1, axis=1)[:, -NEXT - 1 :], axis=1)
         least = np.maximum(ratio * top[:, :-1].mean(axis=1), NEAR)
         for i in np.flatnonzero(top[:, -1] >= least):
-            e, (split, row) = sealed[start + i], rows[int(cosines[i].argmax())]
+            e, (split, row) = sealed[start + int(i)], rows[int(cosines[i].argmax())]
             if (e.where, row.where) not in known:
                 pair = pair_of(e, row, min(float(top[i, -1]), 1.0))
                 found.append(Leak("paraphrase", split, pair))

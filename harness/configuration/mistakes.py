@@ -10,6 +10,7 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from harness.errors import HarnessError, first_line
+from harness.secrets import redacted_word
 
 __all__ = ["nearest", "one_line"]
 
@@ -28,8 +29,11 @@ def one_line(error: Exception, names: Callable[[str], Iterable[str]] = lambda _:
         hint = _suggestion(str(error.missing_cfg_file).rpartition("/")[2], there)
         return f"{error.missing_cfg_file}: is not there{hint}; there are: {', '.join(there)}"
     if isinstance(error, OverrideParseException):
+        said = redacted_word(str(error.override))
+        if said != error.override:  # the reason would quote the secret
+            return f"{said}: cannot be read; fix it or quote the value"
         reason = " ".join(error.message.split("\nSee http")[0].split())
-        return f"{error.override}: cannot be read ({reason}); fix it or quote the value"
+        return f"{said}: cannot be read ({reason}); fix it or quote the value"
     unknown = UNKNOWN.search(str(error))
     if unknown:
         name, added = unknown.groups()

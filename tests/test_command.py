@@ -96,7 +96,10 @@ def what():
 
 
 def test_tracebacks_warnings_and_logs_have_no_secrets_and_no_escape_codes() -> None:
-    _, said = started(FAULTY).communicate(timeout=30)
+    code = f"{FAULTY}\nfrom harness.command import command\ncommand(what)"
+    said = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True
+    ).stderr
     assert "planted " not in said and "planted@" not in said
     assert "https://***@host \\x1b[31m" in said
     assert "token=*** \\u202e" in said

@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help look ladder test check format ui bench clean
+.PHONY: help look ladder test check format ui bench soak clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -34,6 +34,9 @@ ui: $(READY) ## MLflow's UI on this project's store: http://127.0.0.1:5000
 
 bench: $(VENV)/.bench ## against lm-eval, TRL, llama.cpp and others; BANKING77=FOLDER adds to it
 	$(PY) -m bench $(if $(BANKING77),--banking77 "$(BANKING77)")
+
+soak: $(READY) ## what is promised under faults, tried: half an hour; TRIALS="kill disk" for some
+	$(PY) -m bench.soak $(TRIALS)
 
 clean: ## remove .venv; results/ and mlflow.db stay
 	rm -rf $(VENV)

@@ -13,9 +13,12 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
+
+from confusable_homoglyphs.confusables import is_confusable
 
 from harness.task import Task
 
@@ -80,6 +83,27 @@ def cyrillic(text: str, rng: Random, source: Source) -> str:
     return text.translate(str.maketrans("aceopxyACEOPX", "асеорхуАСЕОРХ"))
 
 
+def any_alphabet(text: str, rng: Random, source: Source) -> str:
+    """A third of the letters from whatever alphabet has one that looks the same."""
+    return "".join(rng.choice(_twins(c)) if rng.random() < 1 / 3 else c for c in text)
+
+
+@cache
+def _twins(letter: str) -> tuple[str, ...]:
+    """Letters that look like one, of Unicode's table; the letter itself where there is none."""
+    found = is_confusable(letter) if letter.isalpha() else ()
+    twins = [other["c"] for one in found or () for other in one["homoglyphs"]]
+    return tuple(c for c in twins if len(c) == 1 and c.isalpha() and not c.isascii()) or (letter,)
+
+
+def accents(text: str, rng: Random, source: Source) -> str:
+    """Combining marks on a fifth of the letters."""
+    marks = "\u0301\u0308\u0323\u0332"
+    return "".join(
+        c + rng.choice(marks) if c.isalpha() and rng.random() < 1 / 5 else c for c in text
+    )
+
+
 def _replaced(text: str, count: int, rng: Random, source: Source) -> str:
     words = text.split()
     for place in rng.sample(range(len(words)), min(count, len(words))):
@@ -124,6 +148,35 @@ def first_half(text: str, rng: Random, source: Source) -> str | None:
     return " ".join(words[: len(words) // 2]) or None
 
 
+def second_half(text: str, rng: Random, source: Source) -> str | None:
+    words = text.split()
+    return " ".join(words[len(words) // 2 :]) if len(words) > 1 else None
+
+
+def half_embedded(text: str, rng: Random, source: Source) -> str | None:
+    """The first half between two inputs of train."""
+    half = first_half(text, rng, source)
+    return embedded(half, rng, source) if half else None
+
+
+def every_other_replaced(text: str, rng: Random, source: Source) -> str | None:
+    """Every second word replaced by one of the task."""
+    words = text.split()
+    for place in range(1, len(words), 2):
+        words[place] = rng.choice(source.words)
+    return " ".join(words) if len(words) > 1 else None
+
+
+def every_other_left_out(text: str, rng: Random, source: Source) -> str | None:
+    words = text.split()
+    return " ".join(words[::2]) if len(words) > 1 else None
+
+
+def word_inserted(text: str, rng: Random, source: Source) -> str:
+    """A word of the task behind every word."""
+    return " ".join(f"{word} {rng.choice(source.words)}" for word in text.split())
+
+
 def embedded(text: str, rng: Random, source: Source) -> str:
     """Between two inputs of train."""
     before, after = rng.sample(source.texts, 2)
@@ -137,6 +190,8 @@ EDITS: Mapping[str, Edit] = MappingProxyType(
         "quotes, spaces, full-width letters": lookalikes,
         "zero-width characters": zero_width,
         "Cyrillic letters that look Latin": cyrillic,
+        "look-alikes of all alphabets": any_alphabet,
+        "combining marks": accents,
         "one word replaced": replaced(0.0),
         "10% of words replaced": replaced(0.1),
         "20% of words replaced": replaced(0.2),
@@ -146,6 +201,11 @@ EDITS: Mapping[str, Edit] = MappingProxyType(
         "sentences in another order": sentences_moved,
         "embedded in a longer text": embedded,
         "first half alone": first_half,
+        "second half alone": second_half,
+        "first half embedded": half_embedded,
+        "every other word replaced": every_other_replaced,
+        "every other word left out": every_other_left_out,
+        "a word inserted behind every word": word_inserted,
     }
 )
 

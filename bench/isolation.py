@@ -2,12 +2,15 @@
 
     python -m bench.isolation recall --task support_json      # or halueval_qa, or a task of yours
     python -m bench.isolation recall isolation.near_duplicate=0.4
+    python -m bench.isolation recall --kind paraphrase isolation.paraphrase=1.3
+    python -m bench.isolation answers --task halueval_qa      # eval's answers, pasted elsewhere
     python -m bench.isolation embeddings --task halueval_qa   # would sentence embeddings find more?
     python -m bench.isolation scale                           # up to a million training lines
 
 `recall` plants an edited copy of each eval input in train, for each kind of edit, and seals the
-task once; a copy is found if the certificate names it together with the example it was made from.
-A false alarm is a line of the task itself that is flagged. Words after the options are Hydra's.
+task once; a copy is found if the certificate names it together with the example it was made from,
+as a leak or as a suspect. A false alarm is a line of the task itself that is flagged. Words after
+the options are Hydra's.
 """
 
 from __future__ import annotations
@@ -27,11 +30,13 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
+from bench.answers import heading, planted_row, show_answers
 from bench.edits import PARAPHRASE, edited, embedded, replaced, source
 from harness.answer import Text
-from harness.evidence.isolation import GRAM, SHORTEST, Isolation, normalize
+from harness.evidence.isolation import Encoder, Isolation, Leak, normalize
+from harness.evidence.isolation.features import GRAM
+from harness.evidence.isolation.inputs import SHORTEST
 from harness.evidence.statistics import mean_interval
 from harness.experiment import compose
 from harness.home import HOME
@@ -42,6 +47,7 @@ SEALED = 3000
 PLANTED = 1000
 SIZES = (10_000, 100_000, 1_000_000)
 WIDTH = 120
+LEAK, SUSPECT = "leak", "suspect"
 HARD = (
     "20% of words replaced", "30% of words replaced", "embedded in a longer text",
     "first half alone", PARAPHRASE,
@@ -53,10 +59,10 @@ HARD = (
 class Recall:
     """What was found of what was planted, and what of a task's own lines was flagged."""
 
-    found: dict[str, list[bool]]
-    """By kind of edit, one for each planted copy."""
-    flagged: list[str]
-    """`file:line` of false alarms."""
+    found: dict[str, list[str]]
+    """By kind of edit, for each planted copy: leak, suspect or nothing."""
+    flagged: dict[str, list[str]]
+    """`file:line` of false alarms, of leaks and of suspects."""
     lines: int
     """The task's own lines."""
 
@@ -67,40 +73,61 @@ def built(task: str, overrides: Sequence[str], *parts: str) -> list[Any]:
     return [spec.build(part) for part in parts]
 
 
-def recall(task: Task, isolation: Isolation, seed: int = 0) -> Recall:
-    """Plant copies of all kinds in train, seal once, and see which were found."""
+def recall(
+    task: Task,
+    isolation: Isolation,
+    encoder: Encoder | None = None,
+    only: str | None = None,
+    seed: int = 0,
+) -> Recall:
+    """Plant copies of all kinds, or of one, in train, seal once, and see which were found."""
     m, by_id = task.materials, {e.id: e for e in task.eval}
-    rows = edited(task, seed)
-    planted = tuple(_planted(by_id[id], text, n) for n, (_, id, text) in enumerate(rows))
+    rows = [row for row in edited(task, seed) if only in (None, row[0])]
+    planted = tuple(planted_row(by_id[id], text, n) for n, (_, id, text) in enumerate(rows))
     leaky = replace(task, materials=replace(m, train=m.train + planted))
-    _, certificate = replace(isolation, leaks="allow").certify(leaky)
-    pairs = {(leak.pair.eval_where, leak.pair.where) for leak in certificate.leaks}
-    found: dict[str, list[bool]] = {kind: [] for kind, _, _ in rows}
+    _, certificate = replace(isolation, leaks="allow").certify(leaky, encoder)
+    pairs = {SUSPECT: _pairs(certificate.suspects), LEAK: _pairs(certificate.leaks)}
+    found: dict[str, list[str]] = {kind: [] for kind, _, _ in rows}
     for (kind, id, _), copy in zip(rows, planted, strict=True):
-        found[kind].append((by_id[id].where, copy.where) in pairs)
-    flagged = {where for _, where in pairs} - {copy.where for copy in planted}
-    return Recall(found, sorted(flagged), len(m.train) + len(m.dev) + len(m.corpus))
+        said = [how for how, named in pairs.items() if (by_id[id].where, copy.where) in named]
+        found[kind].append(said[-1] if said else "")
+    copies = {copy.where for copy in planted}
+    flagged = {how: sorted({where for _, where in named} - copies) for how, named in pairs.items()}
+    return Recall(found, flagged, len(m.train) + len(m.dev) + len(m.corpus))
 
 
-def _planted(e: Example, text: str, number: int) -> Example:
-    """A copy that nothing but its text gives away."""
-    name = f"planted-{number}"
-    return replace(e, id=name, group=name, input=text, where=f"planted:{number}")
+def _pairs(leaks: Sequence[Leak]) -> set[tuple[str, str]]:
+    return {(leak.pair.eval_where, leak.pair.where) for leak in leaks}
 
 
-def show_recall(task: Task, isolation: Isolation) -> None:
-    result = recall(task, isolation)
-    table = _table("kind of edit", "copies", "found", "95% interval")
+def show_recall(
+    task: Task, isolation: Isolation, encoder: Encoder | None, only: str | None
+) -> None:
+    result = recall(task, isolation, encoder, only)
+    table = heading(
+        "kind of edit", "copies", "leaks", "95% interval", "with suspects", "95% interval"
+    )
     for kind, found in result.found.items():
-        i = mean_interval([float(x) for x in found])
-        table.add_row(kind, str(i.n), f"{i.value:.1%}", f"{i.low:.1%}–{i.high:.1%}")
-    i = mean_interval([1.0] * len(result.flagged) + [0.0] * (result.lines - len(result.flagged)))
+        table.add_row(
+            kind,
+            str(len(found)),
+            *_share([how == LEAK for how in found]),
+            *_share(list(map(bool, found))),
+        )
     table.add_section()
-    table.add_row("false alarms", str(i.n), f"{i.value:.1%}", f"{i.low:.2%}–{i.high:.2%}")
+    alarms = [[True] * len(flagged) for flagged in (result.flagged[LEAK], result.flagged[SUSPECT])]
+    shares = [_share(hits + [False] * (result.lines - len(hits)), 2) for hits in alarms]
+    table.add_row("false alarms (leaks; suspects)", str(result.lines), *shares[0], *shares[1])
     print(f"{task.name}: {len(task.eval)} eval inputs; {isolation}")
     Console(width=WIDTH).print(table)
-    if result.flagged:
-        print("flagged:", ", ".join(result.flagged[:3]))
+    for how, flagged in result.flagged.items():
+        if flagged:
+            print(f"{how}: {len(flagged)} own lines, {', '.join(flagged[:3])}")
+
+
+def _share(hits: Sequence[bool], digits: int = 1) -> tuple[str, str]:
+    i = mean_interval([float(hit) for hit in hits])
+    return f"{i.value:.{digits}%}", f"{i.low:.{digits}%}–{i.high:.{digits}%}"
 
 
 def show_embeddings(task: Task, embedder: Any) -> None:
@@ -113,7 +140,7 @@ def show_embeddings(task: Task, embedder: Any) -> None:
     copies = embedder.encode([text for _, _, text in rows])
     similar = (copies * sealed[[place[id] for _, id, _ in rows]]).sum(axis=1)
     thresholds = [0.6, 0.7, 0.8, 0.9, float(nearest.max()) + 1e-6]
-    table = _table("kind of edit", "copies", *(f"from {t:.3f}" for t in thresholds))
+    table = heading("kind of edit", "copies", *(f"from {t:.3f}" for t in thresholds))
     for kind in dict.fromkeys(kind for kind, _, _ in rows):
         values = similar[[k == kind for k, _, _ in rows]]
         table.add_row(kind, str(len(values)), *(f"{np.mean(values >= t):.1%}" for t in thresholds))
@@ -220,7 +247,7 @@ def costs(sizes: Sequence[int]) -> Iterator[Cost]:
 
 def show_scale(sizes: Sequence[int]) -> None:
     """A table of what each size costs."""
-    table = _table(
+    table = heading(
         "train lines",
         "seconds",
         "CPU seconds",
@@ -237,26 +264,24 @@ def show_scale(sizes: Sequence[int]) -> None:
     Console(width=WIDTH).print(table)
 
 
-def _table(first: str, *others: str) -> Table:
-    table = Table()
-    table.add_column(first)
-    for heading in others:
-        table.add_column(heading, justify="right")
-    return table
-
-
 def main() -> None:
     silence_libraries()
     parser = argparse.ArgumentParser(prog="python -m bench.isolation")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("recall", "embeddings"):
+    for name in ("recall", "answers", "embeddings"):
         command = commands.add_parser(name)
         command.add_argument("--task", default="support_json")
+        command.add_argument("--kind", help="of edit; by default all at once")
         command.add_argument("overrides", nargs="*", metavar="NAME=VALUE")
     commands.add_parser("scale").add_argument("--sizes", type=int, nargs="+", default=SIZES)
     chosen = parser.parse_args()
     if chosen.command == "recall":
-        show_recall(*built(chosen.task, chosen.overrides, "task", "isolation"))
+        task, isolation, embedder = built(
+            chosen.task, chosen.overrides, "task", "isolation", "embedder"
+        )
+        show_recall(task, isolation, embedder if isolation.paraphrase else None, chosen.kind)
+    elif chosen.command == "answers":
+        show_answers(*built(chosen.task, chosen.overrides, "task", "isolation"))
     elif chosen.command == "embeddings":
         show_embeddings(*built(chosen.task, chosen.overrides, "task", "embedder"))
     else:

@@ -43,7 +43,7 @@ from harness.models.local.engine import LocalEngine, dtype_of
 from harness.tuning.adapter import Adapter
 from harness.tuning.flat_batches import IGNORED, Encoded
 from harness.tuning.full import FullFineTuning
-from harness.tuning.trainer import _GroupedByLength  # the order that harness itself trains in
+from harness.tuning.trainer_rows import GroupedByLength  # the order that harness itself trains in
 
 __all__ = ["Job", "rows"]
 
@@ -168,7 +168,7 @@ class Job:
             for m, target in predictor.pairs(train)
         ]
         lengths = [len(e.prompt) + len(e.completion) for e in encoded]
-        order = _GroupedByLength(lengths, BATCH, asked.seed)
+        order = GroupedByLength(lengths, BATCH, asked.seed)
         return cls(asked, [encoded[i] for i in order], predictor, len(train) // BATCH - 2)
 
     @property

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from harness.command import command, listen
+
+if __name__ == "__main__":
+    listen()  # before what follows, which takes a while
+
+import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
-from harness.command import command
-from harness.errors import ConfigError, HarnessError, visible
+from harness.errors import ConfigError, HarnessError
+from harness.inert import clean, say
+from harness.secrets import redacted_word
 
 __all__ = ["main"]
 
@@ -23,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = [word for word in sys.argv[1:] if "=" in word] if arguments is None else []
     if any(not word.startswith("-") for word in words):
         # At once: the imports below take a second, and all that follows many.
-        print(f"harness {visible(' '.join(words))}", file=sys.stderr, flush=True)
+        say(f"harness {' '.join(map(redacted_word, words))}")
     from hydra._internal.utils import get_args_parser
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -34,22 +42,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if any(getattr(given, flag) for flag in SHOWING):
             os.environ["HYDRA_FULL_ERROR"] = "1"  # hand us the exceptions instead of printing them
-            _show()
+            _show(given)
         else:
             _run(given)
     except (HarnessError, HydraException, OmegaConfBaseException) as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        say(f"error: {one_line(error)}")
         sys.exit(2)
 
 
-def _show() -> None:
-    """Hydra shows what was asked for, and never calls the function that it is given."""
+def _show(given: Any) -> None:
+    """What Hydra shows of a configuration, without secrets; it never calls the function that it is
+    given."""
     import hydra
 
     from harness.home import CONF
 
-    show = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-    show(lambda config: None)()
+    main_of = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+    show = main_of(lambda config: None)
+    if given.shell_completion:
+        show()
+        return
+    shown = io.StringIO()
+    try:
+        with redirect_stdout(shown):
+            show()
+    finally:
+        sys.stdout.write(clean(shown.getvalue(), lines=True))
 
 
 def _run(given: Any) -> None:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import socket
 import sys
 import threading
 import time
+import traceback
+import warnings
 from collections.abc import Callable
+from functools import cache
+from io import TextIOWrapper
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
+from types import FrameType, TracebackType
+from typing import Any, NoReturn
 
-from harness.errors import visible
+from harness.files import free_bytes
+from harness.inert import clean, say, visible
+from harness.memory import no_memory
 
-__all__ = ["command", "no_room"]
+__all__ = ["command", "listen", "no_room"]
 
 GRACE = 1.5
 """Seconds that a stopped command has to end by itself: it may be inside a long computation."""
@@ -24,6 +31,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NO_ROOM = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there",
+    errno.EFBIG: "raise the limit of the size of files (ulimit -f)",
     errno.EROFS: "choose a folder that can be written, such as results=FOLDER",
     errno.EACCES: "change its permissions, or choose another folder",
     errno.EPERM: "change its permissions, or choose another folder",
@@ -34,6 +42,7 @@ NO_ROOM = {
     errno.ELOOP: "links lead in a circle; fix them",
 }
 """What helps against an error of the operating system that is not ours."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Stopped(KeyboardInterrupt):
@@ -44,18 +53,26 @@ def command(main: Callable[[], int | None]) -> NoReturn:
     """Run the main function of a command line, and exit.
 
     A first SIGINT or SIGTERM ends it within two seconds in one line, with 130 or 143; a second one
-    kills. A disk that is full or must not be written is one line, with 2.
+    kills. A disk that is full or must not be written is one line, with 2, and so is memory that ran
+    out. Tracebacks, warnings and logs of libraries have no secrets in them, and nothing that a
+    terminal would obey; what it cannot write is written as Python escapes it.
     """
-    _listen()
+    listen()
+    for number in SIGNALS:
+        signal.signal(number, _raise)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    _clean_what_others_say()
     try:
         code = main()
     except Stopped as stopped:
         _leave(stopped.args[0])
-    except OSError as error:
-        said = no_room(error)
+    except Exception as error:
+        said = no_memory(error) or (no_room(error) if isinstance(error, OSError) else None)
         if said is None:
             raise
-        print(f"error: {said}", file=sys.stderr)
+        say(f"error: {said}")
         code = 2
     sys.exit(code)
 
@@ -65,18 +82,44 @@ def no_room(error: OSError) -> str | None:
     help_ = NO_ROOM.get(error.errno or 0)
     if help_ is None:
         return None
-    place = visible(str(error.filename or Path.cwd()))
-    return f"{place}: {error.strerror}; {help_}; then the same command goes on where it stopped"
+    path = Path(os.fsdecode(error.filename) if error.filename else Path.cwd())
+    free = f" ({free_bytes(path):,} bytes free)" if error.errno in FULL else ""
+    return (
+        f"{visible(str(path))}: {error.strerror}; {help_}{free}; "
+        "then the same command goes on where it stopped"
+    )
 
 
-def _listen() -> None:
-    """Let signals end this process."""
+def _clean_what_others_say() -> None:
+    """Of this process, which is all ours: tracebacks, Python's warnings, records of loggers."""
+    warn, record_of = warnings.formatwarning, logging.getLogRecordFactory()
+
+    def trace(
+        kind: type[BaseException], error: BaseException, frames: TracebackType | None
+    ) -> None:
+        sys.stderr.write(clean("".join(traceback.format_exception(error)), lines=True))
+
+    def warned(*args: Any, **named: Any) -> str:
+        return clean(warn(*args, **named), lines=True)
+
+    def record(*args: Any, **named: Any) -> logging.LogRecord:
+        made = record_of(*args, **named)
+        made.msg, made.args = clean(made.getMessage(), lines=True), ()
+        return made
+
+    sys.excepthook, warnings.formatwarning = trace, warned
+    logging.setLogRecordFactory(record)
+
+
+@cache
+def listen() -> None:
+    """Let signals end this process as `command` says already while it imports."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     # Written by the C library's handler at once, while Python's own waits for the computation.
     signal.set_wakeup_fd(ours.fileno(), warn_on_full_buffer=False)
     for number in SIGNALS:
-        signal.signal(number, _raise)
+        signal.signal(number, lambda number, frame: _leave(number))
     threading.Thread(target=_watch, args=(ours, theirs), daemon=True).start()
 
 

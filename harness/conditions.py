@@ -13,8 +13,10 @@ from harness.constraint import Constraint
 from harness.errors import HarnessError, ResultsError
 from harness.evidence import scoring
 from harness.evidence.isolation import Isolation
+from harness.inert import clean, say
 from harness.ladder.room import fitting
 from harness.ladder.rung import Predictor, Rung
+from harness.memory import out_of_memory
 from harness.models.embedder import Embedder
 from harness.models.engine import Engine
 from harness.progress import Progress, say_once
@@ -159,10 +161,13 @@ def _surely(
         return
     except HarnessError:
         raise  # the user's to fix, and the same for every question
-    except Exception as error:  # noqa: BLE001 - whatever it is must not lose the other questions
+    except Exception as error:
+        if out_of_memory(error):
+            raise  # with more of it every question has an answer
         fault = error
-        traceback.print_exc()  # it may be ours, even if every question can be answered alone
-        print(f"answering failed ({error!r}); trying one question at a time", file=sys.stderr)
+        # It may be ours, even if every question can be answered alone.
+        sys.stderr.write(clean(traceback.format_exc(), lines=True))
+        say(f"answering failed ({error!r}); trying one question at a time")
     failed: list[Prediction] = []
     answered = answered or len(left) < len(questions)
     for question in left.values():
@@ -171,7 +176,9 @@ def _surely(
             answered = True
         except HarnessError:
             raise
-        except Exception as error:  # noqa: BLE001 - the question counts as failed, never dropped
+        except Exception as error:
+            if out_of_memory(error):
+                raise
             failed.append(Prediction(question.id, "", "error", 0, 0, 0, 0.0, (), repr(error)))
     if not answered:
         raise fault

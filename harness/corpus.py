@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import TaskError
+from harness.progress import watched
 from harness.sources import is_there, read_file
 from harness.task import Example, Passage
 
@@ -18,7 +19,7 @@ def read_corpus(path: Path) -> tuple[Passage, ...]:
     if not is_there(path):
         return ()
     passages: dict[str, Passage] = {}
-    for row in read_file(path):
+    for row in watched(read_file(path), f"reading {path.name}"):
         identity = name_of(row.values, "id", row.where)
         for name, value in (("id", identity), ("text", row.values.get("text"))):
             if not isinstance(value, str) or not value:

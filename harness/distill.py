@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from filelock import FileLock
-
 from harness.answer import Answer
 from harness.conditions import Conditions
 from harness.errors import ConfigError, RungUnavailableError
 from harness.evidence import scoring
 from harness.evidence.isolation import Certificate, Isolation, Leak
-from harness.files import write_whole
+from harness.files import alone, write_whole
 from harness.job import Job, identity
 from harness.ladder.distillation import ANSWERS, Distilled, Graded, Spent, Teaching
 from harness.ladder.rung import Predictor, Rung
@@ -119,8 +117,7 @@ def _asked(
     asked = replace(conditions, task=replace(task, eval=task.materials.train, metrics=()))
     determining = _identity(teacher, candidate, job, fingerprints)
     folder = RunFolder.of(job.root, task.name, FOLDER, determining)
-    folder.path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.path.with_name(f".{folder.path.name}.lock")):
+    with alone(folder.path, "answers"):
         if conditions.trainings.again(folder.path):
             shutil.rmtree(folder.path, ignore_errors=True)
         folder.path.mkdir(exist_ok=True)

@@ -11,9 +11,11 @@
     ├── ResultsError    results/ that cannot be read, or must not be compared
     └── TrackingError   the tracking server does not answer
 
-Each message is one line that names the place, the value and the fix. The command line prints it
-and exits with 2. Everything else is an internal fault and keeps its traceback.
+Each message is one line that names the place, the value and the fix, and no secret. The command
+line prints it and exits with 2. Everything else is an internal fault and keeps its traceback.
 """
+
+from harness.inert import clean
 
 __all__ = [
     "ConfigError",
@@ -27,7 +29,6 @@ __all__ = [
     "TrainingError",
     "WeightsError",
     "first_line",
-    "visible",
 ]
 
 
@@ -39,7 +40,7 @@ class HarnessError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(visible(message))
+        super().__init__(clean(message))
 
 
 class ConfigError(HarnessError):
@@ -76,12 +77,6 @@ class ResultsError(HarnessError):
 
 class TrackingError(HarnessError):
     """The tracking store or server cannot be used."""
-
-
-def visible(text: str) -> str:
-    """The text in one line, with what a terminal would not print as itself (line breaks, escape
-    codes, marks that turn the reading direction) as Python writes it."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def first_line(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.files import write_whole
 from harness.models.engine import Engine, ModelSource
 from harness.task import Example
 
@@ -75,9 +76,9 @@ class Reflector:
         return self._kept[key].text
 
     def _keep(self, made: Reflection) -> None:
-        # A half-written line of a killed run would swallow the next one.
+        # Not appended: behind the half-written line of a killed run the next one would be lost.
         lines = [json.dumps(asdict(one)) + "\n" for one in (*self.calls, made)]
-        self._path.write_text("".join(lines), encoding="utf-8")
+        write_whole(self._path, "".join(lines))
         self._kept[made.key] = made
 
     def _reflect(self, said: str, key: str) -> Reflection:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +13,8 @@ from harness.configuration.spec import JobSpec
 from harness.configuration.words import sweep, word
 from harness.errors import ConfigError, HarnessError, RungUnavailableError, TrackingError
 from harness.home import HOME, INSTALLED
-from harness.progress import hidden, say_again, say_once
+from harness.inert import say
+from harness.progress import hidden, say_again
 
 if TYPE_CHECKING:
     from harness.analysis.findings import Findings
@@ -102,6 +101,8 @@ class Sweep:
         self.left_out: list[str] = []
         self._tasks: dict[str, Task] = {}
         self._shared: Shared | None = None
+        self._stores: dict[Tracking, Tracking] = {}
+        self._untracked: set[Tracking] = set()
         say_again()
 
     def run(self, specs: Sequence[JobSpec], said: Said = "nothing") -> list[Findings]:
@@ -161,7 +162,7 @@ class Sweep:
             action(job)
         except RungUnavailableError as error:
             self.left_out.append(f"{job.rung.name} is left out of {job.task.name}: {error}")
-            print(f"warning: {self.left_out[-1]}", file=sys.stderr)
+            say(f"warning: {self.left_out[-1]}")
             return False
         return True
 
@@ -179,6 +180,7 @@ class Sweep:
         self._say(f"[{number}] {spec.title}")
         prices: Prices = spec.build("prices")
         tracking: Tracking = spec.build("tracking")
+        tracking = self._stores.setdefault(tracking, tracking)  # its patience is the sweep's
         from harness.run import run
 
         folders: list[RunFolder] = []
@@ -187,7 +189,7 @@ class Sweep:
         (folder,) = folders
         for done in (folder, *self._controls(job, folder)):
             if all(done.path != earlier.folder.path for earlier in self.finished):
-                _track(partial(tracking.mirror, done), done.path.parents[1], tracking)
+                self._track(tracking, partial(tracking.mirror, done), spec.results)
                 self.finished.append(Finished(done, tracking, job.sweep, prices))
 
     def _controls(self, job: Job, folder: RunFolder) -> Iterator[RunFolder]:
@@ -198,7 +200,7 @@ class Sweep:
             try:
                 yield run(control, self._sharing())
             except HarnessError as error:
-                print(f"warning: control {control.rung.name} is left out: {error}", file=sys.stderr)
+                say(f"warning: control {control.rung.name} is left out: {error}")
 
     def _report(self, said: Said) -> list[Findings]:
         """Compare, write and track the ladders that were added to, from what is on disk."""
@@ -215,10 +217,22 @@ class Sweep:
             for found in conclude(find_runs(task_folder), evals, said):
                 if said == "nothing":
                     self._say(f"report: {found.path('report', 'html')}")
-                conclude_ = partial(last.tracking.conclude, last.sweep, found)
-                _track(conclude_, task_folder, last.tracking)
+                action = partial(last.tracking.conclude, last.sweep, found)
+                self._track(last.tracking, action, task_folder.parent)
                 reported.append(found)
         return reported
+
+    def _track(self, store: Tracking, action: Callable[[], None], results: Path) -> None:
+        """Mirror to a store; if that fails, it is said once, nothing is lost, and all goes on."""
+        try:
+            action()
+        except TrackingError as error:
+            if store not in self._untracked:
+                self._untracked.add(store)
+                say(
+                    f"warning: {error}; the results are safe in {results}; mirror them later with "
+                    f"`{store.command(results)}`"
+                )
 
     def _sharing(self) -> Shared:
         """What its jobs share; made late, as it waits for torch."""
@@ -230,24 +244,12 @@ class Sweep:
 
     def _say(self, line: str) -> None:
         if self.progress:
-            print(line, file=sys.stderr)
+            say(line)
 
 
 def _eval_of(folder: RunFolder) -> str:
     """The fingerprint of the eval set that a run answered."""
     return str(folder.manifest()["fingerprints"]["eval"])
-
-
-def _track(action: Callable[[], None], where: Path, tracking: Tracking) -> None:
-    """Mirror to the tracking store; if that fails, nothing is lost and the run goes on."""
-    try:
-        action()
-    except TrackingError as error:
-        say_once(f"warning: {error}")
-        command = ["python", "-m", "harness.report.mlflow", str(where)]
-        if uri := getattr(tracking, "uri", None):
-            command += ["--uri", uri]
-        say_once(f"warning: results are safe in {where}; mirror them later: {shlex.join(command)}")
 
 
 def _plan(specs: Sequence[JobSpec]) -> str:

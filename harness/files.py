@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import json
 import os
-import sys
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from harness.inert import say
+
 __all__ = [
     "DEV_SCORES",
     "EXAMPLE_LOSSES",
     "PART",
+    "SUMS",
     "TRANSFORM",
+    "UNWRITABLE",
     "alone",
+    "changed",
+    "free_bytes",
     "make_durable",
+    "vouch",
     "write_whole",
+    "writing",
 ]
 
 PART = ".part"
@@ -31,6 +42,46 @@ DEV_SCORES = "dev_scores.jsonl"
 """Of a run: the primary metric of each dev question, where single ones have a value."""
 
 
+UNWRITABLE = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+)
+"""Errors of the operating system that say that a place cannot be written."""
+NO_ROOM_LEFT = 64 * 1024
+"""Bytes: with fewer a disk is full, whatever a library says of why it could not write."""
+SUMS = "sha256.json"
+"""What every file of a folder was when the folder was finished."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What is written here: an error that names no place names this one, and a library's own error
+    on a disk that is full becomes that of the operating system. Raises OSError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in UNWRITABLE and error.filename is None:
+            error.filename = str(path)
+        raise
+    except Exception as error:
+        worded = any(words in str(error) for words in ("os error 28", os.strerror(errno.ENOSPC)))
+        if worded or free_bytes(path) < NO_ROOM_LEFT:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
+
+
+def free_bytes(path: Path) -> int:
+    """Room on the disk of a file or folder, which need not exist yet."""
+    there = next(
+        parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists()
+    )
+    return shutil.disk_usage(there).free
+
+
 def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
     """Write all of a text or nothing: a reader never sees half a file.
 
@@ -38,12 +89,16 @@ def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
     """
     # With the process in its name: two that write the same file do not take each other's away.
     scratch = path.with_name(f"{path.name}.{os.getpid()}{PART}")
-    with scratch.open("w", encoding="utf-8") as file:
-        file.write(text)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    scratch.replace(path)
+    try:
+        with writing(path), scratch.open("w", encoding="utf-8") as file:
+            file.write(text)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        scratch.replace(path)
+    except OSError:
+        scratch.unlink(missing_ok=True)  # on a full disk it would take room
+        raise
     if durable:
         make_durable(path.parent)  # the new name too
 
@@ -59,6 +114,40 @@ def make_durable(path: Path) -> None:
         os.close(handle)
 
 
+def vouch(folder: Path) -> None:
+    """Write down what every file of a folder is; they survive a loss of power from then on."""
+    files = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != SUMS]
+    told = {}
+    for path in files:
+        make_durable(path)
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        told[path.relative_to(folder).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256}
+    for below in {path.parent for path in files}:
+        make_durable(below)
+    write_whole(folder / SUMS, json.dumps(told, indent=1))
+
+
+def changed(folder: Path, *, content: bool = True) -> str | None:
+    """The first file of a folder that is not what `vouch` wrote down of it; None if all are, or if
+    nobody vouched. Without `content` only sizes are compared, which takes no time."""
+    if not (folder / SUMS).exists():
+        return None
+    try:
+        told = json.loads((folder / SUMS).read_bytes())
+        for name, wrote in told.items():
+            path = folder / name
+            if not path.is_file() or path.stat().st_size != wrote["bytes"]:
+                return str(name)
+            if content:
+                with path.open("rb") as file:
+                    if hashlib.file_digest(file, "sha256").hexdigest() != wrote["sha256"]:
+                        return str(name)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return SUMS
+    return None
+
+
 @contextmanager
 def alone(folder: Path, does: str) -> Iterator[None]:
     """The right to write in a folder, whose parent is made; a process that is killed loses it.
@@ -70,7 +159,7 @@ def alone(folder: Path, does: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        print(f"{folder}: another process {does} the same; waiting for it", file=sys.stderr)
+        say(f"{folder}: another process {does} the same; waiting for it")
         lock.acquire()
     try:
         yield

@@ -57,7 +57,7 @@ def forecast(jobs: Sequence[Job], shared: Shared) -> list[Forecast]:
 
 
 def _of_task(name: str, jobs: Sequence[Job], shared: Shared) -> Forecast:
-    tasks = [shared.certify(job.isolation, job.task)[0] for job in jobs]
+    tasks = [shared.certify(job)[0] for job in jobs]
     once: dict[str, tuple[Job, Task, RunFolder]] = {}
     for job, task in zip(jobs, tasks, strict=True):
         try:

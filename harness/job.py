@@ -20,6 +20,7 @@ from harness.models.engine import ModelSource
 from harness.probe.probe import Probe
 from harness.record.results import RunFolder
 from harness.searching import with_found
+from harness.secrets import redacted
 from harness.task import Task
 from harness.trials import Candidate
 from harness.values import Count, Instance, Seed, settings
@@ -120,14 +121,18 @@ class Job:
 
     @property
     def reads(self) -> set[str]:
-        """Which materials determine the result: of `train`, `dev` and `corpus`."""
+        """Which materials determine the result, as the slots of its rungs name them."""
         reads = {part for candidate in self.candidates for part in candidate.rung.reads}
         return reads | {"dev"} if self.dev_answered else reads
 
 
 def identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
     """Everything that determines the result: of the task only what the rung reads, so that a
-    prompt stays the same run when train grows."""
+    prompt stays the same run when train grows. A secret determines none, and is not in it."""
+    return redacted(_identity(job, fingerprints))
+
+
+def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
     if job.rung.recorded:
         return _recorded(job, fingerprints)
     several = [_settled(candidate) for candidate in job.candidates]

@@ -16,8 +16,9 @@ from harness.corpus import check_sources, name_of, read_corpus, sources_of
 from harness.errors import TaskError
 from harness.home import located, places
 from harness.models.weights import Weights
+from harness.progress import watched
 from harness.reading import UnreadableError, text_of
-from harness.sources import Row, read_file, read_split
+from harness.sources import SUFFIXES, Row, read_file, read_split
 from harness.splits import sample, split_by_size, split_dev
 from harness.task import Example, Materials, Passage, Task
 from harness.task_settings import FIELDS, SPLITS, TaskSettings
@@ -88,6 +89,7 @@ def load_task(
         max_new_tokens=max_new_tokens,
         variants=_instructions(folder_path, _further(folder_path), answer),
         tools=named,
+        train_sought="" if drawn["train"] else _sought(place, (splits or {}).get("train", "train")),
     )
     task = Task(name, materials, drawn["eval"], primary, tuple(metrics), licence, limit=None)
     if update is None:
@@ -145,13 +147,21 @@ def _splits(
     return {split: rows for split, rows in read.items() if rows is not None}
 
 
+def _sought(place: str, split: str) -> str:
+    """The files, or the split, that would have been read as a split."""
+    if Path(place).is_dir():
+        return f"{Path(place) / split}{', '.join(SUFFIXES)}"
+    return f"split '{split}' of {place}"
+
+
 def _examples(
     rows: Sequence[Row],
     split: str,
     answer: Answer,
     columns: Mapping[str, str | Sequence[str]] | None,
 ) -> tuple[Example, ...]:
-    return tuple(_example(row, f"{split}-{i}", answer, columns) for i, row in enumerate(rows, 1))
+    counted = enumerate(watched(rows, f"checking {split}", len(rows)), 1)
+    return tuple(_example(row, f"{split}-{i}", answer, columns) for i, row in counted)
 
 
 def _example(

@@ -35,7 +35,7 @@ class Preflight:
             _check_model(job.model, job.task)
         if job.rung.embeds and isinstance(job.embedder.weights, Folder):
             job.embedder.weights.resolve()
-        task, _ = self._shared.certify(job.isolation, job.task)
+        task, _ = self._shared.certify(job)
         if job.constraint and self._first("written", id(task)):
             check_written(job.constraint, task)
 

@@ -6,11 +6,12 @@ import io
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from contextvars import ContextVar
 from functools import lru_cache
 from types import TracebackType
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -22,6 +23,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
+from harness.inert import say, visible
+
 __all__ = [
     "Progress",
     "hidden",
@@ -29,7 +32,10 @@ __all__ = [
     "say_once",
     "silence_libraries",
     "unless_watched",
+    "watched",
 ]
+
+T = TypeVar("T")
 
 _hidden: ContextVar[bool] = ContextVar("hidden", default=False)
 
@@ -37,7 +43,7 @@ _hidden: ContextVar[bool] = ContextVar("hidden", default=False)
 @lru_cache
 def say_once(line: str) -> None:
     """A line on standard error; the rungs of a sweep would all say the same."""
-    print(line, file=sys.stderr)
+    say(line)
 
 
 def say_again() -> None:
@@ -73,6 +79,17 @@ def silence_libraries() -> None:
         huggingface_hub.utils.enable_progress_bars()
 
 
+def watched(
+    items: Iterable[T], what: str, total: int | None = None, unit: str = "line"
+) -> Iterator[T]:
+    """The same items behind a progress bar, which moves once for a thousand of them."""
+    with Progress(what, total, unit) as progress:
+        for count, item in enumerate(items, start=1):
+            yield item
+            if count % 1000 == 0:
+                progress.advance(1000)
+
+
 @contextmanager
 def unless_watched() -> Iterator[None]:
     """For a library that draws its bar whatever it is told: not into a log."""
@@ -96,18 +113,18 @@ class Progress:
         self.began = time.perf_counter()
         self.done = 0
         self.counted = 0
-        columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
+        columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn()]
         if total is not None or unit != "item":
             columns.append(MofNCompleteColumn())
         self.bar = RichProgress(
             *columns,
-            TextColumn("{task.fields[notes]}"),
+            TextColumn("{task.fields[notes]}", markup=False),
             TimeRemainingColumn(compact=True),
             console=console,
             disable=not console.is_terminal or _hidden.get(),
             transient=True,
         )
-        self.task = self.bar.add_task(what, total=total, notes="")
+        self.task = self.bar.add_task(visible(what), total=total, notes="")
 
     def __enter__(self) -> Progress:
         self.bar.start()
@@ -139,4 +156,4 @@ class Progress:
         """Show a value behind the bar, for instance the loss."""
         self.notes[name] = value
         text = "  ".join(f"{k} {v}" for k, v in self.notes.items())
-        self.bar.update(self.task, notes=text)
+        self.bar.update(self.task, notes=visible(text))

@@ -14,6 +14,7 @@ from harness.command import command
 from harness.configuration.compose import compose
 from harness.errors import ConfigError, HarnessError, RungUnavailableError
 from harness.files import write_whole
+from harness.inert import json_text, say
 from harness.ladder.prompt import render
 from harness.ladder.rung import Rung
 from harness.task import Task
@@ -63,17 +64,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = questions(spec.task(), spec.build("rung") if options.prompts else None)
         _write("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found), options.out)
     except RungUnavailableError as error:
-        print(f"error: --prompts: {error}", file=sys.stderr)
+        say(f"error: --prompts: {error}")
         return 2
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return 2
     return 0
 
 
 def _write(text: str, path: Path | None) -> None:
     if path is None:
-        sys.stdout.write(text)
+        sys.stdout.write(json_text(text))
         return
     try:
         write_whole(path, text)

@@ -2,55 +2,43 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from harness.answer_lines import read_answer_lines
 from harness.errors import ConfigError, LeakError
-from harness.evidence.isolation import Isolation, Leak, Pair, normalize
+from harness.evidence.isolation import Isolation, Leak, Pair, long_texts
 from harness.ladder.distillation import ANSWERS
-from harness.sources import Row, read_file
 from harness.task import Passage, Prediction, Task
 
 __all__ = ["leaks_into", "read_answers"]
 
-COUNTS = ("prompt_tokens", "completion_tokens", "seconds")
-"""What a line may say of its cost; what it does not say counts as nothing."""
-LONG = 40
-"""Letters of a text, normalized, from which nobody writes the same by chance."""
-
 
 def read_answers(path: str, task: Task) -> tuple[list[Prediction], dict[str, str]]:
-    """The answers of a JSONL, CSV or Parquet file with `id` and `text`, and perhaps
-    `prompt_tokens`, `completion_tokens` and `seconds`; and by id its `file:line`.
+    """The answers of a file, and by id its `file:line`. A count that a line does not tell is 0.
 
-    Raises ConfigError for an id that is unknown, doubled or of eval.
+    Raises TaskError for a line that is no answer, ConfigError for an id that is unknown or of eval.
     """
     m = task.materials
     train, sealed = {e.id for e in m.train}, {e.id for e in task.eval}
-    places: dict[str, str] = {}
-    predictions = []
-    for row in read_file(Path(path)):
-        prediction = _prediction(row)
-        if prediction.id in sealed:
+    lines = read_answer_lines(Path(path))
+    for name, line in lines.items():
+        if name in sealed:
             raise ConfigError(
-                f"{row.where}: id '{prediction.id}' is a question of eval; a teacher answers train "
-                "alone: take the line out"
+                f"{line.where}: id '{name}' is a question of eval; a teacher answers train alone: "
+                "take the line out"
             )
-        if prediction.id in places:
+        if name not in train and not m.left_out:
             raise ConfigError(
-                f"{row.where}: id '{prediction.id}' stands at {places[prediction.id]} too; take "
-                "one out"
+                f"{line.where}: id '{name}' is not in train; fix the id or take the line out"
             )
-        if prediction.id not in train and not m.left_out:
-            raise ConfigError(
-                f"{row.where}: id '{prediction.id}' is not in train; fix the id or take the line "
-                "out"
-            )
-        places[prediction.id] = row.where
-        predictions.append(prediction)
-    return predictions, places
+    # Nothing is known of prefixes that were computed once: as if every prompt was computed whole.
+    predictions = [
+        replace(one.prediction, computed_tokens=one.prediction.prompt_tokens)
+        for one in lines.values()
+    ]
+    return predictions, {name: line.where for name, line in lines.items()}
 
 
 def leaks_into(
@@ -77,61 +65,13 @@ def leaks_into(
 def _targets(task: Task, texts: Sequence[Passage]) -> Iterator[Leak]:
     """Answers that say a long text of a target of eval."""
     m = task.materials
-    common = {said for e in (*m.train, *m.dev) for said in _long(e.target)}
-    sealed = {said: e for e in task.eval for said in _long(e.target) if said not in common}
+    common = {said for e in (*m.train, *m.dev) for said in long_texts(e.target)}
+    sealed = {said: e for e in task.eval for said in long_texts(e.target) if said not in common}
     for text in texts:
-        for said in _long(text.text):
+        for said in long_texts(text.text):
             if said in sealed:
                 e = sealed[said]
                 yield Leak(
                     "text", ANSWERS, Pair(e.where, e.target, text.where, text.text, 1.0, 1.0)
                 )
                 break
-
-
-def _long(text: str) -> Iterator[str]:
-    """The long texts that an answer says: itself, or the values of a JSON answer."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = text
-    for leaf in _leaves(value):
-        if len(said := normalize(leaf)) >= LONG:
-            yield said
-
-
-def _leaves(value: Any) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case dict():
-            for each in value.values():
-                yield from _leaves(each)
-        case list():
-            for each in value:
-                yield from _leaves(each)
-
-
-def _prediction(row: Row) -> Prediction:
-    for name in ("id", "text"):
-        if not isinstance(row.values.get(name), str | int) or row.values[name] == "":
-            raise ConfigError(f"{row.where}: has no '{name}'; each line needs an id and a text")
-    spent = {name: _number(row, name) for name in COUNTS}
-    prompt = int(spent["prompt_tokens"])
-    answered = int(spent["completion_tokens"])
-    return Prediction(
-        str(row.values["id"]), str(row.values["text"]), "stop", prompt, prompt, answered,
-        spent["seconds"],
-    )  # fmt: skip
-
-
-def _number(row: Row, name: str) -> float:
-    try:
-        number = float(row.values.get(name) or 0)
-    except (TypeError, ValueError):
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise ConfigError(
-            f"{row.where}: {name} is {row.values[name]!r}; it must be a number from 0 up"
-        )
-    return number

@@ -15,7 +15,7 @@ from harness.distill import sealed, taught, told
 from harness.evidence import scoring
 from harness.evidence.contrasts import Side, compare
 from harness.evidence.cost import Monitor
-from harness.evidence.isolation import Certificate, Isolation
+from harness.evidence.isolation import Certificate, Isolation, suspects_message
 from harness.files import DEV_SCORES, alone
 from harness.job import Job, identity
 from harness.ladder.budget import budget
@@ -55,11 +55,15 @@ class Shared:
         self._certified: dict[tuple[Isolation, int], tuple[Task, Certificate]] = {}
         self._made_again: set[Path] = set()
 
-    def certify(self, isolation: Isolation, task: Task) -> tuple[Task, Certificate]:
-        """The sealed task and its certificate. Raises LeakError."""
+    def certify(self, job: Job) -> tuple[Task, Certificate]:
+        """The sealed task and its certificate; what is suspected is said. Raises LeakError."""
+        isolation, task = job.isolation, job.task
         key = (isolation, id(task))  # a task lives as long as the sweep that loaded it
         if key not in self._certified:
-            self._certified[key] = isolation.certify(task)
+            encoder = job.embedder if isolation.paraphrase else None
+            self._certified[key] = isolation.certify(task, encoder)
+            if suspects := self._certified[key][1].suspects:
+                say_once(f"{task.name}: {suspects_message(suspects)}")
         return self._certified[key]
 
     def make_again(self, job: Job, path: Path) -> bool:
@@ -80,7 +84,7 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
     """
     check(job)
     shared = shared or Shared()
-    task, certificate = shared.certify(job.isolation, job.task)
+    task, certificate = shared.certify(job)
     job, certificate = sealed(job, task, certificate)
     fingerprints = task.fingerprints()
     determining = identity(job, fingerprints)
@@ -92,12 +96,15 @@ def run(job: Job, shared: Shared | None = None) -> RunFolder:
         if job.control is None:
             _declare(job, folder.path.parents[1], fingerprints["eval"])
         fitted = None
-        if force or not folder.complete:
+        folder.keep_eval(fingerprints["eval"], task.eval)
+        if folder.complete and not force:
+            # A process that was killed in between has finished the run, and told no ledger.
+            ledger.record(folder.path.parents[1], folder.manifest())
+        else:
             if not job.rung.recorded:
                 silence_libraries()
             job = with_suspects(job, task, fingerprints)
             folder.start(job.config, force=force)
-            folder.keep_eval(fingerprints["eval"], task.eval)
             fitted = _finish(job, shared, task, certificate, determining, folder)
         if probes:
             measure(probes, fitted or _fitted_again(job, shared, task, folder))

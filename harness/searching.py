@@ -4,7 +4,6 @@ questions that pick, and nothing is asked twice, however often a run is killed."
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,11 +13,12 @@ from harness.conditions import Conditions, OnDev
 from harness.errors import RungUnavailableError
 from harness.evolving import Answered, Reflection, Reflector, evolve
 from harness.files import write_whole
+from harness.inert import say
 from harness.ladder.rung import Predictor, Rung
 from harness.ladder.search import Found, Prompt, Search, picking, saying
 from harness.models.engine import ModelSource
 from harness.record.results import RunFolder
-from harness.task import Example, Prediction
+from harness.task import COUNTS, Example, Prediction
 
 __all__ = ["SEARCH", "fitted", "with_found"]
 
@@ -29,7 +29,6 @@ RESULT = "found.json"
 TEXT = "prompt.md"
 ANSWERS = "answers"
 REFLECTIONS = "reflections.jsonl"
-COUNTED = ("prompt_tokens", "computed_tokens", "completion_tokens", "seconds")
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def _search(conditions: Conditions, rung: Rung, search: Search, seed: int, folde
     tried = []
     for place, prompt in enumerate(prompts):
         said = f"{rung.name}: prompt {place + 1} of {len(prompts)}, {prompt.label}"
-        print(said, file=sys.stderr)
+        say(said)
         tried += bench.tried(prompt)
     if not tried:
         raise RungUnavailableError(f"no prompt is left to try: {bench.dropped[prompts[0].label]}")
@@ -110,9 +109,7 @@ def _best(tried: Sequence[Tried]) -> Tried:
 
 def _took(answers: Sequence[Prediction], reflections: Sequence[Reflection]) -> dict[str, Any]:
     """What the search cost, the reflector's part included."""
-    counted = {
-        name: sum(getattr(one, name) for one in (*answers, *reflections)) for name in COUNTED
-    }
+    counted = {name: sum(getattr(one, name) for one in (*answers, *reflections)) for name in COUNTS}
     return {"asked": len(answers), "reflections": len(reflections), **counted}
 
 
@@ -215,7 +212,7 @@ class _Bench:
                 fitted, why = None, str(error)
             if why:
                 self.dropped[prompt.label] = why
-                print(f"{self.rung.name}: {prompt.label} is left out: {why}", file=sys.stderr)
+                say(f"{self.rung.name}: {prompt.label} is left out: {why}")
             self._ready[prompt] = fitted
         return self._ready[prompt]
 

@@ -18,8 +18,9 @@ class Slot:
 
     @property
     def reads(self) -> Collection[str]:
-        """Which materials it reads: of `train`, `dev`, `corpus` and `tools`. Their content
-        determines the result, so that it is part of the identity of a run."""
+        """Which materials it reads: of `train`, `dev`, `corpus`, `variants` (further instructions)
+        and `tools`. Their content determines the result, so that it is part of the identity of a
+        run."""
         return ()
 
     @property

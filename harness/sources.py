@@ -10,9 +10,10 @@ from typing import Any
 
 from harness.errors import TaskError, first_line
 from harness.home import places
+from harness.progress import watched
 from harness.reading import UnreadableError, json_of, lines_of
 
-__all__ = ["Row", "is_there", "read_file", "read_split"]
+__all__ = ["SUFFIXES", "Row", "is_there", "read_file", "read_split"]
 
 LONGEST_CELL = 2**30
 """Characters of a CSV cell; the library's own bound, 131,072, is less than some inputs have."""
@@ -37,8 +38,9 @@ def read_split(source: str, split: str, revision: str | None = None) -> list[Row
     folder = Path(source)
     if folder.is_dir():
         for suffix in SUFFIXES:
-            if is_there(folder / f"{split}{suffix}"):
-                return list(read_file(folder / f"{split}{suffix}"))
+            path = folder / f"{split}{suffix}"
+            if is_there(path):
+                return list(watched(read_file(path), f"reading {path.name}"))
         if any(path.suffix in SUFFIXES for path in folder.iterdir()):
             return None
     return _read_dataset(source, split, revision)

@@ -116,6 +116,14 @@ class Materials:
     """Further instructions by name, for a search among prompts; no other rung reads them."""
     tools: Mapping[str, Tool] = field(default_factory=dict)
     """What a model may call, by name."""
+    train_sought: str = ""
+    """Where train was looked for, for messages where there is none."""
+
+    @property
+    def no_train(self) -> str:
+        """That there is no train, for messages, and where it was looked for."""
+        sought = f" (looked for {self.train_sought})" if self.train_sought else ""
+        return f"the task has no train{sought}; add examples"
 
 
 COUNTS = ("prompt_tokens", "computed_tokens", "completion_tokens", "seconds")

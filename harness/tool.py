@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jsonschema
-
+from harness.answer.schema import flaw, validator, violation
 from harness.errors import ConfigError
 
 __all__ = ["Call", "Opened", "Tool", "ToolError", "ToolUse", "check_parameters", "objection"]
@@ -69,10 +68,8 @@ class Tool(ABC):
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:
     """Raise ConfigError if these describe no arguments."""
-    try:
-        jsonschema.Draft202012Validator.check_schema(dict(parameters))
-    except jsonschema.SchemaError as error:
-        raise ConfigError(f"task.tools: parameters are no JSON Schema ({error.message})") from error
+    if problem := flaw(dict(parameters)):
+        raise ConfigError(f"task.tools: parameters: {problem}")
     if parameters.get("type") != "object" or "properties" not in parameters:
         raise ConfigError(
             f"task.tools: parameters={dict(parameters)}: must be the JSON Schema of an object: "
@@ -82,9 +79,4 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
 
 def objection(tool: Tool, arguments: Any) -> str | None:
     """Why these are no arguments of a tool, with the place; None if they are."""
-    validator = jsonschema.Draft202012Validator(dict(tool.parameters))
-    error = jsonschema.exceptions.best_match(validator.iter_errors(arguments))
-    if error is None:
-        return None
-    place = ".".join(str(step) for step in error.absolute_path)
-    return f"{place}: {error.message}" if place else str(error.message)
+    return violation(validator(dict(tool.parameters)), arguments)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from harness.conditions import DEV, Conditions
 from harness.files import write_whole
+from harness.inert import say
 from harness.ladder.rung import Rung
 from harness.record import told
 from harness.record.clock import Clock
@@ -87,7 +87,7 @@ def _try(
 ) -> Trial:
     if not (folder.path / DONE).exists():
         said = candidate.words or "as its YAML has it"
-        print(f"{candidate.rung.name}: trial {place + 1} of {count}, {said}", file=sys.stderr)
+        say(f"{candidate.rung.name}: trial {place + 1} of {count}, {said}")
         folder.path.mkdir(parents=True, exist_ok=True)
         with Clock(folder.path / CLOCK) as clock:
             dev = conditions.on_dev(fitted(conditions, candidate.rung, 0, folder.path), folder)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +83,84 @@ def test_a_file_that_cannot_be_written_is_one_line_with_a_fix(number: int, fix: 
 
 def test_other_faults_of_the_operating_system_keep_their_traceback() -> None:
     assert no_room(OSError(errno.EBADF, "Bad file descriptor")) is None
+
+
+FAULTY = """
+import logging, warnings
+
+def what():
+    logging.warning("https://ann:%s@host \\x1b[31m", "planted")
+    warnings.warn("token=planted \\u202e")
+    raise RuntimeError("api_key=planted \\x1b[31m")
+"""
+
+
+def test_tracebacks_warnings_and_logs_have_no_secrets_and_no_escape_codes() -> None:
+    code = f"{FAULTY}\nfrom harness.command import command\ncommand(what)"
+    said = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True
+    ).stderr
+    assert "planted " not in said and "planted@" not in said
+    assert "https://***@host \\x1b[31m" in said
+    assert "token=*** \\u202e" in said
+    assert "RuntimeError: api_key=*** \\x1b[31m" in said
+    assert "\x1b" not in said
+
+
+def test_a_full_disk_is_told_with_the_room_that_is_left(tmp_path: Path) -> None:
+    said = no_room(OSError(errno.ENOSPC, "why", str(tmp_path / "run" / "metrics.json")))
+    assert said is not None
+    assert re.search(r"metrics\.json: why; make room there \([\d,]+ bytes free\); then", said)
+
+
+def test_a_signal_that_comes_while_it_imports_is_one_line_too() -> None:
+    code = (
+        "from harness.command import command, listen\n"
+        "listen()\n"
+        "import time\n"
+        "print('on', flush=True)\n"
+        "time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "on\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.splitlines() == [
+        "stopped; nothing is lost: the same command goes on where it stopped"
+    ]
+
+
+def test_memory_that_runs_out_is_one_line_with_a_fix_and_anything_else_keeps_its_traceback() -> (
+    None
+):
+    ends = "from harness.command import command\ndef what():\n    WHAT\ncommand(what)"
+
+    def said(line: str, code: int) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", ends.replace("WHAT", line)],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code
+        return done.stderr.splitlines()
+
+    (line,) = said("b'x' * (1 << 60)", code=2)
+    assert line.startswith("error: memory ran out (") and "fix: batch_size=1" in line
+    assert said("{}['no']", code=1)[-1].startswith("KeyError")
+
+
+def test_what_the_output_cannot_encode_is_escaped() -> None:
+    code = "from harness.command import command\ncommand(lambda: print('\u2022 70 %'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "\\u2022 70 %\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from harness.errors import ConfigError, TrainingError
 from harness.evidence.isolation import Isolation
 from harness.models.embedder import Embedder
 from harness.models.local import ModelSpec
+from harness.report.mlflow import main as mlflow_main
 from tests.conftest import LetterEmbedder, write_lines
 from tests.test_main import TASK, manifests
 
@@ -157,9 +159,9 @@ def test_a_task_is_certified_once_in_a_sweep(
     sealed: list[str] = []
     certify = Isolation.certify
 
-    def counted(isolation: Isolation, task: harness.Task) -> Any:
+    def counted(isolation: Isolation, task: harness.Task, encoder: Any = None) -> Any:
         sealed.append(task.name)
-        return certify(isolation, task)
+        return certify(isolation, task, encoder)
 
     monkeypatch.setattr(Isolation, "certify", counted)
     words = ["+task=mine", "rung=prompt", "rung.role=system,user", *as_words(here)]
@@ -198,6 +200,22 @@ def test_several_tasks_have_findings_each_and_compare_is_for_one(
     assert [found.rungs[0].manifest["task"] for found in both] == ["mine", "yours"]
     several = harness.compare_all([*words[1:], "+task=mine", "limit=2,3"], config_dirs=["conf"])
     assert [found.rungs[0].manifest["n"] for found in several] == [2, 3]
+
+
+def test_a_store_that_fails_is_said_once_with_the_command_that_mirrors_later(
+    here: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "store").mkdir()
+    uri = f"sqlite:///{tmp_path}/store"
+    here |= {"tracking": "mlflow", "tracking.uri": uri}
+    harness.compare("mine", rungs=["prompt", "short"], **here)
+    said = [line for line in capsys.readouterr().err.splitlines() if "store" in line]
+    assert len(said) == 1, "two runs and a ladder were not mirrored"
+    command = f"python -m harness.report.mlflow {tmp_path}/results --uri {uri}"
+    assert said[0].startswith("warning: ") and said[0].endswith(f"with `{command}`")
+    (tmp_path / "store").rmdir()
+    assert mlflow_main(shlex.split(command)[3:]) == 0
+    assert capsys.readouterr().out == f"mirrored 2 runs to {uri}\n"
 
 
 def test_rungs_left_out_are_warned_of_and_if_all_are_it_is_an_error(
@@ -249,17 +267,3 @@ def test_an_ablation_crosses_what_the_task_has_and_trains_once_for_each_kind_of_
     assert len(left_out) == (0 if corpus else 8)
     (tables,) = (tmp_path / "results").rglob("ladder-*.md")
     assert "**what each slot adds: points of" in tables.read_text()
-
-
-def test_a_store_that_fails_is_said_once_with_the_command_that_mirrors_later(
-    here: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    uri = f"sqlite:///{tmp_path}/no/such/folder/mlflow.db"
-    settings = here | {"tracking": "mlflow", "tracking.uri": uri, "task.max_new_tokens": 96}
-    harness.compare("mine", rungs=["prompt", "short"], progress=False, **settings)
-    first, second = capsys.readouterr().err.splitlines()
-    assert first.startswith(f"warning: tracking at {uri} failed")
-    assert second == (
-        f"warning: results are safe in {tmp_path}/results/mine; mirror them later: "
-        f"python -m harness.report.mlflow {tmp_path}/results/mine --uri {uri}"
-    )

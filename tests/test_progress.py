@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.progress import Progress
+from harness.progress import Progress, watched
 
 SETTINGS = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 
@@ -64,3 +64,20 @@ def test_a_total_may_become_known_on_the_way() -> None:
     assert progress.bar.tasks[0].total is None
     progress.update(2, total=40)
     assert (progress.bar.tasks[0].completed, progress.bar.tasks[0].total) == (2, 40)
+
+
+def test_what_is_drawn_is_text(terminal: None, capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("[bold]answering[/bold] \x1b]0;title\x07", 3) as progress:
+        progress.note("loss", "[red]\x9b2J")
+        progress.advance(3)
+    shown = capsys.readouterr().err
+    assert "[bold]answering[/bold] \\x1b]0;title\\x07" in shown
+    assert "[red]\\x9b2J" in shown
+
+
+def test_many_items_move_a_bar_once_for_a_thousand(
+    terminal: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert list(watched(range(2500), "reading train.jsonl")) == list(range(2500))
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)
+    assert re.search(r"reading train\.jsonl .* 2000/\? lines/s", shown)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, TaskError
 from harness.evidence.isolation import Isolation
 from harness.recorded_answers import leaks_into, read_answers
-from harness.task import Example, Prediction, Task
+from harness.task import COUNTS, Example, Prediction, Task
 from tests.conftest import write_lines
 
 ALLOW = Isolation(near_duplicate=0.6, contained=0.9, leaks="allow")
@@ -26,6 +26,7 @@ def test_a_csv_will_do_and_costs_are_read_if_they_are_there(task: Task, tmp_path
         ("train-1", "red, I think", 0.5),
         ("train-0", "blue", 0.0),
     ]
+    assert predictions[1].unknown == COUNTS
     assert places["train-0"] == f"{path}:3"
 
 
@@ -37,14 +38,18 @@ def test_a_csv_will_do_and_costs_are_read_if_they_are_there(task: Task, tmp_path
         ([{"id": "train-1", "text": "red"}] * 2, r":2: id 'train-1' stands at .*:1 too"),
         ([{"id": "train-1"}], r":1: has no 'text'"),
         ([{"text": "red"}], r":1: has no 'id'"),
-        ([{"id": "train-1", "text": "red", "seconds": "-1"}], r":1: seconds is '-1'; it must be"),
+        (
+            [{"id": "train-1", "text": "red", "seconds": "-1"}],
+            r':1: seconds is "-1"; give a number',
+        ),
+        ([{"id": "train-1", "text": 3}], r":1: text is 3; it must be text"),
     ],
 )
 def test_what_is_wrong_with_a_line_is_said_with_its_place(
     task: Task, tmp_path: Path, lines: list[dict[str, object]], said: str
 ) -> None:
     write_lines(tmp_path / "large.jsonl", lines)
-    with pytest.raises(ConfigError, match=r"large\.jsonl" + said):
+    with pytest.raises((ConfigError, TaskError), match=r"large\.jsonl" + said):
         read_answers(str(tmp_path / "large.jsonl"), task)
 
 

@@ -780,3 +780,19 @@ def test_what_is_compared_is_declared_before_the_first_answer_and_a_change_is_sa
     assert [(d.contrasts["margin"], d.after) for d in declarations(path)] == [(None, 0), (0.02, 1)]
     said = [line for line in capsys.readouterr().err.splitlines() if "were declared on" in line]
     assert len(said) == 1 and said[0].endswith("say that 1 configurations had been judged by then")
+
+
+def test_memory_that_runs_out_is_no_failed_answer_and_the_run_goes_on_later(
+    job: MakeJob, task: Task, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = LocalEngine.answer
+
+    def short(engine: LocalEngine, *rest: object) -> Iterator[Completion]:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(LocalEngine, "answer", short)
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        run(job())
+    assert capsys.readouterr().err.count("\n") <= 1, "no traceback, and no question tried alone"
+    monkeypatch.setattr(LocalEngine, "answer", answer)
+    assert [p.error for p in run(job()).predictions()] == [None] * len(task.eval)

@@ -196,9 +196,8 @@ def _undecided(told: Told) -> Sentence:
         if count:
             told_of.append(Number(f"{OWN}/more/{name}", count, "count"))
             wanted.append(f"{{}} more {what}{'' if count == 1 else 's'}")
-    would = (
-        f"{', or '.join(wanted)} would decide it" if wanted else "more of the same will not help"
-    )
+    joined = " together with " if more.together else ", or "
+    would = f"{joined.join(wanted)} would decide it" if wanted else "more of the same will not help"
     high, low = (rival, first) if rival.mean >= first.mean else (first, rival)
     return said(
         f"Undecided: {would}; {{}} is {{}} of {{}} above {{}}, and {{}} would not matter.",
@@ -236,11 +235,10 @@ def problem(told: Told) -> Sentence:
             measured, told.margin,
         )  # fmt: skip
     commands = "; ".join(f"{one.kind}: `{one.command}`" for one in kind.missing)
-    end = f". Not measured: {commands}" if commands else ""
     return said(
         "The kind of problem is not shown: {} single changes were measured, and none surely brings "
-        f"{{}} points{end}.",
-        measured, told.margin,
+        "{} points{}.",
+        measured, told.margin, f". Not measured: {commands}" if commands else "",
     )  # fmt: skip
 
 
@@ -253,6 +251,6 @@ def _shown(told: Told) -> Sentence:
     if effect.rung == effect.baseline:
         over = f"{effect.rung} with it and without, on dev"
     return said(
-        f"It is mostly a problem of {kind.name}: {BRINGS[kind.name]} {{}} of {{}} ({over}).",
-        Between(f"{OWN}/kind/effects/{place}/difference", effect.difference), told.metric,
+        f"It is mostly a problem of {kind.name}: {BRINGS[kind.name]} {{}} of {{}} ({{}}).",
+        Between(f"{OWN}/kind/effects/{place}/difference", effect.difference), told.metric, over,
     )  # fmt: skip

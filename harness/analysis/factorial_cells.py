@@ -8,6 +8,7 @@ from itertools import chain, combinations, product
 from typing import Any
 
 from harness.analysis.rungs import RungResult
+from harness.record.manifest import answered_with
 
 __all__ = ["FACTORS", "Design", "design", "settings", "subsets"]
 
@@ -120,10 +121,7 @@ def design(rungs: Sequence[RungResult]) -> Design | None:
 
 def settings(rung: RungResult) -> Mapping[str, Any]:
     """The slots of a rung as it answered eval."""
-    identity = rung.manifest["identity"]
-    tried = identity.get("trials")
-    told: Mapping[str, Any] = tried[rung.manifest["chosen"]] if tried else identity["rung"]
-    return told
+    return answered_with(rung.manifest)
 
 
 def _families(rungs: Sequence[RungResult]) -> list[list[RungResult]]:

@@ -12,6 +12,7 @@ from harness.analysis.calibration import Calibration, calibration
 from harness.analysis.checks import checks
 from harness.analysis.consistency import Consistency, consistency
 from harness.analysis.control_comparisons import ControlComparison, compare_controls
+from harness.analysis.costing import costs
 from harness.analysis.data_quality import DataQuality, data_quality
 from harness.analysis.declared_contrasts import Plan, contrasts, plan
 from harness.analysis.diagnosis import Diagnosis, diagnose
@@ -23,7 +24,7 @@ from harness.analysis.learning_curve import LearningCurve, learning_curve
 from harness.analysis.overfitting import Overfitting, overfitting
 from harness.analysis.prompt_search import PromptSearch, prompt_searches
 from harness.analysis.recommendation import Recommendation, recommend
-from harness.analysis.rung_costs import Costs, costs
+from harness.analysis.rung_costs import Costs
 from harness.analysis.rungs import RungResult, rung_results
 from harness.analysis.runs import Ladder, RunResult, warnings
 from harness.analysis.train_sizes import of_largest_train

@@ -338,6 +338,10 @@ def warnings(runs: Sequence[RunResult]) -> list[str]:
             said[f"{leaks} leaks into eval were found and taken out of what rungs learn from"] = (
                 None
             )
+        if suspects := len(m["isolation"]["suspects"]):
+            said[
+                f"{suspects} texts that rungs learn from look like eval's; they were not left out"
+            ] = None
         for line in m["lowered"]:
             said[f"{run.label}: {line}"] = None
         if m["external"] is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.analysis.declared_contrasts import Plan, learned_alike
 from harness.analysis.rungs import RungResult, on_dev
-from harness.record.manifest import has_corpus, has_tools
+from harness.record.manifest import answered_with, has_corpus, has_tools
 
 __all__ = ["KINDS", "Change", "Missing", "Reference", "changes", "missing", "reference", "typed"]
 
@@ -28,8 +28,6 @@ PLACEBO = {"retrieval": "random_passages", "tuning": "shuffled_targets"}
 ORACLE, UNCONSTRAINED = "oracle_passages", "unconstrained"
 SETTINGS = ("instructions", "role")
 """What a rung says beside its slots and may say otherwise when one of them changes."""
-OLDER = {"adapter": "tuning"}
-"""Slots that were called something else."""
 
 
 @dataclass(frozen=True)
@@ -232,11 +230,9 @@ def _free(
 
 def _settings(run: RungResult) -> dict[str, Any]:
     """How the rung was set; of a control, how the rung is set that it stands beside."""
-    identity = run.manifest["identity"]
-    tried = identity.get("trials")
-    settings = tried[run.manifest["chosen"]] if tried else identity["rung"]
+    settings = answered_with(run.manifest)
     of = settings.get("of")
-    return of if isinstance(of, dict) else settings
+    return dict(of if isinstance(of, dict) else settings)
 
 
 def _slots(run: RungResult) -> dict[str, Any]:
@@ -247,7 +243,7 @@ def _slots(run: RungResult) -> dict[str, Any]:
     }
     if talk := described.pop("dialogue", None):
         described[str(talk["_target_"]).lower()] = talk
-    return {OLDER.get(name, name): value for name, value in described.items()}
+    return described
 
 
 def _is_of(control: RungResult, rung: RungResult) -> bool:

@@ -17,15 +17,26 @@ from urllib.parse import unquote
 
 from jsonschema.protocols import Validator
 
+from harness.limits import SECONDS, LimitError, limited
+
 __all__ = ["resolve", "text"]
 
 
 def text(value: Any, validator: Validator) -> str:
     """A value as JSON: compact, unescaped, no number with an exponent.
 
-    Raises ValueError for what JSON has no text for: NaN, infinity, half of a surrogate pair.
+    Raises ValueError for what JSON has no text for: NaN, infinity, half of a surrogate pair; and
+    for what would take too long to write.
     """
-    return _write(value, validator.schema, validator)
+    try:
+        with limited(SECONDS):
+            return _write(value, validator.schema, validator)
+    except LimitError as error:
+        raise ValueError(
+            f"writing it takes over {SECONDS:g} s; combine fewer anyOf, oneOf and allOf"
+        ) from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply to be written") from error
 
 
 def resolve(reference: str, root: Any) -> Any:

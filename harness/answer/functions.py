@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jsonschema
+from harness.answer.schema import flaw
 
 __all__ = ["Function", "calls_schema", "declared", "declaring", "is_function"]
 
@@ -49,7 +49,7 @@ def is_function(value: Any) -> bool:
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         return False
     parameters = value.get("parameters")
-    return isinstance(parameters, Mapping) and _is_schema(parameters)
+    return isinstance(parameters, Mapping) and flaw(parameters) is None
 
 
 def calls_schema(functions: Sequence[Function]) -> dict[str, Any]:
@@ -72,11 +72,3 @@ def _call(name: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, An
 def _closed(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters that are not declared are none, unless a schema says so itself."""
     return {"type": "object", "additionalProperties": False, **parameters}
-
-
-def _is_schema(parameters: Mapping[str, Any]) -> bool:
-    try:
-        jsonschema.Draft202012Validator.check_schema(parameters)
-    except jsonschema.SchemaError:
-        return False
-    return True

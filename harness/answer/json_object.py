@@ -8,11 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import jsonschema
-
 from harness.answer import canonical, length
 from harness.answer.format import Answer, Field, Parsed, Scorer, commonest
-from harness.answer.schema import read_schema, validator
+from harness.answer.schema import read_schema, validator, violation
 from harness.constraint import JsonSchema
 from harness.errors import TaskError
 
@@ -97,17 +95,12 @@ class Json:
 
     def violation(self, value: Any) -> str | None:
         """The first way in which a value breaks the schema, or None."""
-        error = jsonschema.exceptions.best_match(self.validator.iter_errors(value))
-        if error is None:
-            return None
-        place = ".".join(str(step) for step in error.absolute_path)
-        return f"{place}: {error.message}" if place else str(error.message)
+        return violation(self.validator, value)
 
     def admits(self, field: Field, value: Any) -> bool:
         """Whether the schema admits this value for this field."""
-        return bool(
-            self.validator.evolve(schema=self.schema["properties"][field.name]).is_valid(value)
-        )
+        rules = self.schema["properties"][field.name]
+        return violation(self.validator.evolve(schema=rules), value) is None
 
     def describe(self, instructions: str) -> str:
         schema = json.dumps(self.shown, ensure_ascii=False, separators=(",", ":"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -53,6 +54,11 @@ class Label:
             if problem:
                 raise TaskError(f"answer.labels: {problem}")
 
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        """The same as a set: a million answers are looked up among ten thousand labels."""
+        return frozenset(self.labels or ())
+
     @property
     def rules(self) -> Any:
         return self.labels
@@ -70,7 +76,7 @@ class Label:
         problem = _unreadable(label)
         if problem:
             raise ValueError(problem)
-        if self.labels is not None and label not in self.labels:
+        if self.labels is not None and label not in self._known:
             raise ValueError(
                 f"target {target!r} is not one of the {len(self.labels)} labels, which are those "
                 "of train unless answer.labels lists them"
@@ -82,12 +88,12 @@ class Label:
         and the like."""
         lines = text.strip().splitlines()
         line = lines[0].strip() if lines else ""
-        if self.labels is not None and line in self.labels:
+        if line in self._known:
             return Parsed(line)
         value = line.strip("\"'`*.").strip()
         if not value:
             return Parsed(None, "empty")
-        if self.labels is not None and value not in self.labels:
+        if self.labels is not None and value not in self._known:
             return Parsed(None, "not a label")
         return Parsed(value)
 

@@ -14,6 +14,9 @@ __all__ = ["longest"]
 ESCAPED = 6
 """Bytes of the longest way to write one character of a JSON string: \\u001f."""
 
+MOST_STEPS = 100_000
+"""Rules that are looked at; beyond it a schema has no bound in practice."""
+
 FORMATS = {"date": 10, "uuid": 36, "ipv4": 15}
 """Characters of the longest text of these formats; the others have no bound."""
 
@@ -24,12 +27,27 @@ def longest(schema: Any) -> int | None:
     No text has more tokens than bytes, whatever the tokenizer. The bound is not always reached:
     where a schema combines subschemas, the longest of them counts.
     """
-    found = _value(schema, schema, ())
+    found = _value(schema, _Root(schema), ())
     return None if found == inf else int(found)
 
 
-def _value(schema: Any, root: Any, above: tuple[str, ...]) -> float:
+class _Root:
+    """The whole schema, and how many of its rules were looked at: rules that refer to each other
+    are as many as all ways through them."""
+
+    def __init__(self, schema: Any) -> None:
+        self.schema = schema
+        self.steps = 0
+
+    def exhausted(self) -> bool:
+        self.steps += 1
+        return self.steps > MOST_STEPS
+
+
+def _value(schema: Any, root: _Root, above: tuple[str, ...]) -> float:
     """Bytes at most; infinite without a bound. `above` holds the references that led here."""
+    if root.exhausted():
+        return inf
     if schema is False:
         return 0
     if not isinstance(schema, Mapping):
@@ -44,12 +62,12 @@ def _value(schema: Any, root: Any, above: tuple[str, ...]) -> float:
             bounds.append(max(_value(s, root, above) for s in schema[keyword]))
     reference = schema.get("$ref")
     if reference is not None and reference not in above:
-        bounds.append(_value(resolve(reference, root), root, (*above, reference)))
+        bounds.append(_value(resolve(reference, root.schema), root, (*above, reference)))
     bounds.append(_typed(schema, root, above))
     return min(bounds)
 
 
-def _typed(schema: Mapping[str, Any], root: Any, above: tuple[str, ...]) -> float:
+def _typed(schema: Mapping[str, Any], root: _Root, above: tuple[str, ...]) -> float:
     kinds = schema.get("type")
     if kinds is None:
         return inf
@@ -58,7 +76,7 @@ def _typed(schema: Mapping[str, Any], root: Any, above: tuple[str, ...]) -> floa
     )
 
 
-def _of_type(kind: str, schema: Mapping[str, Any], root: Any, above: tuple[str, ...]) -> float:
+def _of_type(kind: str, schema: Mapping[str, Any], root: _Root, above: tuple[str, ...]) -> float:
     match kind:
         case "integer":
             return _integer(schema)
@@ -88,18 +106,20 @@ def _string(schema: Mapping[str, Any]) -> float:
     return 2 + bytes_each * min(characters, width)
 
 
-def _array(schema: Mapping[str, Any], root: Any, above: tuple[str, ...]) -> float:
+def _array(schema: Mapping[str, Any], root: _Root, above: tuple[str, ...]) -> float:
     first, rest = schema.get("prefixItems", []), schema.get("items", {})
-    most = schema.get("maxItems", len(first) if rest is False else inf)
+    most: float = schema.get("maxItems", len(first) if rest is False else inf)
     if most == inf:
         return inf
-    items = [_value(s, root, above) for s in first[:most]]
-    if most > len(items):
-        items += [_value(rest, root, above)] * (most - len(items))
-    return _enclosed(items)
+    items = [_value(s, root, above) for s in first[: int(min(most, len(first)))]]
+    more = most - len(items)
+    if more <= 0:
+        return _enclosed(items)
+    commas = more - (not items)
+    return _enclosed(items) + more * _value(rest, root, above) + commas
 
 
-def _object(schema: Mapping[str, Any], root: Any, above: tuple[str, ...]) -> float:
+def _object(schema: Mapping[str, Any], root: _Root, above: tuple[str, ...]) -> float:
     if schema.get("additionalProperties", True) is not False or schema.get("patternProperties"):
         return inf
     properties = schema.get("properties", {})

@@ -12,21 +12,31 @@ import referencing
 import regex
 from jsonschema.protocols import Validator
 
+from harness.answer.rules import check_rules
 from harness.errors import TaskError
+from harness.limits import SECONDS, LimitError, limited
 from harness.reading import UnreadableError, json_of, text_of
 
-__all__ = ["read_schema", "validator"]
+__all__ = ["flaw", "read_schema", "validator", "violation"]
 
 PATIENCE = 1.0
 """Seconds that matching one pattern may take."""
+MOST_BYTES = 5_000_000
+"""Of a schema's file."""
 
 
 def read_schema(path: Path) -> dict[str, Any]:
     """The schema of a file. Raises TaskError for what is none, or refers to what is not in it."""
     if not path.is_file():
         raise TaskError(f"{path}: no such schema; write it or fix answer.schema")
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise TaskError(
+            f"{path}: has {size:,} bytes (at most {MOST_BYTES:,}); leave out what is not scored"
+        )
     try:
         schema = json_of(text_of(path))
+        if isinstance(schema, dict):
+            check_rules(list(_objects(schema)), schema, path)
         jsonschema.Draft202012Validator.check_schema(schema)
     except UnreadableError as error:
         raise TaskError(f"{path}: {error}; fix the schema") from error
@@ -98,3 +108,45 @@ def _matches(
 
 
 _Bounded: Any = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _matches})
+
+
+def violation(validator: Validator, value: Any) -> str | None:
+    """The first way in which a value breaks a schema, with its place; None if it does not. One
+    that takes too long to check breaks it."""
+    try:
+        with limited(SECONDS):
+            error = jsonschema.exceptions.best_match(validator.iter_errors(value))
+    except LimitError:
+        return f"takes over {SECONDS:g} s to check"
+    except RecursionError:
+        return "is nested too deeply to check"
+    if error is None:
+        return None
+    place = ".".join(str(step) for step in error.absolute_path)
+    return f"{place}: {error.message}" if place else str(error.message)
+
+
+def flaw(schema: Any) -> str | None:
+    """Why this cannot be a schema that stands inside of another, with the fix; None if it can.
+
+    It may refer to nothing: what `#` is would be the whole of the other.
+    """
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except RecursionError:
+        return "it is nested too deeply"
+    except jsonschema.SchemaError as error:
+        return f"not a JSON Schema ({error.message})"
+    try:
+        check_rules(list(_objects(schema)), schema, "parameters")
+    except TaskError as error:
+        return str(error)
+    for rules in _objects(schema):
+        for key in ("$ref", "$dynamicRef"):
+            if isinstance(rules.get(key), str):
+                return f"{key} {rules[key]!r} cannot be used here; write out what it stands for"
+        try:
+            regex.compile(rules["pattern"] if isinstance(rules.get("pattern"), str) else "")
+        except regex.error as error:
+            return f"pattern {rules['pattern']!r} cannot be read ({error})"
+    return None

@@ -15,11 +15,11 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
-from jsonschema.exceptions import best_match
 
 from harness.answer import canonical
 from harness.answer.format import Answer, Parsed, Scorer, commonest
 from harness.answer.functions import calls_schema, declared
+from harness.answer.schema import violation
 from harness.answer.wanted_calls import Call, Wanted, no_call
 from harness.constraint import SchemaOfInput
 
@@ -52,8 +52,8 @@ class ToolCalls:
         """The first acceptable values; what may be left out is."""
         wanted = Wanted.of(_read(target))
         calls = [{"name": c.name, "arguments": c.taught} for c in wanted.calls]
-        if error := best_match(wanted.validator.iter_errors(calls)):
-            raise ValueError(f"target is no call of a declared function: {error.message[:200]}")
+        if problem := violation(wanted.validator, calls):
+            raise ValueError(f"target is no call of a declared function: {problem[:200]}")
         return canonical.text(calls, wanted.validator)
 
     def accepted(self, target: Any) -> str:
@@ -99,7 +99,7 @@ class ToolCalls:
         readable = parsed is not None
         values = {
             "readable": float(readable),
-            "valid": float(readable and wanted.validator.is_valid(given)),
+            "valid": float(readable and violation(wanted.validator, given) is None),
         }
         if not wanted.calls:
             abstained = float(readable and not given)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import jsonschema
 from jsonschema.protocols import Validator
 
+from harness.answer import schema
 from harness.answer.functions import Function, calls_schema, is_function
 
 __all__ = ["Call", "Wanted", "no_call"]
@@ -84,7 +84,7 @@ class Wanted:
     @cached_property
     def validator(self) -> Validator:
         """What admits calls of the declared functions."""
-        return jsonschema.Draft202012Validator(calls_schema(self.functions))
+        return schema.validator(calls_schema(self.functions))
 
 
 def no_call(value: Any) -> str | None:

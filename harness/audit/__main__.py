@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from harness.command import command, listen
+
+if __name__ == "__main__":
+    listen()  # before what follows, which takes a while
+
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from harness.audit.finding import quote
 from harness.audit.report import audit
 from harness.audit.sealed import doubtful_targets
 from harness.audit.words import lines
-from harness.command import command
 from harness.configuration.compose import compose
 from harness.errors import HarnessError, TaskError
+from harness.inert import json_text, say, tell
 from harness.models.embedder import Embedder
 from harness.record.doubted import keep_doubted
 from harness.task import Task
@@ -58,12 +62,14 @@ def main(arguments: list[str] | None = None) -> int:
             trained=(spec.results / task.name, task.fingerprints()["train"]),
         )
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return 2
     if options.json:
-        print(json.dumps({"task": task.name} | found.record(), indent=1, ensure_ascii=False))
+        record = {"task": task.name} | found.record()
+        print(json_text(json.dumps(record, indent=1, ensure_ascii=False)))
     else:
-        print("\n".join(lines(task.name, found, everything=options.full)))
+        for line in lines(task.name, found, everything=options.full):
+            tell(line)
     return 0
 
 
@@ -71,13 +77,13 @@ def _judge_eval(task: Task, embedder: Embedder, folder: Path) -> int:
     """Print and keep what speaks against targets of eval."""
     found = doubtful_targets(task, embedder)
     if found is None:
-        print(f"{task.name}: no column of its targets can be classified", file=sys.stderr)
+        say(f"{task.name}: no column of its targets can be classified")
         return 2
     path = keep_doubted(folder, task.fingerprints()["eval"], found)
     for example in task.eval:
         if example.id in found:
-            print(f"{example.where}: {quote(example.input)} → {found[example.id]}")
-    print(f"{len(found)} of {len(task.eval)} targets of eval are doubtful; kept in {path}")
+            tell(f"{example.where}: {quote(example.input)} → {found[example.id]}")
+    tell(f"{len(found)} of {len(task.eval)} targets of eval are doubtful; kept in {path}")
     return 0
 
 

@@ -37,7 +37,7 @@ def read_losses(folder: RunFolder) -> dict[str, float]:
     """
     path = folder.path / EXAMPLE_LOSSES
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in path.read_bytes().splitlines()]
         return {line["id"]: fmean(line["loss"]) for line in lines if line["loss"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{path}: cannot be read ({error}); delete the run's folder") from error

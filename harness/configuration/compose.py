@@ -27,6 +27,7 @@ from harness.configuration.words import named_after
 from harness.errors import ConfigError
 from harness.home import CONF
 from harness.reading import UnreadableError, text_of
+from harness.secrets import redacted_word
 
 __all__ = ["compose"]
 
@@ -94,8 +95,8 @@ def _broken(
             _composed(loader, [other for other in words if other is not word], sweep)
         except (ConfigError, HydraException, OmegaConfBaseException, *BROKEN):
             continue
-        return f"{word:.200}: {one_line(error)}; fix it or leave it out"
-    return f"{' '.join(words):.200}: {one_line(error)}; fix the words"
+        return f"{redacted_word(word):.200}: {one_line(error)}; fix it or leave it out"
+    return f"{' '.join(map(redacted_word, words)):.200}: {one_line(error)}; fix the words"
 
 
 def _loader(folders: Sequence[Path]) -> Any:

@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError
 
 from harness.errors import HarnessError, first_line
+from harness.secrets import redact, redacted_word
 
 __all__ = ["nearest", "one_line", "suggestion"]
 
@@ -35,9 +36,13 @@ def one_line(error: Exception, names: Callable[[str], Iterable[str]] = lambda _:
         hint = suggestion(str(error.missing_cfg_file).rpartition("/")[2], there)
         return f"{error.missing_cfg_file}: is not there{hint}; there are: {', '.join(there)}"
     if isinstance(error, OverrideParseException):
+        said = redacted_word(str(error.override))
+        if said != error.override:  # the reason would quote the secret
+            return f"{said}: cannot be read; fix it or quote the value"
         reason = " ".join(error.message.split("\nSee http")[0].split())
-        return f"{error.override}: cannot be read ({reason}); fix it or quote the value"
-    said = _no_such_setting(str(error), names) or _foreign(error)
+        return f"{said}: cannot be read ({reason}); fix it or quote the value"
+    # Secrets first: a half of one would not be known as one.
+    said = redact(_no_such_setting(str(error), names) or _foreign(error))
     return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
 
 

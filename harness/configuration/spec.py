@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
@@ -24,6 +25,7 @@ from harness.configuration.targets import check_arguments, check_targets
 from harness.configuration.teacher import with_teacher
 from harness.errors import ConfigError, HarnessError
 from harness.home import located
+from harness.secrets import redact, redacted, redacted_word
 from harness.splits import with_train_share
 
 if TYPE_CHECKING:
@@ -87,12 +89,12 @@ class JobSpec:
 
     @property
     def command(self) -> str:
-        """What to type to get this job again."""
+        """What to type to get this job again; a secret in it is to be typed again."""
         folders = [f"--config-dir={folder}" for folder in self.config_dirs]
         if len(folders) > 1:  # the flag takes one
             several = ",".join(f"'file://{folder}'" for folder in self.config_dirs)
             folders = [f"hydra.searchpath=[{several}]"]
-        return shlex.join(["python", "-m", "harness", *folders, *self.words])
+        return shlex.join(["python", "-m", "harness", *folders, *map(redacted_word, self.words)])
 
     @cached_property
     def config(self) -> DictConfig:
@@ -163,7 +165,7 @@ class JobSpec:
                 seed=config.seed,
                 force=config.force,
                 root=self.results,
-                config=OmegaConf.to_yaml(config, resolve=True),
+                config=_recorded(config),
                 variant=self._variant(candidates),
                 sweep=self.sweep,
                 command=self.command,
@@ -186,7 +188,7 @@ class JobSpec:
         words = [word for word in self.words if not _told(word)]
         if all(candidate.rung.transform is None for candidate in candidates):
             words = [word for word in words if not key_of(word).startswith("rung.transform")]
-        return " ".join(words)
+        return " ".join(map(redacted_word, words))
 
     @cached_property
     def _parts(self) -> DictConfig:
@@ -225,7 +227,8 @@ class JobSpec:
             words = " ".join(f"{k}={'null' if v is None else v}" for k, v in settled.items())
             key = json.dumps(settings, sort_keys=True)
             if key not in found:
-                found[key] = Candidate(self._built(rung, "rung"), settings, words)
+                built = self._built(rung, "rung")
+                found[key] = Candidate(built, redacted(settings), redact(words))
         trials = config.trials
         if isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= len(found):
             raise ConfigError(
@@ -294,6 +297,15 @@ class JobSpec:
             raise ConfigError(one_line(error)) from error
         finally:
             hydra.cfg = before
+
+
+def _recorded(config: DictConfig) -> str:
+    """The resolved configuration as YAML, without secrets."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    kept = redacted(plain)
+    if kept == plain:
+        return OmegaConf.to_yaml(config, resolve=True)
+    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
 
 
 def _plain(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """What a `_target_` of a YAML may name: classes of harness and PEFT, and of packages that the user
-trusts. Hydra itself would call anything that can be imported."""
+trusts; and which functions it may name as tools. Hydra itself would call anything that can be
+imported."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from harness.errors import ConfigError
 __all__ = ["check_arguments", "check_targets"]
 
 KNOWN = ("harness", "peft")
+TOOLS = "harness.toolbox."
 FUNCTIONS = (
     "harness.load.load_task",
     "harness.ladder.external.answered_elsewhere",
@@ -26,8 +28,8 @@ FUNCTIONS = (
 
 def check_targets(config: Any, trusted: Collection[str]) -> None:
     """Raise ConfigError for a target outside of `harness`, `peft` and the packages in `trusted`,
-    before anything of it is imported."""
-    for target in _targets(config):
+    and for a tool's function that is not in `trusted`, before anything of it is imported."""
+    for target, described in _described(config):
         package = target.partition(".")[0]
         if package not in KNOWN and package not in trusted:
             raise ConfigError(
@@ -36,6 +38,8 @@ def check_targets(config: Any, trusted: Collection[str]) -> None:
             )
         if package in KNOWN and not _builds(target):
             raise ConfigError(f"_target_: {target}: is no class of {package}; fix the _target_")
+        if target.startswith(TOOLS) and target.endswith(".Function"):
+            _check_function(described, trusted)
 
 
 def check_arguments(config: Any, place: str = "") -> None:
@@ -72,16 +76,30 @@ def _check_taken(target: str, keys: Collection[str], place: str) -> None:
             raise ConfigError(f"{place}.{name}: is missing; {target} needs it")
 
 
-def _targets(config: Any) -> Iterator[str]:
+def _described(config: Any) -> Iterator[tuple[str, DictConfig]]:
+    """Every `_target_`, however deep, with what stands beside it."""
     if isinstance(config, DictConfig):
         for key, value in config.items_ex(resolve=False):
             if key == "_target_":
-                yield str(value)
+                yield str(value), config
             else:
-                yield from _targets(value)
+                yield from _described(value)
     elif isinstance(config, ListConfig):
         for value in config:
-            yield from _targets(value)
+            yield from _described(value)
+
+
+def _check_function(tool: DictConfig, trusted: Collection[str]) -> None:
+    """Raise ConfigError for a function of which the command line did not say that it is trusted."""
+    if "_args_" in tool:
+        raise ConfigError("task.tools: _args_ leaves a tool's settings unnamed; name each of them")
+    place = str(tool.get("function")).rpartition(":")[0]
+    code = place if place.endswith(".py") else place.partition(".")[0]
+    if code not in trusted:
+        raise ConfigError(
+            f"task.tools: function={tool.get('function')}: its code would be run; if you trust "
+            f"it, say trusted=[{code}]"
+        )
 
 
 def _builds(target: str) -> bool:

@@ -6,9 +6,13 @@ is finished is not run again.
 
 from __future__ import annotations
 
+from harness.command import command, listen
+
+if __name__ == "__main__":
+    listen()  # before what follows, which takes a while
+
 import argparse
 import random
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,13 +21,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harness.analysis.findings import Findings
-from harness.command import command
 from harness.diagnose.tasks import KNOWN, Known
 from harness.errors import ConfigError, HarnessError, LeakError
 from harness.experiment import compare
 from harness.home import CONF
+from harness.inert import say, visible
 from harness.report.advice import advice
 
 __all__ = ["MARGIN", "Graded", "grade", "main"]
@@ -76,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
         root = Path(options.folder).resolve() / f"seed-{options.seed}"
         graded = list(_graded(wanted, root, options.seed, options.set))
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return 2
     Console().print(_table(graded))
     return 0
@@ -105,7 +110,8 @@ def _graded(
         if known.needs and not (CONF / "rung" / f"{known.needs}.yaml").exists():
             yield Graded(known, f"skipped: no {known.needs} rung", None)
             continue
-        print(f"\n{known.name}: {known.truth}", file=sys.stderr)
+        say("")
+        say(f"{known.name}: {known.truth}")
         began = time.perf_counter()
         one = _run(known, root, settings)
         yield Graded(known, one.advice, one.right, time.perf_counter() - began)
@@ -127,11 +133,11 @@ def _run(known: Known, root: Path, settings: dict[str, Any]) -> Graded:
         try:
             run()
         except LeakError as error:
-            print(f"refused: {error}", file=sys.stderr)
+            say(f"refused: {error}")
             refused = True
     found = run(**({"isolation.leaks": "allow"} if known.leaks else {}))
     for sentence in advice(found):
-        print(sentence, file=sys.stderr)
+        say(sentence)
     return grade(known, found, refused)
 
 
@@ -150,7 +156,8 @@ def _table(graded: Sequence[Graded]) -> Table:
     for one in graded:
         minutes = f"{one.seconds / 60:.1f}" if one.seconds else ""
         mark = {True: "✓", False: "✗", None: ""}[one.right]
-        table.add_row(one.known.name, one.known.truth, one.advice, mark, minutes)
+        cells = (one.known.name, one.known.truth, one.advice, mark, minutes)
+        table.add_row(*(Text(visible(cell)) for cell in cells))
     return table
 
 

@@ -91,8 +91,9 @@ class Pair:
     def more(self, margin: float) -> More:
         """What would show on which side of the margin the difference lies, with 80% power.
 
-        The difference is taken as it was seen. Either number is None where it alone cannot help:
-        the other part of the variance is too large, or the difference lies at the margin.
+        The difference is taken as it was seen. Either number is None where it alone cannot help,
+        as the other part of the variance is too large; where neither can, both by the same factor
+        do. Nothing helps where the difference lies at the margin.
         """
         from scipy.stats import norm
 
@@ -108,6 +109,9 @@ class Pair:
         if self.seeds is not None and wanted > self.by_questions and self.by_seeds > 0:
             factor = self.by_seeds / (wanted - self.by_questions)
             seeds = max(1, math.ceil(self.seeds * max(0.0, factor - 1)))
+        if questions is None and seeds is None and self.seeds is not None:
+            further = (self.by_questions + self.by_seeds) / wanted - 1
+            return More(_rounded_up(further * n), math.ceil(self.seeds * further), together=True)
         return More(questions, seeds)
 
 
@@ -119,6 +123,8 @@ class More:
     """More eval questions, with the seeds there are."""
     seeds: int | None
     """More seeds of each random rung, with the questions there are."""
+    together: bool = False
+    """Whether it takes both at once."""
 
 
 @dataclass(frozen=True)

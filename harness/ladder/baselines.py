@@ -41,7 +41,7 @@ class Baseline(Slot, ABC):
 
     def check(self, materials: Materials) -> None:
         if not materials.train:
-            raise RungUnavailableError("it answers by train, but the task has no train examples")
+            raise RungUnavailableError(f"it answers by train, but {materials.no_train}")
 
     @abstractmethod
     def answers(

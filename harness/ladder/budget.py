@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.constraint import Choices, Constraint, JsonSchema, SchemaOfInput
+from harness.errors import TaskError
 from harness.models.engine import Engine
 from harness.task import Materials
 
@@ -24,7 +25,10 @@ def budget(
     the answer format admits, if that has a bound: one token for each byte is enough for any text.
     Where it has none, there is room for twice the longest target: the constraint lets a model that
     has not been tuned write more than it should, and what is cut off cannot be read at all.
+
+    Raises TaskError for a target of train or dev that is longer than the model's context.
     """
+    _check_targets(materials, engine)
     longest_target = _tokens(engine, _targets(materials))
     reasons = [(longest_target, "a target of train or dev is so long")]
     match constraint:
@@ -54,6 +58,21 @@ def longest_target(materials: Materials, constraint: Constraint | None) -> int |
     if constraint is not None and _bound(materials) is not None:
         return None
     return max((len(target.encode()) for target in _targets(materials)), default=0)
+
+
+def _check_targets(materials: Materials, engine: Engine) -> None:
+    examples = materials.train + materials.dev
+    if engine.context is None or not examples:
+        return
+    longest = max(examples, key=lambda example: len(example.target))
+    if len(longest.target) < engine.context:
+        return  # no token is shorter than a character, or they are too many only just
+    tokens = engine.count([[{"role": "user", "content": longest.target}]])[0]
+    if tokens > engine.context:
+        raise TaskError(
+            f"{longest.where}: target has {len(longest.target):,} characters, {tokens:,} tokens at "
+            f"least, and {engine.name} can take {engine.context:,}; shorten it or take the line out"
+        )
 
 
 def _targets(materials: Materials) -> list[str]:

@@ -35,7 +35,7 @@ Wanted = bool | Sequence[str] | None
 of these names: a kind, or RUNG_KIND for that of one rung."""
 
 GoldPassages = Mapping[str, tuple[str, ...]]
-"""By the id of a question, the ids of the passages that hold its answer."""
+"""By the id of a question of any split, the ids of the passages that hold its answer."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,13 @@ class RandomPassages(Retriever):
 
 @dataclass(frozen=True)
 class OraclePassages(Retriever):
-    """The passages that hold the answer, as the task names them: no rung of the ladder knows."""
+    """The passages that hold the answer, as the task names them: no rung of the ladder knows.
+
+    A rung that is tuned on prompts with passages is tuned on prompts with the right ones: retrieval
+    is perfect in training too."""
 
     gold: GoldPassages
+    in_training: bool = True
 
     def index(self, corpus: Sequence[Passage], embedder: Embedder) -> Index:
         return _Given({p.id: p for p in corpus}, self.gold)
@@ -138,10 +142,12 @@ def _every(rung: Rung, task: Task) -> Iterator[Control]:
     if isinstance(rung.retrieval, Retrieval):
         drawn = RandomPassages(rung.retrieval.k, rung.retrieval.in_training)
         yield _of(rung, "random_passages", "passages at random", retrieval=drawn)
-        gold = {e.id: e.gold_passages for e in task.eval if e.gold_passages}
-        if gold:
+        if any(e.gold_passages for e in task.eval):
+            m = task.materials
+            gold = {e.id: e.gold_passages for e in (*m.train, *m.dev, *task.eval)}
+            right = OraclePassages(gold, rung.retrieval.in_training)
             ceiling = "the right passages, which perfect retrieval would find (ceiling)"
-            yield _of(rung, "oracle_passages", ceiling, retrieval=OraclePassages(gold))
+            yield _of(rung, "oracle_passages", ceiling, retrieval=right)
     if rung.tuning:
         shows = "trained on other examples' targets"
         shuffled = _of(rung, "shuffled_targets", shows, transform=ShuffledTargets())

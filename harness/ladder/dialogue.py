@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 from harness.constraint import Constraint
 from harness.models.engine import Completion, Conversation, Engine, Message
 from harness.slot import Slot
-from harness.task import Attempt, Example, Materials
+from harness.task import Attempt, Example, Materials, Question
 from harness.tool import Call
 
 __all__ = ["Dialogue", "Partner", "Reply"]
@@ -36,7 +36,7 @@ class Partner(Protocol):
     def held(self, turn: int, *, last: bool) -> Constraint | None:
         """What the next text is held to; `turn` counts those before it."""
 
-    def reply(self, done: Completion) -> Reply | None:
+    def reply(self, done: Completion, question: Question) -> Reply | None:
         """What is said to a text; None if it counts as the answer. Sees no question's target."""
 
 
@@ -63,7 +63,8 @@ class Dialogue(Slot, ABC):
 
     @abstractmethod
     def room(self, materials: Materials) -> int:
-        """Tokens at most that stand between the prompt and the last answer."""
+        """Tokens at most that stand between the prompt and the last answer; of texts that no model
+        wrote, each character counts as one."""
 
     def introduced(self, instructions: str, materials: Materials) -> str:
         """The instructions with what the model must know of this."""
@@ -78,11 +79,13 @@ class Dialogue(Slot, ABC):
     def hold(
         self,
         engine: Engine,
+        questions: Sequence[Question],
         conversations: Sequence[Conversation],
         materials: Materials,
         constraint: Constraint | None,
     ) -> Iterator[tuple[Completion, Sequence[Attempt]]]:
-        """The answer to each conversation that counts, and what was written before it."""
+        """The answer that counts to each question, put as its conversation, and what was written
+        before it."""
         partner = self.partner(engine, materials, constraint)
         talks = {place: _Talk(tuple(said), ()) for place, said in enumerate(conversations)}
         for turn in range(self.rounds + 1):
@@ -91,7 +94,7 @@ class Dialogue(Slot, ABC):
             budget, held = partner.budget(last=last), partner.held(turn, last=last)
             for done in engine.answer(asked, budget, held) if asked else ():
                 place = places[done.index]
-                reply = None if last else partner.reply(done)
+                reply = None if last else partner.reply(done, questions[place])
                 if reply is None:
                     yield replace(done, index=place), talks[place].attempts
                 else:

@@ -94,6 +94,11 @@ class Distilled(TrainTransform):
                 f"rung.transform.teacher={teacher.name}: it learns from a train that is changed "
                 "itself; name a rung without a transform, such as few_shot"
             )
+        if teacher and teacher.search:
+            raise ConfigError(
+                f"rung.transform.teacher={teacher.name}: its prompt is searched for, which is "
+                "not done for a teacher; name a rung whose prompt is given, such as few_shot"
+            )
 
     @property
     def name(self) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.answer import Answer
-from harness.constraint import Constraint
+from harness.answer.schema import validator, violation
+from harness.constraint import Constraint, SchemaOfInput
 from harness.errors import RungUnavailableError
 from harness.ladder.dialogue import Dialogue, Reply
 from harness.models.engine import Completion, Engine
-from harness.task import Materials
+from harness.task import Materials, Question
 from harness.values import AtLeastOne, settings
 
 __all__ = ["Retry", "verdict"]
@@ -60,9 +61,9 @@ class Retry(Dialogue):
         return self.times * (materials.max_new_tokens + LONGEST + len(SAID))
 
 
-def verdict(answer: Answer, text: str) -> str | None:
-    """Why a text is no answer of this format, with the place as far as it is known; None if it is
-    one.
+def verdict(answer: Answer, text: str, question: str = "") -> str | None:
+    """Why a text is no answer of this format to a question, with the place as far as it is known;
+    None if it is one. The question counts where it declares what its answer may be.
 
     >>> from harness.answer import Label
     >>> verdict(Label(["yes", "no"]), "maybe")
@@ -75,6 +76,10 @@ def verdict(answer: Answer, text: str) -> str | None:
         answer.write(parsed.value)
     except ValueError as error:
         return _short(str(error).removeprefix("target "))
+    if isinstance(answer.constraint, SchemaOfInput):
+        declared = validator(dict(answer.constraint.of(question).schema))
+        if problem := violation(declared, parsed.value):
+            return _short(f"breaks what the question declares: {problem}")
     return None
 
 
@@ -91,8 +96,8 @@ class _Validator:
     def held(self, turn: int, *, last: bool) -> None:
         return None
 
-    def reply(self, done: Completion) -> Reply | None:
-        problem = verdict(self.answer, done.text)
+    def reply(self, done: Completion, question: Question) -> Reply | None:
+        problem = verdict(self.answer, done.text, question.input)
         if problem is None:
             return None
         if done.finish == "length":

@@ -61,6 +61,8 @@ def within_context(
         return rung, []
     question, tokens = _longest(predictor, parts)
     first, before = _sentence(rung, question, tokens, predictor), rung
+    if tokens + answer > context:
+        _check_parts(predictor, question, context - answer)
     while tokens + answer > context:
         smaller = next(_smaller(rung), None)
         if smaller is None:
@@ -84,6 +86,33 @@ def _longest(predictor: Predictor, parts: Sequence[Sequence[Question]]) -> tuple
         lengths = (_tokens(predictor, one.messages) for one in rendered)
         found += zip(questions, lengths, strict=True)
     return max(found, key=lambda pair: pair[1])
+
+
+def _check_parts(predictor: Predictor, question: Question, most: int) -> None:
+    """Raise RungUnavailableError for one text of a prompt that is too long by itself, with its
+    place: to show less of all others would not help."""
+    for where, text in _parts(predictor, question):
+        tokens = predictor.engine.count([[{"role": "user", "content": text}]])[0]
+        if tokens > most:
+            raise RungUnavailableError(
+                f"{where}: has {len(text):,} characters, {tokens:,} tokens at least, and "
+                f"{predictor.engine.name} can take {max(0, most):,} beside the answer; shorten it "
+                "or take it out"
+            )
+
+
+def _parts(predictor: Predictor, question: Question) -> Iterator[tuple[str, str]]:
+    """What the prompt of a question is made of, and where each text stands; the longest first."""
+    m, rung = predictor.materials, predictor.rung
+    prompt = predictor.render([question])[0]
+    shown = set(prompt.passages)
+    said = m.instructions[rung.instructions]
+    texts = [(f"instructions.{rung.instructions}.md", said), (question.where, question.input)]
+    texts += [(p.where, p.text) for p in m.corpus if p.id in shown]
+    if rung.shots:
+        examples = rung.shots.choose(m.train, [question], predictor.seed, predictor.embedder)[0]
+        texts += [(e.where, e.input + e.target) for e in examples]
+    yield from sorted(texts, key=lambda text: -len(text[1]))
 
 
 def _tokens(predictor: Predictor, messages: Conversation) -> int:

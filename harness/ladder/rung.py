@@ -81,7 +81,7 @@ class Rung:
 
     @property
     def reads(self) -> set[str]:
-        """Which materials determine its answers: of `train`, `dev` and `corpus`."""
+        """Which materials determine its answers, as its slots name them."""
         return {part for slot in self.slots for part in slot.reads}
 
     @property
@@ -294,7 +294,7 @@ class Predictor:
         """The answer to each conversation that counts, and those before it."""
         m, dialogue = self.materials, self.rung.dialogue
         if dialogue:
-            yield from dialogue.hold(self.engine, conversations, m, self.constraint)
+            yield from dialogue.hold(self.engine, questions, conversations, m, self.constraint)
             return
         held = resolved(self.constraint, [question.input for question in questions])
         for done in self.engine.answer(conversations, m.max_new_tokens, held):

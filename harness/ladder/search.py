@@ -151,7 +151,7 @@ class Search(Slot):
 
 
 def saying(rung: Rung, found: Found) -> Rung:
-    """The rung with what a search found in its place."""
+    """The rung with a found prompt: its text, its role and its number of examples."""
     prompt = found.prompt
     shots = replace(rung.shots, k=prompt.examples) if rung.shots and prompt.examples else None
     search = replace(rung.search, found=found) if rung.search else None

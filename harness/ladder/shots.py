@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Sequence
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -19,6 +20,8 @@ __all__ = ["Shots"]
 Choice = Literal["similar", "fixed"]
 Order = Literal["nearest_last", "shared"]
 
+BLOCK = 1 << 26
+"""Similarities of questions to examples that are held at a time: a quarter of a gigabyte."""
 POOL = 8
 """Times k: the nearest examples among which diversity chooses."""
 
@@ -69,9 +72,7 @@ class Shots(Slot):
         """Raise RungUnavailableError if there is no train, ConfigError if it has fewer than k."""
         have = len(materials.train)
         if not have:
-            raise RungUnavailableError(
-                "it shows worked examples, but the task has no train; add some"
-            )
+            raise RungUnavailableError(f"it shows worked examples, but {materials.no_train}")
         if self.k > have:
             raise ConfigError(f"rung.shots.k={self.k}: must be from 1 to the {have} train examples")
 
@@ -96,10 +97,12 @@ class Shots(Slot):
         asked = embedder.encode([q.input for q in questions])
         central = pool @ pool.mean(0)
         chosen: list[tuple[Example, ...]] = []
-        for question, relevance in zip(questions, asked @ pool.T, strict=True):
-            ranked = [
-                int(i) for i in (-relevance).argsort(kind="stable") if train[i].id != question.id
-            ]
+        rows = max(1, BLOCK // len(train))
+        blocks = (asked[start : start + rows] @ pool.T for start in range(0, len(asked), rows))
+        for question, relevance in zip(questions, chain.from_iterable(blocks), strict=True):
+            # One to spare, for a question that stands in train itself.
+            nearest = _highest(relevance, self.k * POOL + 1)
+            ranked = [i for i in nearest if train[i].id != question.id]
             best = self._diverse(ranked[: self.k * POOL], relevance, pool)
             if self.order == "shared":
                 best.sort(key=lambda i: (-central[i], i))
@@ -119,3 +122,12 @@ class Shots(Slot):
             marginal = (1 - self.diversity) * relevance[rest] - self.diversity * repeated
             chosen.append(rest.pop(int(np.argmax(marginal))))
         return sorted(chosen, key=ranked.index)
+
+
+def _highest(values: Vectors, count: int) -> list[int]:
+    """The places of the `count` highest of values [n], highest first; of equals the first one."""
+    places = np.arange(len(values))
+    if count < len(values):
+        places = np.flatnonzero(values >= np.partition(values, -count)[-count])
+    order = (-values[places]).argsort(kind="stable")
+    return [int(i) for i in places[order][:count]]

@@ -8,16 +8,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import jsonschema
-
 from harness.answer import canonical
 from harness.answer.json_object import first_object
+from harness.answer.schema import validator
 from harness.constraint import Constraint, Either, JsonSchema, SchemaOfInput
 from harness.errors import ConfigError, RungUnavailableError
 from harness.ladder.dialogue import Dialogue, Reply
 from harness.models.engine import Completion, Engine, Message
 from harness.models.grammar import check_constraint
-from harness.task import Example, Materials
+from harness.task import Example, Materials, Question
 from harness.tool import Call, Opened, Tool, ToolError, objection
 from harness.values import AtLeastOne, Count, Positive, settings
 
@@ -31,6 +30,7 @@ SAID = (
     "it found. When you know enough, write the answer."
 )
 CUT = "… (cut)"
+UNREADABLE = {"tool": "", "arguments": None}
 
 
 @settings("rung.dialogue")
@@ -67,6 +67,11 @@ class Tools(Dialogue):
     def check(self, materials: Materials) -> None:
         if not materials.tools:
             raise RungUnavailableError("it calls tools, but the task declares none; add task.tools")
+        if isinstance(materials.answer.constraint, Either | SchemaOfInput):
+            raise RungUnavailableError(
+                "it holds calls and answers to one grammar for all questions, but "
+                f"{type(materials.answer).__name__} has one for each; leave tools out"
+            )
         if any(field.name == "tool" for field in materials.answer.fields):
             raise ConfigError(
                 "the answer's schema has a field 'tool', by which a call is told from an answer; "
@@ -92,11 +97,11 @@ class Tools(Dialogue):
     ) -> Mapping[str, Sequence[Message]]:
         """The calls of each worked example, as many as the model may make, and what they find."""
         caller = self.partner(engine, materials, None)
-        validator = jsonschema.Draft202012Validator(_calls(materials.tools).schema)
+        calls = validator(dict(_calls(materials.tools).schema))
         turns: dict[str, list[Message]] = {}
         for example in examples:
             for use in example.calls[: self.times]:
-                said = canonical.text(use.record(), validator)
+                said = canonical.text(use.record(), calls)
                 told = caller.told(caller.call(use.tool, use.arguments))
                 turns.setdefault(example.id, []).extend(
                     [{"role": "assistant", "content": said}, told]
@@ -108,11 +113,8 @@ class Tools(Dialogue):
     ) -> _Caller:
         free = constraint is None and materials.answer.constraint is not None
         held: Either | None = None
-        if (
-            not free
-            and engine.capabilities.constrainable
-            and not isinstance(constraint, Either | SchemaOfInput)
-        ):
+        if not free and engine.capabilities.constrainable:
+            assert not isinstance(constraint, Either | SchemaOfInput), "refused by `check`"
             held = Either(_calls(materials.tools), constraint)
         return _Caller(self, materials, opened(materials), constraint, held, engine)
 
@@ -142,12 +144,14 @@ class _Caller:
             return self.either.object
         return self.either
 
-    def reply(self, done: Completion) -> Reply | None:
+    def reply(self, done: Completion, question: Question) -> Reply | None:
         use = first_object(done.text).value
         if not (isinstance(use, dict) and "tool" in use):
             if not done.text.lstrip().startswith(BEGUN):
                 return None
-            use = {"tool": "", "arguments": None}  # a call that was cut off, or is no JSON
+            use = UNREADABLE  # a call that was cut off, or is no JSON
+        elif not _is_unicode(use):
+            use = UNREADABLE
         call = self.call(use["tool"], use.get("arguments"))
         return Reply(self.told(call), call.result if call.failed else None, call)
 
@@ -161,6 +165,7 @@ class _Caller:
         most = self.limits.characters
         if len(result) > most:
             result = result[: max(0, most - len(CUT))] + CUT
+        result = result.encode(errors="replace").decode()  # a function may return what is no text
         return Call(str(name), arguments, result, failed, time.perf_counter() - began)
 
     def told(self, call: Call) -> Message:
@@ -183,6 +188,15 @@ def opened(materials: Materials) -> dict[str, Opened]:
     """The tools, ready to be called. Raises ConfigError for one that the task cannot have."""
     passages = [str(passage) for passage in materials.corpus]
     return {name: tool.opened(passages) for name, tool in materials.tools.items()}
+
+
+def _is_unicode(value: Any) -> bool:
+    """Whether a JSON value can be written down: escapes may stand for half a character."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _calls(tools: Mapping[str, Tool]) -> JsonSchema:

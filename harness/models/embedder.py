@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, WeightsError, first_line
+from harness.files import writing
+from harness.inert import say
+from harness.models.vetting import check_embedder
 from harness.models.weights import Weights, cache_folder
 from harness.progress import Progress
 
@@ -21,6 +26,8 @@ __all__ = ["Embedder", "Vectors"]
 
 Vectors = npt.NDArray[np.float32]
 BATCH = 64
+LONGEST = 8192
+"""Tokens that are read of a text where a model itself sets no limit."""
 
 
 class Embedder:
@@ -50,15 +57,19 @@ class Embedder:
     def _kept(self, texts: Sequence[str]) -> Mapping[str, Any]:
         """`vectors` and `seconds`, from the cache if the texts were ever embedded."""
         path = cache_folder("embeddings") / f"{self._key(texts)}.npz"
-        if not path.exists():
-            began = time.perf_counter()
-            vectors = self._encode(texts)
-            scratch = path.with_suffix(f".{os.getpid()}.tmp")
-            with scratch.open("wb") as file:
+        with suppress(FileNotFoundError, BadZipFile, EOFError, ValueError, KeyError):
+            return _read(path)
+        began = time.perf_counter()
+        vectors = self._encode(texts)
+        scratch = path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            with writing(path), scratch.open("wb") as file:
                 np.savez(file, vectors=vectors, seconds=time.perf_counter() - began)
             scratch.replace(path)
-        with np.load(path) as kept:
-            return dict(kept)
+        except OSError:
+            scratch.unlink(missing_ok=True)
+            raise
+        return _read(path)
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
         model = _load(self.weights, self.device)
@@ -84,10 +95,9 @@ class Embedder:
         ids = model.tokenizer(list(texts), add_special_tokens=True, verbose=False).input_ids
         longer = sum(len(tokens) > most for tokens in ids) if most else 0
         if longer:
-            print(
+            say(
                 f"embedder {self.name}: reads only the first {most} tokens of {longer} of "
-                f"{len(texts)} texts; what stands behind them plays no part in the search",
-                file=sys.stderr,
+                f"{len(texts)} texts; what stands behind them plays no part in the search"
             )
 
     def _key(self, texts: Sequence[str]) -> str:
@@ -97,13 +107,29 @@ class Embedder:
         return key.hexdigest()[:32]
 
 
+def _read(path: Path) -> dict[str, Any]:
+    """`vectors` and `seconds`. Raises BadZipFile and others for a file that was cut short."""
+    with np.load(path) as kept:
+        return {name: kept[name] for name in ("vectors", "seconds")}
+
+
 @lru_cache(maxsize=1)
 def _load(weights: Weights, device: str) -> Any:
+    folder = weights.resolve()
+    check_embedder(folder)
     from sentence_transformers import SentenceTransformer
 
-    return SentenceTransformer(
-        str(weights.resolve()),
-        device=device,
-        trust_remote_code=False,
-        model_kwargs={"use_safetensors": True},
-    )
+    try:
+        model = SentenceTransformer(
+            str(folder),
+            device=device,
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise WeightsError(
+            f"{folder}: is no model of sentence-transformers ({first_line(error)}); fetch it again"
+        ) from error
+    if not 0 < (model.max_seq_length or 0) <= LONGEST:
+        model.max_seq_length = LONGEST
+    return model

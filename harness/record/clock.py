@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
 from harness.errors import ResultsError
 from harness.files import write_whole
+from harness.inert import say
 from harness.record import told
 
 __all__ = ["Clock"]
@@ -34,8 +34,8 @@ class Clock:
             try:
                 kept = told.value_of(told.bytes_of(path, LOST), str(path), told.TIMES, LOST)
                 self.phases, self.total = kept["phases"], kept["total"]
-            except ResultsError as error:
-                print(f"warning: {error}", file=sys.stderr)
+            except ResultsError as error:  # a loss of power may cut it short
+                say(f"warning: {error}")
         self._phase: str | None = None
         self._since = time.perf_counter()
         self._lock = threading.Lock()
@@ -89,4 +89,5 @@ class Clock:
 
     def _keep(self) -> None:
         kept = {"phases": self.phases, "total": self.total}
-        write_whole(self.path, json.dumps(kept), durable=False)
+        with suppress(OSError):  # whatever hinders it hinders answers too, and is told of them
+            write_whole(self.path, json.dumps(kept), durable=False)

@@ -17,8 +17,10 @@ from typing import Any
 
 from filelock import FileLock
 
+from harness.files import writing
 from harness.record import told
 from harness.record.manifest import spoiled
+from harness.secrets import redacted
 
 __all__ = ["Judged", "configuration", "judged", "ledger_path", "read", "record"]
 
@@ -69,7 +71,7 @@ def record(task_folder: Path, manifest: Mapping[str, Any]) -> None:
     with FileLock(path.with_name(f".{path.name}.lock")):
         known = {one.configuration for one in read(path)}
         if line.configuration not in known:
-            _append(path, json.dumps(asdict(line), ensure_ascii=False))
+            _append(path, json.dumps(redacted(asdict(line)), ensure_ascii=False))
 
 
 def read(path: Path) -> list[Judged]:
@@ -95,7 +97,7 @@ def _whole(path: Path) -> bytes:
 
 def _append(path: Path, line: str) -> None:
     """Add a line, in the place of a half-written one; only the holder of the lock may."""
-    with path.open("ab") as file:
+    with writing(path), path.open("ab") as file:
         file.truncate(len(_whole(path)))
         file.write(line.encode() + b"\n")
         file.flush()

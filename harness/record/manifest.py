@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-__all__ = ["altered", "dialogue", "has_corpus", "has_tools", "spoiled", "upgraded"]
+__all__ = [
+    "altered",
+    "answered_with",
+    "dialogue",
+    "has_corpus",
+    "has_tools",
+    "spoiled",
+    "upgraded",
+]
 
 OLDER: dict[str, Any] = {
     "control": None, "dev": None, "dev_free": None, "template": None, "decoding": "free",
@@ -14,6 +22,9 @@ OLDER: dict[str, Any] = {
     "search": None, "external": None, "teacher": None, "declared_free": False,
 }  # fmt: skip
 """Values of keys that older manifests do not have."""
+
+RENAMED = {"adapter": "tuning"}
+"""Slots of a rung that were called something else."""
 
 UNDECLARED: dict[str, Any] = {"against": [], "best_untuned": False, "pairs": [], "margin": None}
 """Contrasts that a manifest does not say were declared."""
@@ -54,6 +65,8 @@ def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
     told = {**OLDER, "place": place, "measures": list(MEASURES), **manifest}
     if "train_size" not in told:
         told["train_size"] = _train_size(told)
+    if "isolation" in told:
+        told["isolation"] = {"suspects": [], **told["isolation"]}
     # Before there were a choice on dev and pairs, neither was declared.
     told["contrasts"] = UNDECLARED | told.get("contrasts", {})
     if told["control"] is not None:
@@ -74,13 +87,18 @@ def has_tools(manifest: Mapping[str, Any]) -> bool:
     return "tools" in manifest["fingerprints"]
 
 
+def answered_with(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The slots and settings of a run's rung as it answered eval, under today's names."""
+    identity = manifest["identity"]
+    tried = identity.get("trials")
+    told = tried[manifest["chosen"]] if tried else identity["rung"]
+    return _renamed(told) if isinstance(told, Mapping) else {}
+
+
 def dialogue(manifest: Mapping[str, Any]) -> str | None:
     """What a run said to the model before an answer counted: the class of its dialogue in small
     letters; None if it took the first answer."""
-    identity = manifest["identity"]
-    tried = identity.get("trials")
-    settings = tried[manifest["chosen"]] if tried else identity["rung"]
-    filled = settings.get("dialogue") if isinstance(settings, Mapping) else None
+    filled = answered_with(manifest).get("dialogue")
     return str(filled["_target_"]).lower() if filled else None
 
 
@@ -98,6 +116,14 @@ def spoiled(manifest: Mapping[str, Any]) -> bool:
     """Whether a run learned from errors that were planted: nobody would choose one."""
     changed = altered(manifest)
     return changed is not None and changed["planted"] > 0
+
+
+def _renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Also of the rung that a control is of. The identity itself keeps the names that it was made
+    with: hashes are of it."""
+    named = {RENAMED.get(slot, slot): value for slot, value in settings.items()}
+    of = named.get("of")
+    return named | ({"of": _renamed(of)} if isinstance(of, Mapping) else {})
 
 
 def _train_size(manifest: Mapping[str, Any]) -> int | None:

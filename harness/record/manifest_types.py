@@ -43,6 +43,7 @@ class _External(Told):
 class _Isolation(Told):
     decision: Literal["sealed", "dropped", "allowed", "unknown"]
     leaks: list[Any]
+    suspects: list[Any]
     compared: dict[str, Any]
 
 

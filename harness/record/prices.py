@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import ConfigError, ResultsError
 from harness.evidence.cost import Prices
+from harness.files import write_whole
 from harness.record import told
 
 __all__ = ["prices_path", "read_prices", "write_prices"]
@@ -38,6 +39,6 @@ def write_prices(task_folder: Path, prices: Prices) -> None:
     """Keep the prices for later reports; without any, take away those of an earlier sweep."""
     path = prices_path(task_folder)
     if prices.given:
-        path.write_text(json.dumps(asdict(prices), indent=1), encoding="utf-8")
+        write_whole(path, json.dumps(asdict(prices), indent=1), durable=False)
     else:
         path.unlink(missing_ok=True)

@@ -17,10 +17,11 @@ from pydantic import TypeAdapter
 
 from harness.errors import ResultsError
 from harness.evidence.statistics import Interval
-from harness.files import PART, alone, make_durable, write_whole
+from harness.files import PART, alone, make_durable, write_whole, writing
 from harness.record import told
 from harness.record.manifest import upgraded
 from harness.record.manifest_types import MANIFEST, OLD_MANIFEST
+from harness.secrets import redacted
 from harness.task import Example, Prediction, Score
 
 __all__ = ["Results", "RunFolder", "find_runs", "load_results"]
@@ -65,11 +66,12 @@ class RunFolder:
         write_whole(self.path / "config.yaml", config)
 
     def keep_eval(self, fingerprint: str, examples: Iterable[Example]) -> None:
-        """Write the sealed questions and targets beside the rungs, once for all runs on them."""
+        """Write the sealed questions and targets beside the rungs, once for all runs on them; a
+        file that is not what they are is written again."""
         path = self.eval_path(fingerprint)
-        if not path.exists():
-            lines = [json.dumps(e.record(), ensure_ascii=False) + "\n" for e in examples]
-            write_whole(path, "".join(lines))
+        text = "".join(json.dumps(e.record(), ensure_ascii=False) + "\n" for e in examples)
+        if not path.exists() or path.read_bytes() != text.encode():
+            write_whole(path, text)
 
     def eval_path(self, fingerprint: str) -> Path:
         return self.path.parents[1] / f"eval-{fingerprint[:8]}.jsonl"
@@ -105,8 +107,9 @@ class RunFolder:
         _cut_half_line(self.path / name)
         with (self.path / name).open("a", encoding="utf-8") as file:
             for prediction in predictions:
-                file.write(json.dumps(prediction.record(), ensure_ascii=False) + "\n")
-                file.flush()
+                with writing(self.path / name):
+                    file.write(json.dumps(prediction.record(), ensure_ascii=False) + "\n")
+                    file.flush()
                 yield prediction
 
     def finish(
@@ -128,15 +131,16 @@ class RunFolder:
         }
         write_whole(self.path / "metrics.json", json.dumps(numbers, indent=1))
         write_whole(self.path / "system.json", json.dumps(list(system)))
-        write_whole(self.path / "manifest.json", json.dumps(manifest, indent=1))
-        # Answers were flushed one by one; from now on they must survive a loss of power.
-        if (self.path / PREDICTIONS).exists():
-            make_durable(self.path / PREDICTIONS)
-        files = {
-            str(p.relative_to(self.path)): hashlib.sha256(p.read_bytes()).hexdigest()
-            for p in sorted(self.path.rglob("*"))
-            if p.is_file() and not p.name.endswith(PART)
-        }
+        write_whole(self.path / "manifest.json", json.dumps(redacted(dict(manifest)), indent=1))
+        files = {}
+        for path in sorted(self.path.rglob("*")):
+            if path.is_file() and not path.name.endswith(PART):
+                # Answers were flushed one by one; from now on they must survive a loss of power.
+                make_durable(path)
+                name = str(path.relative_to(self.path))
+                files[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in self.path.parents[:3]:  # rung, task, root: they may be new
+            make_durable(folder)
         write_whole(self.path / COMPLETE, json.dumps({"sha256": files}, indent=1))
 
     def write(self, name: str, text: str) -> None:
@@ -163,15 +167,15 @@ class RunFolder:
         os.utime(mark, ns=(finished, finished))
 
     def manifest(self) -> dict[str, Any]:
-        """Where the run comes from, with what older manifests do not say filled in.
+        """Where the run comes from, with what older manifests do not say filled in, and without
+        the secrets that they may hold.
 
         Raises ResultsError if it cannot be read.
         """
-        raw = self.read("manifest.json", OLD_MANIFEST)
-        manifest = upgraded(raw)
+        manifest = upgraded(self.read("manifest.json", OLD_MANIFEST))
         if said := told.problem(manifest, MANIFEST):
             raise ResultsError(f"{self.path}/manifest.json: cannot be read ({said}); {self._fix}")
-        return manifest
+        return redacted(manifest)
 
     def read(
         self, name: str, wanted: TypeAdapter[Any] = told.ANYTHING, fix: str | None = None

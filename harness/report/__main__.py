@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from harness.command import command, listen
+
+if __name__ == "__main__":
+    listen()  # before what follows, which takes a while
+
 import argparse
-import sys
 from pathlib import Path
 
 from harness.analysis.export import as_json, record
-from harness.command import command
 from harness.errors import ConfigError, HarnessError, ResultsError
+from harness.inert import json_text, say
 from harness.record.results import find_runs
 from harness.report.conclude import Said, conclude
 from harness.report.figures import ladder_chart, save
@@ -36,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
             _check_chart(Path(options.chart))
         found = conclude(find_runs(options.results), said=said, within=Path(options.results))
         if options.json:
-            print(as_json([record(one) for one in found]))
+            print(json_text(as_json([record(one) for one in found])))
         if options.chart:
             if not found[-1].rungs:
                 raise ResultsError(
@@ -44,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
                 )
             save(ladder_chart(found[-1].rungs), Path(options.chart))
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return 2
     return 0
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.ablation import Ablation, Effect
 from harness.analysis.findings import Findings
 from harness.report.ablation import called, signed
-from harness.report.figures import INK, TUNED, UNTUNED, WIDTH
+from harness.report.figures import INK, TUNED, UNTUNED, WIDTH, as_written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,7 @@ LEGEND = (
 )
 
 
+@as_written
 def waterfall_chart(found: Findings) -> Figure:
     """The primary metric from the base to everything on, a step for each factor.
 

@@ -39,7 +39,7 @@ def rule_table(found: Findings) -> list[Table]:
         return []
     best = told.decision.best
     prices = found.costs.prices
-    headings = ["candidate", found.primary, f"{best.key} minus it", "good enough", "gates"]
+    headings = ["candidate", found.primary, f"{best.key} is ahead by", "good enough", "gates"]
     if told.by == "money" and prices:
         headings.insert(1, prices.currency)
     return [

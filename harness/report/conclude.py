@@ -13,6 +13,7 @@ from harness.analysis.export import as_json, record
 from harness.analysis.findings import Findings, findings
 from harness.analysis.runs import read_ladders
 from harness.files import write_whole
+from harness.inert import tell
 from harness.progress import say_once
 from harness.record.results import RunFolder
 from harness.report.markdown import GAP, markdown
@@ -50,7 +51,7 @@ def conclude(
             else:
                 told = f"no report is written for a part of {ladder.folder}"
             if said != "nothing":
-                print(told)
+                tell(told)
             concluded.append(found)
     return concluded
 

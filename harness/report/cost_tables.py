@@ -176,13 +176,21 @@ def _money(rungs: Sequence[RungCosts], prices: Prices | None) -> Table:
         title = "money, as it was told with the answers"
         return without_blanks(title, ["rung", "1,000 answers"], [line[:2] for line in lines])
     how = "by tokens as sent" if prices.by_token else "by machine time"
-    searched = ", searches as answering" if any(rung.searching for rung in rungs) else ""
+    asked = [
+        name
+        for name, some in (
+            ("searches for a prompt", any(rung.searching for rung in rungs)),
+            ("a teacher's answers", any(rung.taught for rung in rungs)),
+        )
+        if some
+    ]
+    also = f"; {' and '.join(asked)} stand there too, paid as answering" if asked else ""
     labels = "" if prices.labelled_example is not None else "; labelled examples have no price"
     return without_blanks(
         f"money, {prices.currency}",
         ["rung", "1,000 answers", "training, indexing", "labelled examples"],
         lines,
-        f"Answering is paid {how}, training and indexing by machine time{searched}, labelled "
+        f"Answering is paid {how}, training and indexing by machine time{also}; labelled "
         f"examples by the piece{labels}. Blank: nothing to pay, or no price.",
     )
 
@@ -194,8 +202,9 @@ def _break_even(payoffs: Sequence[Payoff], prices: Prices) -> list[Table]:
         [_pays(payoff, prices) for payoff in payoffs],
         notes=[
             "At matched quality: not given where the tuned rung is detectably worse. more once: in "
-            "training, indexing and labelled examples. The interval is over questions (paired "
-            "bootstrap of the cost of a request); what training itself varies by is not in it."
+            "training, indexing, searches, a teacher's answers and labelled examples. The interval "
+            "is over questions (paired bootstrap of the cost of a request); what training itself "
+            "varies by is not in it."
         ],
     )
     return [table] * bool(payoffs)

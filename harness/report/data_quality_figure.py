@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.data_quality import Cell, DataQuality
-from harness.report.figures import INK, TUNED, UNTUNED, WIDTH
+from harness.report.figures import INK, TUNED, UNTUNED, WIDTH, as_written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,6 +15,7 @@ __all__ = ["noise_chart"]
 MARKS = "osD^v"
 
 
+@as_written
 def noise_chart(told: DataQuality, primary: str) -> Figure:
     """The primary metric by share of wrong targets in train, with 95% intervals: a line for each
     rung, broken where suspects were left out."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.analysis.diagnosis import Diagnosis
 from harness.analysis.repairs import NONE, SEVERAL, Share
 from harness.report.diagnosis import CHANGED, name, rows, whose
-from harness.report.figures import INK, UNTUNED, WIDTH
+from harness.report.figures import INK, UNTUNED, WIDTH, as_written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,6 +29,7 @@ LONGEST, WIDEST = 26, 58
 """Letters in one line of a name, and of the title."""
 
 
+@as_written
 def diagnosis_chart(told: Diagnosis) -> Figure:
     """The errors of the reference, a bar for what alone repairs them, with its 95% interval.
 

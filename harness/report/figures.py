@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from harness.analysis.rungs import RungResult
 from harness.report.formatting import footnote
@@ -12,14 +13,55 @@ from harness.report.formatting import footnote
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["INK", "TUNED", "UNTUNED", "WIDTH", "ladder_chart", "save", "training_chart"]
+__all__ = [
+    "INK",
+    "TUNED",
+    "UNTUNED",
+    "WIDTH",
+    "as_written",
+    "brief",
+    "ladder_chart",
+    "save",
+    "training_chart",
+]
+
+P = ParamSpec("P")
+F = TypeVar("F")
 
 LOSSES = {"loss": "train", "dev_loss": "dev"}
 INK, TUNED, UNTUNED = "#22313f", "#c8553d", "#3d7ea6"
 WIDTH = 5.4
 """Inches: letters stay readable where the picture is shrunk to a phone."""
+LONGEST = 36
+"""Characters of a rung's label in a picture: half of its width."""
 
 
+def brief(label: str) -> str:
+    """A label that leaves room for the picture beside it: a long one without its middle.
+
+    >>> brief("lora"), brief("external_answers rung.predictions=/some/where/answers.jsonl")
+    ('lora', 'external_answers …ere/answers.jsonl')
+    """
+    if len(label) <= LONGEST:
+        return label
+    half = (LONGEST - 1) // 2
+    return f"{label[:half]}…{label[-half:]}"
+
+
+def as_written(draw: Callable[P, F]) -> Callable[P, F]:
+    """For a function that draws: dollar signs in its labels are dollar signs, and no formula."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> F:
+        import matplotlib
+
+        with matplotlib.rc_context({"text.parse_math": False}):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+@as_written
 def ladder_chart(ladder: Sequence[RungResult]) -> Figure:
     """The primary metric of each rung as a bar with its 95% interval, first rung on top.
 
@@ -44,7 +86,7 @@ def ladder_chart(ladder: Sequence[RungResult]) -> Figure:
         axes.annotate(
             f"{100 * value.value:.1f}", (end, y), (5, 0), textcoords="offset points", va="center"
         )
-    axes.set_yticks(range(len(ladder)), [rung.label for rung in ladder])
+    axes.set_yticks(range(len(ladder)), [brief(rung.label) for rung in ladder])
     axes.invert_yaxis()
     axes.set_xlim(0, 112)
     axes.set_xticks(range(0, 101, 20))
@@ -56,6 +98,7 @@ def ladder_chart(ladder: Sequence[RungResult]) -> Figure:
     return figure
 
 
+@as_written
 def training_chart(rung: RungResult) -> Figure:
     """Loss of a tuned rung by step, a line for each seed: on train, and on dev."""
     from matplotlib.figure import Figure

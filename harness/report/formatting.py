@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.rungs import MARK, RungResult
@@ -18,6 +18,7 @@ __all__ = [
     "seeds",
     "short",
     "with_interval",
+    "written",
 ]
 
 DASH = "–"
@@ -37,6 +38,17 @@ class Table:
     """Headings of the columns that hold words and may be broken into lines."""
     notes: Sequence[str] = ()
     """What must be read with it, one sentence each."""
+
+
+def written(table: Table, write: Callable[[str], str]) -> Table:
+    """The table with all its text as `write` writes it for where it goes."""
+    return Table(
+        title=write(table.title),
+        headings=[write(heading) for heading in table.headings],
+        lines=[[write(cell) for cell in line] for line in table.lines],
+        prose=[write(heading) for heading in table.prose],
+        notes=[write(note) for note in table.notes],
+    )
 
 
 def with_interval(interval: Interval) -> str:

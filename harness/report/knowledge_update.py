@@ -12,7 +12,7 @@ from harness.analysis.knowledge_update import KnowledgeUpdate, Outcomes
 from harness.analysis.update_costs import VOLUME
 from harness.evidence.statistics import Interval
 from harness.report.cost_tables import without_blanks
-from harness.report.figures import INK, TUNED, UNTUNED, WIDTH
+from harness.report.figures import INK, TUNED, UNTUNED, WIDTH, as_written, brief
 from harness.report.formatting import Table, footnote, percent, short, with_interval
 from harness.report.slice_tables import WIDEST
 
@@ -80,6 +80,7 @@ def tables(found: Findings) -> list[Table]:
     ]
 
 
+@as_written
 def update_chart(found: Findings) -> Figure:
     """Shares of the changed facts that each rung follows, keeps and loses, first rung on top."""
     from matplotlib.figure import Figure
@@ -101,7 +102,7 @@ def update_chart(found: Findings) -> Figure:
             if share >= 8:
                 axes.text(left + share / 2, y, f"{share:.0f}", color=ink, ha="center", va="center")
             left += share
-    axes.set_yticks(range(len(known)), [found.labels[rung] for rung, _ in known])
+    axes.set_yticks(range(len(known)), [brief(found.labels[rung]) for rung, _ in known])
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
     axes.set_xlabel("changed facts, %")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.findings import Findings
 from harness.analysis.learning_curve import Crossing, Curve, LearningCurve
-from harness.report.figures import INK, TUNED, UNTUNED, WIDTH
+from harness.report.figures import INK, TUNED, UNTUNED, WIDTH, as_written, brief
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +20,7 @@ DASHES = (":", "-.", (0, (1, 4)))
 """Of rungs that read no train."""
 
 
+@as_written
 def learning_curve_chart(found: Findings) -> Figure:
     """The primary metric by train examples: points with 95% intervals, fitted curves with theirs,
     dashed beyond the data, and where tuned rungs pass."""
@@ -35,7 +36,7 @@ def learning_curve_chart(found: Findings) -> Figure:
     levels = [rung for rung in found.rungs if rung.key in curve.levels]
     for place, rung in enumerate(levels):
         level = 100 * rung.primary.value
-        axes.axhline(level, color=INK, ls=DASHES[place % len(DASHES)], label=rung.label)
+        axes.axhline(level, color=INK, ls=DASHES[place % len(DASHES)], label=brief(rung.label))
     for crossing in curve.crossings:
         _mark(axes, crossing, curve)
     axes.set_xscale("log")
@@ -55,7 +56,14 @@ def _draw(axes: Axes, curve: Curve, marker: str) -> None:
     scores = [100 * point.score.value for point in curve.points]
     joined = "none" if curve.drawn else "--"
     axes.plot(
-        sizes, scores, marker=marker, ls=joined, color=colour, mec="white", ms=7, label=curve.label
+        sizes,
+        scores,
+        marker=marker,
+        ls=joined,
+        color=colour,
+        mec="white",
+        ms=7,
+        label=brief(curve.label),
     )
     for point in curve.points:
         if point.score.low is not None and point.score.high is not None:

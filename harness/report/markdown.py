@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from harness import inert
 from harness.analysis.findings import Findings
 from harness.report.advice import advice, rule
-from harness.report.formatting import Table, footnote
+from harness.report.formatting import Table, footnote, written
 from harness.report.knowledge_update import sentence
 from harness.report.learning_curve import sentences
 from harness.report.tables import tables
@@ -23,18 +24,17 @@ def markdown(found: Findings) -> list[str]:
     """The report in parts, the most important first."""
     lines = []
     for v in verdicts(found):
-        blocked = f" **Blocked: {v.blocked}.**" if v.blocked else ""
-        lines.append(f"- {'; '.join(filter(None, [v.text, v.detail]))}.{blocked}")
+        blocked = f" **Blocked: {inert.markdown(v.blocked)}.**" if v.blocked else ""
+        told = "; ".join(filter(None, [v.text, v.detail]))
+        lines.append(f"- {inert.markdown(told)}.{blocked}")
     if said := sentence(found):
-        lines.append(f"- {said}.")
-    lines += [f"- {said}" for said in sentences(found)]
+        lines.append(f"- {inert.markdown(said)}.")
+    lines += [f"- {inert.markdown(said)}" for said in sentences(found)]
+    advised, ruled = inert.markdown(" ".join(advice(found))), inert.markdown(rule(found))
     return [
-        *(f"**{warning}**" for warning in found.warnings),
-        *filter(
-            None,
-            [" ".join(advice(found)), rule(found), "\n".join(lines), _plain(footnote(found.rungs))],
-        ),
-        *(_drawn(table) for table in tables(found)),
+        *(f"**{inert.markdown(warning)}**" for warning in found.warnings),
+        *filter(None, [advised, ruled, "\n".join(lines), inert.markdown(footnote(found.rungs))]),
+        *(_drawn(written(table, inert.markdown)) for table in tables(found)),
     ]
 
 
@@ -51,9 +51,4 @@ def fitting(parts: Sequence[str], longest: int, rest: str) -> str:
 def _drawn(table: Table) -> str:
     frame = pd.DataFrame(table.lines, columns=list(table.headings))
     drawn = frame.to_markdown(index=False, disable_numparse=True)
-    return GAP.join([f"**{table.title}**", drawn, *map(_plain, table.notes)])
-
-
-def _plain(note: str) -> str:
-    """A star in front is the mark of a footnote, and no bullet."""
-    return f"\\{note}" if note.startswith("*") else note
+    return GAP.join([f"**{table.title}**", drawn, *table.notes])

@@ -9,36 +9,47 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import re
-import sys
+import shlex
+import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from statistics import fmean
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-import pandas as pd
 from filelock import FileLock
 
 from harness.command import command
 from harness.errors import ConfigError, HarnessError, TrackingError, first_line
+from harness.files import PART, make_durable
+from harness.inert import say, tell
 from harness.record.results import COMPLETE, RunFolder, find_runs
-from harness.report.formatting import seeds
-from harness.report.mlflow_run import NOTE, log_batch, log_run, shortened, times
+from harness.report.mlflow_ladder import Ladder
+from harness.report.mlflow_run import NOTE, PARENT, log_batch, log_run, shortened, times
+from harness.report.patience import Patience, Watched
+from harness.secrets import redact
+from harness.values import Positive, folder_name, settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from harness.analysis.findings import Findings
-    from harness.analysis.rungs import RungResult
 
 __all__ = ["Mlflow", "NoTracking", "Tracking", "main"]
 
 DEFAULT_URI = f"sqlite:///{Path.cwd()}/mlflow.db"
-LONGEST_NOTE = 8000
-"""MLflow would cut a longer description off, wherever that is."""
+LONGEST_REASON = 200
+QUEUE = 120
+"""Seconds to wait for other processes that mirror to the same store."""
+ENVIRONMENT = {
+    # A request without an answer may have been carried out: sent again, it makes a second run.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""What MLflow's client is told where the user has not."""
 
 
 class Tracking(Protocol):
@@ -48,7 +59,10 @@ class Tracking(Protocol):
         """Show a complete run. Raises TrackingError; the run on disk is safe either way."""
 
     def conclude(self, sweep: str, found: Findings) -> None:
-        """Show the ladder on the sweep's parent run."""
+        """Show the ladder on the sweep's parent run. Raises TrackingError."""
+
+    def command(self, results: Path) -> str:
+        """What to type to mirror a results folder later."""
 
 
 class NoTracking:
@@ -60,94 +74,120 @@ class NoTracking:
     def conclude(self, sweep: str, found: Findings) -> None:
         pass
 
+    def command(self, results: Path) -> str:
+        return _command(results)
 
+
+@settings("tracking")
 class Mlflow:
     """An MLflow store or server: one experiment per task, a parent run per sweep."""
 
-    def __init__(self, uri: str) -> None:
-        if not isinstance(uri, str) or not uri.strip():
+    uri: str
+    patience: Positive | None = None
+    """Seconds that all runs together may lose to a store that stalls or fails; None waits."""
+
+    def __post_init__(self) -> None:
+        if not self.uri.strip():
             raise ConfigError(
-                f"tracking.uri={uri!r:.60}: must be a tracking URI, such as "
+                f"tracking.uri={self.uri!r}: must be a tracking URI, such as "
                 "sqlite:////tmp/mlflow.db; or say tracking=none"
             )
-        self.uri = uri
 
     def mirror(self, folder: RunFolder) -> None:
+        with self._failing():
+            self._patience.within(lambda: self._mirror(folder))
+
+    def conclude(self, sweep: str, found: Findings) -> None:
+        with self._failing(), tempfile.TemporaryDirectory() as scratch:
+            self._patience.check()
+            shown = Ladder.of(found, Path(scratch))
+            self._patience.within(lambda: self._conclude(sweep, shown))
+
+    def command(self, results: Path) -> str:
+        return f"{_command(results)} --uri {shlex.quote(redact(self.uri))}"
+
+    def _mirror(self, folder: RunFolder) -> None:
         manifest = folder.manifest()
         with self._client() as client:
             experiment = self._experiment(client, manifest["task"])
-            state = (folder.path / COMPLETE).read_text()
+            state = shortened((folder.path / COMPLETE).read_text())
             found = _search(client, experiment, "harness.run", manifest["run"])
-            if any(run.data.tags.get("harness.complete") == shortened(state) for run in found):
-                return
+            whole = [run for run in found if run.data.tags.get("harness.complete") == state]
             for run in found:  # an earlier state of this run, or a mirroring that broke off
-                client.delete_run(run.info.run_id)
+                if run not in whole[:1]:
+                    client.delete_run(run.info.run_id)
+            if whole:
+                return
             began, _ = times(folder)
             parent = self._parent(client, experiment, manifest["sweep"], manifest["task"], began)
             run_id = log_run(client, experiment, parent, folder, manifest)
-            client.set_tag(run_id, "harness.complete", shortened(state))
+            client.set_tag(run_id, "harness.complete", state)
 
-    def conclude(self, sweep: str, found: Findings) -> None:
-        from harness.analysis.export import as_json, record
-        from harness.report.figures import ladder_chart, save
-        from harness.report.markdown import GAP, fitting, markdown
-        from harness.report.page import page
-        from harness.report.pareto_figure import pareto_chart
+    def _conclude(self, sweep: str, shown: Ladder) -> None:
+        with self._client() as client:
+            experiment = self._experiment(client, shown.task)
+            parent = self._parent(client, experiment, sweep, shown.task, began=None)
+            for run in _search(client, experiment, "harness.sweep", sweep):
+                if run.data.tags.get(PARENT) != parent:
+                    client.set_tag(run.info.run_id, PARENT, parent)
+            client.set_terminated(parent, end_time=shown.ended)
+            log_batch(client, parent, [(name, value, 0, 0) for name, value in shown.values])
+            for name, text in shown.texts.items():
+                client.log_text(parent, text, name)
+            client.set_tag(parent, NOTE, shown.note)
+            for picture in shown.pictures:
+                client.log_artifact(parent, str(picture))
 
-        task = found.manifest["task"]
-        with self._client() as client, tempfile.TemporaryDirectory() as scratch:
-            experiment = self._experiment(client, task)
-            parent = self._parent(client, experiment, sweep, task, began=None)
-            client.set_terminated(parent, end_time=max(times(run.folder)[1] for run in found.runs))
-            # Numbered as the ladder is, so that the UI sorts them; the same in every sweep.
-            names = [f"ladder/{r.manifest['place']:02d} {r.key}" for r in found.rungs]
-            values = [rung.primary.value for rung in found.rungs]
-            log_batch(client, parent, [(k, v, 0, 0) for k, v in zip(names, values, strict=True)])
-            table = pd.DataFrame([_summary(rung) for rung in found.rungs])
-            client.log_text(parent, table.to_json(orient="split"), "ladder.json")
-            client.log_text(parent, as_json(record(found)), "findings.json")
-            parts = markdown(found)
-            client.log_text(parent, GAP.join(parts), "ladder.md")
-            note = fitting(parts, LONGEST_NOTE, "The rest is in the artifact ladder.md.")
-            client.set_tag(parent, NOTE, note)
-            client.log_text(parent, page(found), "report.html")
-            if found.rungs:
-                save(ladder_chart(found.rungs), Path(scratch) / "ladder.png")
-                client.log_artifact(parent, str(Path(scratch) / "ladder.png"))
-            if (pareto := pareto_chart(found)) is not None:
-                save(pareto, Path(scratch) / "pareto.png")
-                client.log_artifact(parent, str(Path(scratch) / "pareto.png"))
+    @cached_property
+    def _patience(self) -> Patience:
+        return Patience(self.patience)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Whatever goes wrong with the store is a TrackingError: a run is not lost by it."""
+        try:
+            yield
+        except HarnessError:
+            raise
+        except Exception as error:  # a server may answer anything
+            shown = redact(self.uri)
+            reason = f"{type(error).__name__}: {first_line(error)}".replace(self.uri, shown)
+            if len(reason) > LONGEST_REASON:  # what was asked stands first, why it failed last
+                reason = f"{reason[:80]} … {reason[83 - LONGEST_REASON :]}"
+            raise TrackingError(
+                f"tracking at {shown} failed ({reason}); start the server, fix tracking.uri, or "
+                "say tracking=none"
+            ) from error
 
     @contextmanager
     def _client(self) -> Iterator[MlflowClient]:
         """A client, one process at a time: a fresh SQLite store does not survive a race."""
-        # A server that is down should be noticed in seconds, not after minutes of retries.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
 
-        for chatty in ("alembic", "mlflow"):
-            logging.getLogger(chatty).setLevel(logging.WARNING)
-        lock = FileLock(Path(tempfile.gettempdir()) / f"harness-{shortened(self.uri)}.lock")
-        try:
-            with lock:
-                yield MlflowClient(tracking_uri=self.uri)
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            reason = first_line(error)[:200]
-            raise TrackingError(
-                f"tracking at {self.uri} failed ({reason}); start the server, fix tracking.uri, "
-                "or say tracking=none"
-            ) from error
+        for chatty in ("alembic", "mlflow"):  # of each attempt that failed, a page
+            logging.getLogger(chatty).setLevel(logging.ERROR)
+        # A lock of one's own: another user's could not be opened.
+        name = f"harness-{getattr(os, 'getuid', int)()}-{shortened(self.uri)}.lock"
+        with FileLock(Path(tempfile.gettempdir()) / name, timeout=QUEUE):
+            with self._patience.call():
+                _check_file(self.uri)
+                _make_whole(self.uri)
+                client = MlflowClient(tracking_uri=self.uri)
+            yield cast("MlflowClient", Watched(client, self._patience))
 
     def _experiment(self, client: MlflowClient, name: str) -> str:
+        try:
+            folder_name(name)  # results may come from somebody else
+        except ValueError as error:
+            raise TrackingError(f"task {name}: {error}") from error
         found = client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
-        match = re.match(r"sqlite:///(/.*)", self.uri)
+        file = _file(self.uri)
         # SQLite's default would be ./mlruns, wherever that happens to be.
-        where = (Path(match[1]).parent / "mlartifacts" / name).as_uri() if match else None
+        where = (file.resolve().parent / "mlartifacts" / name).as_uri() if file else None
         return str(client.create_experiment(name, artifact_location=where))
 
     def _parent(
@@ -155,32 +195,55 @@ class Mlflow:
     ) -> str:
         found = _search(client, experiment, "harness.sweep", sweep, parents=True)
         if found:
-            return str(found[0].info.run_id)
+            kept, *doubled = sorted(str(run.info.run_id) for run in found)
+            for run_id in doubled:  # made by a request that seemed to have failed
+                client.delete_run(run_id)
+            return kept
         tags = {"harness.sweep": sweep, "harness.kind": "sweep", "task": task}
         run = client.create_run(experiment, began, tags, run_name=f"sweep {sweep}")
         client.set_terminated(run.info.run_id)
         return str(run.info.run_id)
 
 
-def _summary(rung: RungResult) -> dict[str, Any]:
-    """One rung as a row: every metric but those of single fields, and what a question took."""
-    known = {name: rung.metric(name) for name in rung.metrics if not name.startswith("field/")}
-    counts = ("prompt_tokens", "completion_tokens", "seconds")
-    return {
-        "rung": rung.label,
-        "n": rung.manifest["n"],
-        "seeds": seeds(rung),
-        **{name: value.value for name, value in known.items() if value},
-        "low": rung.primary.low,
-        "high": rung.primary.high,
-        **{count: _mean(run.per_question(count) for run in rung.runs) for count in counts},
-    }
+def _make_whole(uri: str) -> None:
+    """Make a SQLite store that is not there, whole or not at all: with one whose tables were half
+    made when its process was killed MLflow never goes on."""
+    from mlflow import MlflowClient
+
+    path = _file(uri)
+    if path is None or path.exists():
+        return
+    for left in path.parent.glob(f"{path.name}.*{PART}*"):
+        left.unlink()
+    scratch = path.with_name(f"{path.name}.{os.getpid()}{PART}")
+    MlflowClient(tracking_uri=f"sqlite:///{scratch}").search_experiments(max_results=1)
+    make_durable(scratch)
+    scratch.replace(path)
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
-    """None if one is not known."""
-    found = list(values)
-    return None if None in found else fmean(value or 0.0 for value in found)
+def _command(results: Path) -> str:
+    return f"python -m harness.report.mlflow {shlex.quote(str(results))}"
+
+
+def _file(uri: str) -> Path | None:
+    """The file of an SQLite store; None for another store."""
+    file = uri.removeprefix("sqlite:///").partition("?")[0]
+    return Path(file) if uri.startswith("sqlite:///") and file else None
+
+
+def _check_file(uri: str) -> None:
+    """Raise sqlite3.Error or OSError at once for a file that is no store to write to: MLflow would
+    try again for minutes. No file is made."""
+    file = _file(uri)
+    if file is None:
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        tempfile.TemporaryFile(dir=file.parent).close()
+        return
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        database.rollback()
 
 
 def _search(
@@ -200,11 +263,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("results", help="a results folder, or a folder of one run")
     parser.add_argument("--uri", default=DEFAULT_URI, help="tracking URI (default: %(default)s)")
     options = parser.parse_args(arguments)
-    tracking = Mlflow(options.uri)
     from harness.analysis.findings import findings
     from harness.analysis.runs import read_ladders
 
     try:
+        tracking = Mlflow(options.uri)
         folders = find_runs(options.results)
         for folder in folders:
             tracking.mirror(folder)
@@ -213,9 +276,9 @@ def main(arguments: list[str] | None = None) -> int:
                 ours = [run for run in ladder.runs if run.manifest["sweep"] == sweep]
                 tracking.conclude(sweep, findings(replace(ladder, runs=ours)))
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return 2
-    print(f"mirrored {len(folders)} runs to {options.uri}")
+    tell(f"mirrored {len(folders)} runs to {options.uri}")
     return 0
 
 

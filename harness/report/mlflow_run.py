@@ -13,16 +13,19 @@ import pandas as pd
 
 from harness.analysis.runs import known
 from harness.errors import TrackingError
+from harness.inert import code, visible
 from harness.record.results import RunFolder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["NOTE", "log_batch", "log_run", "shortened", "times"]
+__all__ = ["NOTE", "PARENT", "log_batch", "log_run", "shortened", "times"]
 
 LONGEST_PARAM = 6000
 NOTE = "mlflow.note.content"
 """What the UI shows as a run's description, as Markdown."""
+PARENT = "mlflow.parentRunId"
+"""The tag by which the UI puts a run below another."""
 LONGEST_NAME = 250
 
 
@@ -38,7 +41,7 @@ def log_run(
         "harness.kind": "run",
         "harness.run": manifest["run"],
         "harness.sweep": manifest["sweep"],
-        "mlflow.parentRunId": parent,
+        PARENT: parent,
         "task": manifest["task"],
         "rung": manifest["rung"],
         "model": str(manifest["model"]),
@@ -47,14 +50,15 @@ def log_run(
         "isolation": manifest["isolation"]["decision"],
         "licence": str(manifest["licences"].get("model")),
         "limit": str(manifest["limit"]),
-        NOTE: f"`{manifest['command']}`\n\nAll of it: `results/{manifest['run']}`",
+        NOTE: f"{code(manifest['command'])}\n\nAll of it: {code('results/' + manifest['run'])}",
     }
     if manifest["control"]:
         tags["control"] = manifest["control"]["kind"]
     seed = "" if manifest["seed"] is None else f"seed={manifest['seed']}"
     name = " ".join(filter(None, [manifest["rung"], manifest["variant"], seed]))
     began, ended = times(folder)
-    run_id = client.create_run(experiment, began, tags, run_name=name).info.run_id
+    shown = {key: value if key == NOTE else visible(value) for key, value in tags.items()}
+    run_id = client.create_run(experiment, began, shown, run_name=visible(name)).info.run_id
     _log_params(client, run_id, manifest)
     _log_metrics(client, run_id, folder, manifest)
     _log_curves(client, run_id, folder)
@@ -70,15 +74,15 @@ def log_run(
 
 def times(folder: RunFolder) -> tuple[int, int]:
     """When a run began and ended, in milliseconds."""
-    samples = folder.read("system.json")
-    return round(1000 * samples[0]["time"]), round(1000 * samples[-1]["time"])
+    looks = [sample["time"] for sample in folder.read("system.json")]
+    return round(1000 * min(looks)), round(1000 * max(looks))  # a clock may have been set back
 
 
 def _log_params(client: MlflowClient, run_id: str, manifest: dict[str, Any]) -> None:
     from mlflow.entities import Param
 
     flat = pd.json_normalize(manifest["identity"], sep=".").iloc[0].to_dict()
-    params = [Param(_legal(str(k)), str(v)[:LONGEST_PARAM]) for k, v in flat.items()]
+    params = [Param(_legal(str(k)), visible(str(v))[:LONGEST_PARAM]) for k, v in flat.items()]
     client.log_batch(run_id, params=params)
 
 

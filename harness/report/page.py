@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,6 +16,7 @@ from markupsafe import Markup, escape
 from harness.analysis.declared_contrasts import changes
 from harness.analysis.findings import Findings
 from harness.analysis.runs import RunResult
+from harness.inert import visible
 from harness.report import diagnosis
 from harness.report.ablation_figure import waterfall_chart
 from harness.report.advice import advice
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["page"]
 
+DRAWN_STYLE = re.compile(r'<style type="text/css">\*\{[^<]*\}</style>')
+"""What matplotlib puts into each drawing."""
 SHOWN = 400
 """Changed questions in the page; all of them are in the file beside it."""
 
@@ -43,9 +49,17 @@ def page(found: Findings) -> str:
     """The report of one ladder."""
     first = found.manifest
     environment = Environment(
-        loader=PackageLoader("harness.report", ""), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("harness.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_seen,
     )
+    environment.filters["breakable"] = _breakable
+    style, script = (Markup(_beside(name)) for name in ("page.css", "page.js"))
     return environment.get_template("page.html.jinja").render(
+        style=style,
+        script=script,
+        policy=_policy(style, script),
         task=first["task"],
         n=first["n"],
         eval=found.ladder.eval_set,
@@ -70,6 +84,44 @@ def page(found: Findings) -> str:
         **_changed(found),
         **_diagnosed(found),
     )
+
+
+def _seen(value: Any) -> Any:
+    """What a template writes, with what a reader would not see in its text as escapes."""
+    if isinstance(value, Markup):
+        return Markup(visible(str(value), lines=True))
+    return visible(value, lines=True) if isinstance(value, str) else value
+
+
+def _breakable(label: str) -> Markup:
+    """A label that may be broken into lines behind `=` and `_`."""
+    return Markup(re.sub("(?<=[=_])", "<wbr>", str(escape(label))))
+
+
+def _beside(name: str) -> str:
+    """A file that stands beside the template."""
+    return resources.files("harness.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """The page's content-security policy: its own style and script, known by their hashes, and
+    nothing else: no request, no frame, no form. Drawings have style attributes."""
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src {_hash(script)}",
+            "style-src 'unsafe-inline'",  # for browsers that do not know the next two
+            f"style-src-elem {_hash(style)}",
+            "style-src-attr 'unsafe-inline'",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+
+
+def _hash(content: str) -> str:
+    """How a content-security policy names the content of an element."""
+    return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"
 
 
 def _about(runs: Sequence[RunResult]) -> dict[str, Any]:
@@ -170,4 +222,5 @@ def _svg(figure: Figure) -> str:
     # Letters stay letters, and the same figure is the same text.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "harness"}):
         figure.savefig(drawn, format="svg", metadata={"Date": None})
-    return drawn.getvalue().partition("<!DOCTYPE")[2].partition(">")[2]
+    svg = drawn.getvalue().partition("<!DOCTYPE")[2].partition(">")[2]
+    return DRAWN_STYLE.sub("", svg, count=1)  # page.css has it: the policy knows no other

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis.findings import Findings
-from harness.report.figures import INK, TUNED, UNTUNED, WIDTH
+from harness.report.figures import INK, TUNED, UNTUNED, WIDTH, as_written, brief
 from harness.report.formatting import percent, short
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def front(drawn: list[Point]) -> list[Point]:
     return kept
 
 
+@as_written
 def pareto_chart(found: Findings) -> Figure | None:
     """Each rung with its 95% interval; the front is a line. None with fewer than two rungs."""
     unit, drawn = points(found)
@@ -93,7 +94,7 @@ def pareto_chart(found: Findings) -> Figure | None:
         filled = colour if point in best else "white"
         axes.plot(point.cost, 100 * point.value, "o", color=filled, mec=colour, ms=7, zorder=3)
         axes.annotate(
-            f"{point.label} {percent(point.value)}",
+            f"{brief(point.label)} {percent(point.value)}",
             (point.cost, 100 * point.value),
             (1.02, place),
             textcoords=axes.get_yaxis_transform(),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.analysis.calibration import Calibration
-from harness.report.figures import INK, WIDTH
+from harness.report.figures import INK, WIDTH, as_written, brief
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,6 +23,7 @@ def risk_charts(found: Sequence[Calibration], labels: Mapping[str, str]) -> list
     return [_risk([one for one in found if one.field == field], labels) for field in fields]
 
 
+@as_written
 def _risk(found: Sequence[Calibration], labels: Mapping[str, str]) -> Figure:
     from matplotlib import colormaps
     from matplotlib.figure import Figure
@@ -34,7 +35,7 @@ def _risk(found: Sequence[Calibration], labels: Mapping[str, str]) -> Figure:
         coverage = [100 * point.coverage for point in one.curve]
         colour = colours(0.85 * place / max(1, len(found) - 1))
         risk = [100 * point.risk.value for point in one.curve]
-        axes.plot(coverage, risk, color=colour, label=labels[one.rung])
+        axes.plot(coverage, risk, color=colour, label=brief(labels[one.rung]))
         if len(found) == 1 and all(point.risk.low is not None for point in one.curve):
             low = [100 * (point.risk.low or 0.0) for point in one.curve]
             high = [100 * (point.risk.high or 0.0) for point in one.curve]

@@ -11,11 +11,12 @@ from rich.text import Text
 
 from harness.analysis.findings import Findings
 from harness.analysis.runs import RunResult
+from harness.inert import visible
 from harness.report import knowledge_update
 from harness.report.advice import advice, rule
 from harness.report.columns import Part, parts
 from harness.report.essence import essence
-from harness.report.formatting import Table
+from harness.report.formatting import Table, written
 from harness.report.tables import failed_badges, tables
 from harness.report.verdicts import Verdict, verdicts
 
@@ -37,34 +38,35 @@ def show(found: Findings, console: Console | None = None, *, full: bool = False)
         console.width = max(console.width, PIPE_WIDTH)
     _head(found, console)
     for warning in found.warnings:
-        console.print(Text(f"! {warning}", style="bold red"))
+        console.print(_text(f"! {warning}", "bold red"))
     for place, advised in enumerate(advice(found)):
-        console.print(Text(advised, style="" if place else "bold"))
+        console.print(_text(advised, "" if place else "bold"))
     if said := rule(found):
-        console.print(Text(said, style="dim"))
+        console.print(_text(said, "dim"))
     for verdict in verdicts(found):
         console.print(_line(verdict))
     if said := knowledge_update.sentence(found):
-        console.print(Text(f"• {said}"))
+        console.print(_text(f"• {said}"))
     for table in tables(found) if full else essence(found):
         print_table(console, table, found.primary)
         for note in table.notes:
-            console.print(Text(note, style="dim"))
+            console.print(_text(note, "dim"))
     failed = [] if full else failed_badges(found)  # the table of badges says it too
     if failed:
         console.print()
     for line in failed:
-        console.print(Text(line, style="yellow"))
+        console.print(_text(line, "yellow"))
 
 
 def print_table(console: Console, table: Table, bold: str) -> None:
     """Print a table, in several parts if it is too wide; the column headed `bold` stands out."""
     console.print()
-    console.print(Text(table.title, style="italic"))
-    for place, part in enumerate(parts(table, console.width)):
+    console.print(_text(table.title, "italic"))
+    shown = written(table, visible)
+    for place, part in enumerate(parts(shown, console.width)):
         if place:
             console.print()
-        console.print(_drawn(part, table, bold))
+        console.print(_drawn(part, shown, bold))
 
 
 def _head(found: Findings, console: Console) -> None:
@@ -72,21 +74,24 @@ def _head(found: Findings, console: Console) -> None:
     models = dict.fromkeys(_model(run) for run in found.runs if run.manifest["model"])
     answered = f"  model {', '.join(models)}" if models else ""
     console.print()
-    console.print(
-        f"[bold]{first['task']}[/bold]  n={first['n']}  eval {found.ladder.eval_set[:8]}{answered}",
-        highlight=False,
-    )
+    about = f"  n={first['n']}  eval {found.ladder.eval_set[:8]}{answered}"
+    console.print(_text(first["task"], "bold").append(visible(about), style="not bold"))
     if len({run.manifest["variant"] for run in found.runs}) == 1 and first["variant"]:
-        console.print(f"with {first['variant']}", highlight=False, markup=False)
+        console.print(_text(f"with {first['variant']}"))
 
 
 def _line(verdict: Verdict) -> Text:
     """One declared contrast, and why it is not to be acted on."""
     colour = COLOURS.get(verdict.contrast.verdict, "")
-    line = Text(f"• {verdict.text}", style="" if verdict.blocked else colour)
+    line = _text(f"• {verdict.text}", "" if verdict.blocked else colour)
     if verdict.blocked:
-        line.append(f"; blocked: {verdict.blocked}", style="bold yellow")
+        line.append(visible(f"; blocked: {verdict.blocked}"), style="bold yellow")
     return line
+
+
+def _text(said: str, style: str = "") -> Text:
+    """What is said as letters: neither rich's markup nor a terminal's codes in it count."""
+    return Text(visible(said), style=style)
 
 
 def _drawn(part: Part, table: Table, bold: str) -> rich.table.Table:

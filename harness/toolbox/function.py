@@ -31,7 +31,8 @@ class Function(Tool):
 
     description: str
     function: str
-    """`module:name`, or `folder/file.py:name`."""
+    """`module:name`, or `folder/file.py:name`. A YAML that names one is refused unless the command
+    line trusts it (harness/configuration/targets.py)."""
     parameters: Mapping[str, Any]
 
     def __post_init__(self) -> None:
@@ -88,7 +89,10 @@ class Function(Tool):
         if not done:
             raise ToolError(f"it took longer than {seconds:g} s")
         found = done[0]
-        return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+        try:
+            return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+        except (TypeError, ValueError) as error:
+            raise ToolError(f"what it returned is no JSON: {first_line(error)}") from error
 
 
 def _import(name: str) -> Any:

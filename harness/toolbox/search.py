@@ -6,18 +6,15 @@ import hashlib
 import json
 import re
 import sqlite3
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.errors import ConfigError, first_line
 from harness.tool import Opened, Tool, ToolError
+from harness.toolbox.sqlite import limited
 from harness.values import AtLeastOne, settings
 
 __all__ = ["Search"]
-
-STEPS = 1000
-"""Instructions of SQLite's machine between two looks at the clock."""
 
 
 @settings("task.tools")
@@ -67,14 +64,10 @@ class Search(Tool):
             words = dict.fromkeys(re.findall(r"\w+", arguments["query"].casefold()))
             if not words:
                 raise ToolError("the query has no words")
-            until = time.monotonic() + seconds
-            index.set_progress_handler(lambda: time.monotonic() > until, STEPS)
             any_of = " OR ".join(f'"{word}"' for word in words)
             ranked = "SELECT text FROM p WHERE p MATCH ? ORDER BY bm25(p), rowid LIMIT ?"
-            try:
+            with limited(index, seconds):
                 rows = index.execute(ranked, (any_of, self.k)).fetchall()
-            except sqlite3.Error as error:
-                raise ToolError(first_line(error)) from error
             return "\n\n".join(text for (text,) in rows) or "nothing found"
 
         return find

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,15 +13,14 @@ from urllib.parse import quote
 
 from harness.errors import TaskError, first_line
 from harness.home import located, places
-from harness.tool import Opened, Tool, ToolError, check_parameters
+from harness.tool import Opened, Tool, check_parameters
+from harness.toolbox.sqlite import limited
 from harness.values import settings
 
 __all__ = ["Sql"]
 
 ROWS = 20
 """Of a result at most."""
-STEPS = 1000
-"""Instructions of SQLite's machine between two looks at the clock."""
 READING = {
     sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
 }  # fmt: skip
@@ -104,18 +102,10 @@ class Sql(Tool):
         return dict.fromkeys(self.parameters["properties"]) | dict(arguments)
 
     def _find(self, arguments: Mapping[str, Any], seconds: float) -> str:
-        until = time.monotonic() + seconds
-        self._connection.set_progress_handler(lambda: time.monotonic() > until, STEPS)
-        try:
+        with limited(self._connection, seconds):
             found = self._connection.execute(self.query, self._values(arguments))
             names = [column[0] for column in found.description]
             rows = [dict(zip(names, row, strict=True)) for row in found.fetchmany(ROWS)]
-        except sqlite3.Error as error:
-            late = time.monotonic() > until
-            said = f"it took longer than {seconds:g} s" if late else first_line(error)
-            raise ToolError(said) from error
-        finally:
-            self._connection.set_progress_handler(None, 0)
         if not rows:
             return "nothing found"
         return json.dumps(

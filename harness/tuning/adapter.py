@@ -14,18 +14,26 @@ from peft import PeftConfig, PeftModel, get_peft_model
 from peft.helpers import disable_input_dtype_casting
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import PeftType
-from torch import Tensor
 from transformers import PreTrainedModel, set_seed
 
 from harness.errors import ConfigError, RungUnavailableError, TrainingError, first_line
 from harness.models.local.engine import LocalEngine, dtype_of
+from harness.models.vetting import check_adapter
 from harness.models.weights import digest
 from harness.task import Materials
-from harness.tuning import adalora, flat_batches
+from harness.tuning import adalora
 from harness.tuning.example_losses import keep_losses
-from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
+from harness.tuning.flat_batches import Encoded
 from harness.tuning.method import Curve, Method, Pair, Report, Tuned, keep, kept
-from harness.tuning.preparation import encoded, fits_flat_batch, training_dtype
+from harness.tuning.preparation import (
+    EFFECT_PROMPTS,
+    batching,
+    distinct,
+    encoded,
+    largest_change,
+    last_logits,
+    training_dtype,
+)
 from harness.tuning.quantization import FourBit
 from harness.tuning.trainer import Training, train_weights
 
@@ -33,9 +41,6 @@ __all__ = ["Adapter"]
 
 LEARNED_KEYS = (PeftType.PREFIX_TUNING, PeftType.CARTRIDGE)
 """Prompt learning whose virtual tokens are keys and values, and no rows of the input."""
-
-EFFECT_PROMPTS = 2
-"""How many dev examples the effect of an adapter is measured on."""
 
 ZERO_STEP_PROMPTS = 8
 """How many dev questions an untrained adapter must answer as the base model does."""
@@ -131,14 +136,10 @@ class Adapter(Method):
         for frozen in (p for p in base.parameters() if exact and not p.requires_grad):
             frozen.data = frozen.data.to(dtype)
         examples, dev_examples = encoded(engine, train), encoded(engine, dev)
-        before = _logits(adapted, dev_examples[:EFFECT_PROMPTS])
+        before = last_logits(adapted, dev_examples[:EFFECT_PROMPTS])
         zero_step = self._zero_step(engine, adapted, dev, folder)
         has_rows = self.config.is_prompt_learning and self.config.peft_type not in LEARNED_KEYS
-        flat = not has_rows and fits_flat_batch(base)
-        if flat:
-            flat_batches.register()
-            base.set_attn_implementation(flat_batches.NAME)
-        pad = engine.tokenizer.pad_token_id or engine.tokenizer.eos_token_id
+        collate = batching(engine, base, flat=not has_rows)
         autocast = dtype == torch.bfloat16
         # Under autocast PEFT's own casts of each layer's input would be work done twice.
         with disable_input_dtype_casting(adapted, autocast and _can_leave_casts(adapted)):
@@ -147,7 +148,7 @@ class Adapter(Method):
                 examples,
                 dev_examples,
                 training=self._training,
-                collate=flat_batch if flat else lambda rows: padded_batch(rows, pad),
+                collate=collate,
                 stop=sorted(engine.stop),
                 seed=seed,
                 folder=folder / "checkpoints",
@@ -155,10 +156,7 @@ class Adapter(Method):
             )
         keep_losses(folder, curve.losses, (len(e.completion) for e in examples))
         adapted.save_pretrained(folder / "adapter", safe_serialization=True)
-        after = _logits(adapted, dev_examples[:EFFECT_PROMPTS])
-        effect = max(
-            (float((a - b).abs().max()) for a, b in zip(after, before, strict=True)), default=0.0
-        )
+        effect = largest_change(before, last_logits(adapted, dev_examples[:EFFECT_PROMPTS]))
         report = _report(adapted, folder / "adapter", examples, zero_step, effect, curve)
         return replace(report, answering=self.quantization.answering if self.quantization else None)
 
@@ -211,32 +209,19 @@ def _report(
             f"the adapter has no effect after {curve.steps} steps; "
             "check target_modules and raise training.learning_rate"
         )
-    evaluated = {p["step"]: p["stop_rate"] for p in curve.points if "stop_rate" in p}
     weights = folder / "adapter_model.safetensors"
     return Report(
         trainable=sum(p.numel() for p in adapted.parameters() if p.requires_grad),
         megabytes=weights.stat().st_size / 1e6,
         examples=len(examples),
-        distinct=len({(*e.prompt, -1, *e.completion) for e in examples}),
+        distinct=distinct(examples),
         zero_step=zero_step,
         sha256=digest(weights),
         effect=effect,
         ranks=adalora.ranks(adapted),
-        stop_rate=evaluated.get(curve.best_step, 0.0),
+        stop_rate=curve.stop_rate,
         curve=curve,
     )
-
-
-@torch.no_grad()
-def _logits(adapted: PeftModel, dev: Sequence[Encoded]) -> list[Tensor]:
-    """What comes next behind each example: logits [vocabulary]."""
-    adapted.eval()
-    adapted.get_base_model().set_attn_implementation("sdpa")
-    batches = [padded_batch([e], pad=0) for e in dev]
-    inputs = [
-        {k: v.to(adapted.device) for k, v in batch.items() if k != "labels"} for batch in batches
-    ]
-    return [adapted(**each).logits[0, -1].float() for each in inputs]
 
 
 def _answering(
@@ -244,6 +229,7 @@ def _answering(
 ) -> LocalEngine:
     """The engine with the adapter: merged into the weights, as answering is fastest that way, or
     `unmerged` beside the layers of the 4-bit base."""
+    check_adapter(folder)
     base = engine.fresh(dtype_of(engine.spec.dtype), quantized=unmerged)
     adapted = PeftModel.from_pretrained(base, folder)
     identity = f"{engine.fingerprint}+{fingerprint}"

@@ -44,7 +44,7 @@ def name_losses(trained: Path, run: Path, examples: Sequence[Example]) -> None:
     path = trained / EXAMPLE_LOSSES
     if not path.exists() or (run / EXAMPLE_LOSSES).exists():
         return
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
     named = [
         {
             "id": example.id,

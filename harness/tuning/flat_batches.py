@@ -9,14 +9,14 @@ for answering.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["NAME", "Encoded", "Layout", "flat_batch", "padded_batch", "register"]
+__all__ = ["NAME", "Collate", "Encoded", "Layout", "flat_batch", "padded_batch", "register"]
 
 NAME = "packed"
 IGNORED = -100
@@ -30,6 +30,10 @@ class Encoded:
     prompt: list[int]
     completion: list[int]
     """Ends with the stop token, which the model must learn too."""
+
+
+Collate = Callable[[Sequence[Encoded]], dict[str, Any]]
+"""Makes one batch, the model's inputs and `labels`, of examples."""
 
 
 class Layout:

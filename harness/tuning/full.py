@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import PreTrainedModel, set_seed
 
 from harness.errors import ConfigError, TrainingError
@@ -17,19 +16,24 @@ from harness.files import PART
 from harness.models.local.engine import LocalEngine, dtype_of
 from harness.models.weights import digest
 from harness.task import Materials
-from harness.tuning import flat_batches
 from harness.tuning.checkpoints import check_disk
 from harness.tuning.example_losses import keep_losses
-from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
+from harness.tuning.flat_batches import Encoded
 from harness.tuning.method import Curve, Method, Pair, Report, Tuned, keep, kept
-from harness.tuning.preparation import encoded, fits_flat_batch, training_dtype
+from harness.tuning.preparation import (
+    EFFECT_PROMPTS,
+    batching,
+    distinct,
+    encoded,
+    largest_change,
+    last_logits,
+    training_dtype,
+)
 from harness.tuning.trainer import Training, train_weights
 from harness.values import Instance, Positive, settings
 
 __all__ = ["FullFineTuning"]
 
-EFFECT_PROMPTS = 2
-"""How many dev examples the effect of training is measured on."""
 MASTER = torch.float32
 """All weights, their gradients and Adam's moments: a step of this rate is often less than the last
 digit of a bfloat16 weight. Where training computes in bfloat16, autocast rounds copies."""
@@ -90,26 +94,20 @@ class FullFineTuning(Method):
         set_seed(seed)
         model = engine.fresh(MASTER)
         examples, dev_examples = encoded(engine, train), encoded(engine, dev)
-        before = _last_logits(model, dev_examples[:EFFECT_PROMPTS])
-        flat = fits_flat_batch(model)
-        if flat:
-            flat_batches.register()
-            model.set_attn_implementation(flat_batches.NAME)
-        pad = engine.tokenizer.pad_token_id or engine.tokenizer.eos_token_id
+        before = last_logits(model, dev_examples[:EFFECT_PROMPTS])
         curve = train_weights(
             model,
             examples,
             dev_examples,
             training=replace(self.training, rate_scale=self.training.rate_scale * self.rate_share),
-            collate=flat_batch if flat else lambda rows: padded_batch(rows, pad),
+            collate=batching(engine, model),
             stop=sorted(engine.stop),
             seed=seed,
             folder=folder / "checkpoints",
             autocast=training_dtype(self.training.dtype, engine.device) == torch.bfloat16,
             one_checkpoint=True,
         )
-        after = _last_logits(model, dev_examples[:EFFECT_PROMPTS])
-        effect = max(float((a - b).abs().max()) for a, b in zip(after, before, strict=True))
+        effect = largest_change(before, last_logits(model, dev_examples[:EFFECT_PROMPTS]))
         if curve.steps and effect == 0.0:
             raise TrainingError(
                 f"training had no effect after {curve.steps} steps; raise training.learning_rate"
@@ -123,27 +121,17 @@ class FullFineTuning(Method):
 def _report(
     folder: Path, trainable: int, examples: Sequence[Encoded], effect: float, curve: Curve
 ) -> Report:
-    evaluated = {p["step"]: p["stop_rate"] for p in curve.points if "stop_rate" in p}
     weights = folder / "model.safetensors"
     return Report(
         trainable=trainable,
         megabytes=weights.stat().st_size / 1e6,
         examples=len(examples),
-        distinct=len({(*e.prompt, -1, *e.completion) for e in examples}),
+        distinct=distinct(examples),
         sha256=digest(weights),
         effect=effect,
-        stop_rate=evaluated.get(curve.best_step, 0.0),
+        stop_rate=curve.stop_rate,
         curve=curve,
     )
-
-
-@torch.no_grad()
-def _last_logits(model: PreTrainedModel, dev: Sequence[Encoded]) -> list[Tensor]:
-    """[vocabulary] at the last token of each example."""
-    model.eval()
-    model.set_attn_implementation("sdpa")
-    ids = [torch.tensor([e.prompt + e.completion], device=model.device) for e in dev]
-    return [model(input_ids=one, logits_to_keep=1).logits[0, -1].float() for one in ids]
 
 
 def _save(model: PreTrainedModel, folder: Path) -> None:

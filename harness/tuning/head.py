@@ -89,7 +89,8 @@ class ClassifierHead(Method):
         began = time.perf_counter()
         prompts = [engine.encode(messages) for messages, _ in train]
         states = states_of(engine, prompts)
-        truth = np.array([labels.index(target) for _, target in train])
+        place = {label: index for index, label in enumerate(labels)}
+        truth = np.array([place[target] for _, target in train])
         head, iterations = self._fitted(labels, states, truth)
         head, on_dev = calibrated(head, engine, dev)
         seconds = time.perf_counter() - began
@@ -178,12 +179,13 @@ def calibrated(head: Head, engine: LocalEngine, dev: Sequence[Pair]) -> tuple[He
     """The head at the temperature that dev asks for, and what is told of that: `temperature`, and
     the cross-entropy in nats on the `n` examples of dev whose label it knows, `raw` and `scaled`.
     """
-    known = [(messages, target) for messages, target in dev if target in head.labels]
+    place = {label: index for index, label in enumerate(head.labels)}
+    known = [(messages, target) for messages, target in dev if target in place]
     if not known:
         return head, {"temperature": 1.0, "dev": None}
     states = states_of(engine, [engine.encode(messages) for messages, _ in known])
     logits = head.logits(states)
-    truth = np.array([head.labels.index(target) for _, target in known])
+    truth = np.array([place[target] for _, target in known])
     found = best_temperature(logits, truth)
     on_dev = {
         "n": len(known),

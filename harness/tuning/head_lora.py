@@ -17,23 +17,21 @@ from transformers import PreTrainedModel, set_seed
 
 from harness.errors import ConfigError, TrainingError
 from harness.models.local.engine import LocalEngine, dtype_of
+from harness.models.vetting import check_adapter
 from harness.models.weights import digest
 from harness.task import Materials
-from harness.tuning import flat_batches
 from harness.tuning.adapter import Adapter
 from harness.tuning.example_losses import keep_losses
-from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
+from harness.tuning.flat_batches import Encoded
 from harness.tuning.head import calibrated, check_labels, known_labels
 from harness.tuning.head_engine import Head, HeadEngine
 from harness.tuning.last_states import Vectors, last_states
 from harness.tuning.method import Curve, Pair, Report, Tuned, keep, kept
-from harness.tuning.preparation import fits_flat_batch, training_dtype
+from harness.tuning.preparation import EFFECT_PROMPTS, batching, distinct, training_dtype
 from harness.tuning.trainer import train_weights
 
 __all__ = ["ClassifierHeadAdapter"]
 
-EFFECT_PROMPTS = 2
-"""How many dev prompts the effect of an adapter is measured on."""
 ADAPTER = "adapter_model.safetensors"
 NO_TOKEN = -1
 """A stop token that no class is mistaken for: a head ends no answers."""
@@ -98,15 +96,11 @@ class ClassifierHeadAdapter(Adapter):
         set_seed(seed)
         dtype = training_dtype(self.training.dtype, engine.device)
         base = engine.fresh(dtype)
-        flat = fits_flat_batch(base)
-        if flat:
-            flat_batches.register()
-            base.set_attn_implementation(flat_batches.NAME)
+        collate = batching(engine, base)
         config = deepcopy(self.config)  # PEFT writes what it infers into it
         config.task_type, config.modules_to_save = TaskType.SEQ_CLS, [_new_head(base, len(labels))]
         adapted = get_peft_model(base, config)
         examples, dev_examples = _encode(engine, train, labels), _encode(engine, dev, labels)
-        pad = engine.tokenizer.pad_token_id or engine.tokenizer.eos_token_id
         autocast = dtype == torch.bfloat16
         with disable_input_dtype_casting(adapted, autocast):
             curve = train_weights(
@@ -114,7 +108,7 @@ class ClassifierHeadAdapter(Adapter):
                 examples,
                 dev_examples,
                 training=self.training,
-                collate=flat_batch if flat else lambda rows: padded_batch(rows, pad),
+                collate=collate,
                 stop=[NO_TOKEN],
                 seed=seed,
                 folder=folder / "checkpoints",
@@ -160,6 +154,7 @@ def _new_head(base: PreTrainedModel, labels: int) -> str:
 def _merged(engine: LocalEngine, folder: Path, labels: int) -> tuple[LocalEngine, Vectors]:
     """The engine with the adapter merged into the weights below the head, and the head's weight
     [labels, hidden]."""
+    check_adapter(folder)
     base = engine.fresh(dtype_of(engine.spec.dtype))
     _new_head(base, labels)
     merged = PeftModel.from_pretrained(base, folder).merge_and_unload()
@@ -190,7 +185,7 @@ def _report(
         trainable=trained.trainable,
         megabytes=(adapter.stat().st_size + head.save(folder).stat().st_size) / 1e6,
         examples=len(trained.examples),
-        distinct=len({(*e.prompt, -1, *e.completion) for e in trained.examples}),
+        distinct=distinct(trained.examples),
         sha256=digest(adapter),
         effect=effect,
         curve=trained.curve,

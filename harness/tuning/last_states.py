@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from harness.models.local.engine import LocalEngine
-from harness.tuning import flat_batches
 from harness.tuning.flat_batches import IGNORED, Encoded, flat_batch, padded_batch
-from harness.tuning.preparation import fits_flat_batch
+from harness.tuning.preparation import takes_flat_batches
 
 __all__ = ["LastState", "Vectors", "last_states"]
 
@@ -73,9 +72,7 @@ def _batches(prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
 def _computed(engine: LocalEngine, prompts: Sequence[list[int]]) -> tuple[Tensor, int]:
     """States [prompts, hidden], and the tokens of the prefix that was computed once for all."""
     model = engine.model
-    if fits_flat_batch(model):
-        flat_batches.register()
-        model.set_attn_implementation(flat_batches.NAME)
+    if takes_flat_batches(model):
         # A completion of one token is only ever a label: what is computed is the prompt.
         batch = flat_batch([Encoded(prompt, [0]) for prompt in prompts])
         rows, layout = batch.pop("logits_to_keep"), batch["layout"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RungUnavailableError
-from harness.files import write_whole
+from harness.files import make_durable, write_whole
 from harness.models.engine import Conversation, Engine
 from harness.slot import Slot
 from harness.task import Materials
@@ -44,6 +44,12 @@ class Curve:
     losses: list[list[float]] = field(default_factory=list, compare=False, repr=False)
     """Of each example its loss in each epoch, per completion token; kept in a file of their own
     (`tuning/example_losses.py`), and empty where training was finished earlier."""
+
+    @property
+    def stop_rate(self) -> float:
+        """At the best step; 0 where it was not measured."""
+        rates = {p["step"]: p["stop_rate"] for p in self.points if "stop_rate" in p}
+        return rates.get(self.best_step, 0.0)
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ class Method(Slot, ABC):
 
     def check(self, materials: Materials) -> None:
         if not materials.train:
-            raise RungUnavailableError("it trains, but the task has no train examples; add some")
+            raise RungUnavailableError(f"it trains, but {materials.no_train}")
 
     @property
     def writes(self) -> bool:
@@ -149,7 +155,10 @@ def kept(folder: Path) -> Report | None:
 
 
 def keep(folder: Path, report: Report) -> None:
-    """Write down that training is finished."""
+    """Write down that training is finished, when what it left survives a loss of power."""
+    for path in [*folder.glob("*"), *folder.glob("*/*")]:
+        if path.is_file():
+            make_durable(path)
     record = asdict(report)
     if report.curve:
         del record["curve"]["losses"]

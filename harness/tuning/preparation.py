@@ -1,22 +1,42 @@
-"""What every method does before it trains weights on this machine."""
+"""What the methods that train weights on this machine share: before training and after it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
+from peft import PeftModel
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from harness.models.local.engine import LocalEngine, dtype_of
-from harness.tuning.flat_batches import Encoded
+from harness.tuning import flat_batches
+from harness.tuning.flat_batches import Collate, Encoded, flat_batch, padded_batch
 from harness.tuning.method import Pair
 
-__all__ = ["encoded", "fits_flat_batch", "training_dtype"]
+__all__ = [
+    "EFFECT_PROMPTS",
+    "batching",
+    "distinct",
+    "encoded",
+    "largest_change",
+    "last_logits",
+    "takes_flat_batches",
+    "training_dtype",
+]
+
+EFFECT_PROMPTS = 2
+"""How many dev examples the effect of training is measured on."""
 
 
 def encoded(engine: LocalEngine, pairs: Sequence[Pair]) -> list[Encoded]:
     """Training conversations as token ids."""
     return [Encoded(engine.encode(m), engine.encode_answer(m, target)) for m, target in pairs]
+
+
+def distinct(examples: Sequence[Encoded]) -> int:
+    """How many of these examples differ, as the model sees them."""
+    return len({(*e.prompt, -1, *e.completion) for e in examples})
 
 
 def training_dtype(name: str, device: torch.device) -> torch.dtype:
@@ -30,8 +50,40 @@ def training_dtype(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def fits_flat_batch(base: PreTrainedModel) -> bool:
-    """Whether this architecture takes our attention as it is: no soft cap, no window."""
-    config = base.config.get_text_config()
+def takes_flat_batches(model: PreTrainedModel) -> bool:
+    """Whether this architecture takes our attention as it is (no soft cap, no window); if so, the
+    model has it from now on."""
+    config = model.config.get_text_config()
     odd = any(getattr(config, k, None) for k in ("attn_logit_softcapping", "sliding_window"))
-    return bool(base._supports_attention_backend) and not odd
+    if odd or not model._supports_attention_backend:
+        return False
+    flat_batches.register()
+    model.set_attn_implementation(flat_batches.NAME)
+    return True
+
+
+def batching(engine: LocalEngine, model: PreTrainedModel, *, flat: bool = True) -> Collate:
+    """Batches without padding where `flat` and the model allow them, else padded ones."""
+    if flat and takes_flat_batches(model):
+        return flat_batch
+    pad = engine.tokenizer.pad_token_id or engine.tokenizer.eos_token_id
+    return lambda rows: padded_batch(rows, pad)
+
+
+@torch.no_grad()
+def last_logits(model: PreTrainedModel | PeftModel, examples: Sequence[Encoded]) -> list[Tensor]:
+    """What comes next behind each example: logits [vocabulary]."""
+    model.eval()
+    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    base.set_attn_implementation("sdpa")
+    batches = [padded_batch([example], pad=0) for example in examples]
+    inputs = [
+        {k: v.to(model.device) for k, v in batch.items() if k != "labels"} for batch in batches
+    ]
+    return [model(**each).logits[0, -1].float() for each in inputs]
+
+
+def largest_change(before: Sequence[Tensor], after: Sequence[Tensor]) -> float:
+    """Largest absolute difference between logits; 0 without any."""
+    changes = (float((a - b).abs().max()) for a, b in zip(after, before, strict=True))
+    return max(changes, default=0.0)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import math
 import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import torch
 from peft import PeftModel
@@ -19,27 +18,31 @@ from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
     Trainer,
-    TrainerCallback,
     TrainingArguments,
 )
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_callback import ExportableState, TrainerState
-from transformers.trainer_pt_utils import get_length_grouped_indices
+from transformers.trainer_callback import TrainerState
 from transformers.trainer_utils import get_last_checkpoint
 
 from harness.progress import Progress
 from harness.tuning import adapter_checkpoints
 from harness.tuning.adalora import Allocations, first_evaluation, orthogonality
 from harness.tuning.checkpoints import OneCheckpoint, best_weights
-from harness.tuning.flat_batches import IGNORED, Encoded
+from harness.tuning.flat_batches import IGNORED, Collate, Encoded
 from harness.tuning.loss import cross_entropies, cross_entropy
 from harness.tuning.memory import MemoryWatch, weights_megabytes
 from harness.tuning.method import Curve
+from harness.tuning.trainer_callbacks import (
+    Clock,
+    ExampleLosses,
+    LastEvaluation,
+    TrainingProgress,
+    among,
+)
+from harness.tuning.trainer_rows import GroupedByLength, Rows, batch_of
 from harness.values import AtLeastOne, NotNegative, Positive, Share, settings
 
 __all__ = ["Training", "train_weights"]
-
-C = TypeVar("C")
 
 Schedule = Literal[
     "linear", "cosine", "cosine_with_restarts", "polynomial", "constant",
@@ -116,7 +119,7 @@ class _CompletionTrainer(Trainer):  # type: ignore[misc]
     ) -> Any:
         logits, labels = self._completion_logits(model, inputs)
         loss, each = cross_entropies(logits, labels)
-        _among(self.callback_handler.callbacks, _ExampleLosses).add(inputs["examples"], each)
+        among(self.callback_handler.callbacks, ExampleLosses).add(inputs["examples"], each)
         loss = loss / (num_items_in_batch or len(labels))
         if (penalty := orthogonality(self.model)) is not None:
             # Its gradient alone: curves stay cross-entropy, comparable between rungs.
@@ -154,7 +157,7 @@ class _CompletionTrainer(Trainer):  # type: ignore[misc]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
         lengths = [len(row["input_ids"]) for row in self.train_dataset]
-        return _GroupedByLength(lengths, self.args.train_batch_size, self.args.seed)
+        return GroupedByLength(lengths, self.args.train_batch_size, self.args.seed)
 
     @torch.no_grad()
     def evaluate(
@@ -183,96 +186,13 @@ class _CompletionTrainer(Trainer):  # type: ignore[misc]
         return metrics
 
 
-class _GroupedByLength(torch.utils.data.Sampler[int]):
-    """Batches of like length, shuffled by seed and epoch alone: resuming finds its place."""
-
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
-        self.lengths = list(lengths)
-        self.batch_size = batch_size
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
-
-
-class _Clock(TrainerCallback, ExportableState):  # type: ignore[misc]
-    """Seconds of training, across interruptions."""
-
-    def __init__(self) -> None:
-        self.before = 0.0
-        self.began = time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        return self.before + time.perf_counter() - self.began
-
-    def state(self) -> dict[str, Any]:
-        return {"args": {}, "attributes": {"before": self.seconds}}
-
-
-class _ExampleLosses(TrainerCallback, ExportableState):  # type: ignore[misc]
-    """The loss of each example in each epoch, across interruptions."""
-
-    def __init__(self, examples: int) -> None:
-        self.losses: list[list[float]] = [[] for _ in range(examples)]
-
-    def add(self, examples: Tensor, each: Tensor) -> None:
-        """`examples` as `_batch` gives them; `each` is the loss of every token that bears loss."""
-        places, tokens = examples.T.tolist()
-        means = torch.stack([part.mean() for part in torch.split(each, tokens)]).tolist()
-        for place, mean in zip(places, means, strict=True):
-            self.losses[place].append(mean)
-
-    def state(self) -> dict[str, Any]:
-        return {"args": {"examples": len(self.losses)}, "attributes": {"losses": self.losses}}
-
-
-class _LastEvaluation(TrainerCallback):  # type: ignore[misc]
-    """Evaluates dev behind the last step too, wherever the others fall: it may be the best."""
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.global_step >= state.max_steps:
-            control.should_evaluate = control.should_save = True
-
-
-class _Report(TrainerCallback):  # type: ignore[misc]
-    """Feeds our progress bar from the Trainer's logs."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.progress.update(state.global_step, state.max_steps)
-
-    def on_log(
-        self,
-        args: Any,
-        state: Any,
-        control: Any,
-        logs: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        shown = {"loss": "loss", "eval_loss": "dev"}
-        for key, label in shown.items():
-            if logs and key in logs:
-                self.progress.note(label, f"{logs[key]:.3f}")
-
-
 def train_weights(
     model: Any,
     examples: Sequence[Encoded],
     dev: Sequence[Encoded],
     *,
     training: Training,
-    collate: Callable[[Sequence[Encoded]], dict[str, Any]],
+    collate: Collate,
     stop: Sequence[int],
     seed: int,
     folder: Path,
@@ -291,16 +211,16 @@ def train_weights(
         trainer = _CompletionTrainer(
             model=model,
             args=arguments,
-            train_dataset=_Rows(examples),
-            eval_dataset=_Rows(dev),
-            data_collator=lambda rows: _batch(rows, collate),
+            train_dataset=Rows(examples),
+            eval_dataset=Rows(dev),
+            data_collator=lambda rows: batch_of(rows, collate),
             callbacks=[
                 EarlyStoppingCallback(training.patience),
-                _Clock(),
-                _ExampleLosses(len(examples)),
+                Clock(),
+                ExampleLosses(len(examples)),
                 Allocations(),
-                _LastEvaluation(),
-                _Report(progress),
+                LastEvaluation(),
+                TrainingProgress(progress),
                 *[OneCheckpoint()] * one_checkpoint,
             ],
         )
@@ -317,17 +237,12 @@ def train_weights(
         points=_points(state.log_history),
         steps=state.global_step,
         best_step=state.best_global_step or state.global_step,
-        seconds=_among(callbacks, _Clock).seconds,
+        seconds=among(callbacks, Clock).seconds,
         tokens=round(tokens * (state.epoch or 0.0)),
         weights_megabytes=weights_megabytes(model),
         peak_megabytes=memory.peak_megabytes,
-        losses=_among(callbacks, _ExampleLosses).losses,
+        losses=among(callbacks, ExampleLosses).losses,
     )
-
-
-def _among(callbacks: Sequence[TrainerCallback], kind: type[C]) -> C:
-    """The callback of a kind: a resumed Trainer has put others in the place of those it got."""
-    return next(callback for callback in callbacks if isinstance(callback, kind))
 
 
 def _last_checkpoint(folder: Path) -> str | None:
@@ -386,30 +301,6 @@ def _arguments(
         remove_unused_columns=False,
         dataloader_pin_memory=False,
     )
-
-
-class _Rows(torch.utils.data.Dataset[dict[str, Any]]):
-    """Encoded examples as the Trainer wants them: rows that tell their length."""
-
-    def __init__(self, examples: Sequence[Encoded]) -> None:
-        self.examples = examples
-
-    def __len__(self) -> int:
-        return len(self.examples)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        example = self.examples[index]
-        ids = example.prompt + example.completion
-        return {"example": example, "place": index, "input_ids": ids}
-
-
-def _batch(
-    rows: Sequence[dict[str, Any]], collate: Callable[[Sequence[Encoded]], dict[str, Any]]
-) -> dict[str, Any]:
-    """A batch, and as `examples` [sequences, 2] the place of each and its tokens that bear loss."""
-    examples = [row["example"] for row in rows]
-    told = [[row["place"], len(row["example"].completion)] for row in rows]
-    return collate(examples) | {"examples": torch.tensor(told)}
 
 
 def _points(log: Sequence[dict[str, float]]) -> list[dict[str, float]]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.files import alone, write_whole
+from harness.files import SUMS, alone, changed, vouch, write_whole, writing
+from harness.inert import say
 from harness.models.engine import Engine
+from harness.secrets import redacted
 from harness.tuning.method import REPORT, Method, Pair, Report, Tuned, kept
 
 __all__ = ["Trainings"]
@@ -43,15 +44,20 @@ class Trainings:
         identity = self.identity(method, train, dev, seed)
         folder = self.folder(identity)
         with alone(folder, "trains"):
-            before = _forgotten(folder) if self.again(folder) else None
+            other = changed(folder)
+            if other:
+                say(f"warning: {folder / other}: is not what training left; training again")
+            before = _forgotten(folder) if other or self.again(folder) else None
             folder.mkdir(exist_ok=True)
             write_whole(folder / IDENTITY, json.dumps(identity, indent=1))
-            tuned = method.fit(engine, train, dev, seed, folder)
+            with writing(folder):
+                tuned = method.fit(engine, train, dev, seed, folder)
+                if not (folder / SUMS).exists():
+                    vouch(folder)
         if before and before.sha256 != tuned.report.sha256:
-            print(
+            say(
                 f"warning: {folder}: training again gave other weights; what answered with the "
-                "earlier ones keeps its scores: run it with force=true too",
-                file=sys.stderr,
+                "earlier ones keeps its scores: run it with force=true too"
             )
         return tuned
 
@@ -59,7 +65,7 @@ class Trainings:
         self, method: Method, train: Sequence[Pair], dev: Sequence[Pair], seed: int
     ) -> dict[str, Any]:
         """Everything that determines the weights: conversations by content, not by rung."""
-        return {
+        determining = {
             "harness": __version__,
             "model": self.model,
             "method": type(method).__name__,
@@ -68,6 +74,7 @@ class Trainings:
             "train": _sha256(train),
             "dev": _sha256(dev),
         }
+        return redacted(determining)
 
     def folder(self, identity: dict[str, Any]) -> Path:
         """Where a training is kept; it need not be there yet."""

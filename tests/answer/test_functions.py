@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from harness.answer.functions import calls_schema, declared, declaring
+from harness.answer.functions import calls_schema, declared, declaring, is_function
 
 ADD = {
     "name": "add",
@@ -59,3 +59,17 @@ def test_calls_are_of_declared_functions_with_their_parameters() -> None:
 def test_without_a_declaration_calls_are_of_anything() -> None:
     assert admits([call("sum", a="1")])
     assert not admits([{"name": "sum"}])
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"$ref": "http://127.0.0.1:9/schema.json"},
+        {"$ref": "#/$defs/a"},
+        {"type": "string", "pattern": "("},
+    ],
+)
+def test_a_function_whose_parameters_refer_elsewhere_is_none(rules: dict[str, str]) -> None:
+    function = {"name": "f", "parameters": {"type": "object", "properties": {"a": rules}}}
+    assert not is_function(function)
+    assert declared(declaring("?", [function])) == []

@@ -45,3 +45,32 @@ def test_a_package_is_trusted_on_the_command_line_alone(tmp_path: Path) -> None:
     (spec,) = compose([*words, "+experiment=sly"], config_dirs=[tmp_path])
     with pytest.raises(ConfigError, match="trusted: no YAML can say so"):
         spec.build("prices")
+
+
+@pytest.mark.parametrize(
+    ("function", "code"),
+    [("os:system", "os"), ("os.path:join", "os"), ("my/tools.py:add", "my/tools.py")],
+)
+def test_the_code_of_a_tool_is_run_only_if_it_is_trusted(function: str, code: str) -> None:
+    tool = (
+        f"{{_target_: harness.toolbox.Function, description: d, function: '{function}', "
+        "parameters: {type: object, properties: {}}}"
+    )
+    words = ["+task=support_json", "rung=prompt", f"+task.tools.mine={tool}"]
+    (spec,) = compose(words)
+    with pytest.raises(ConfigError, match=rf"its code would be run.*trusted=\[{code}\]"):
+        spec.task()
+    unnamed = tool.replace("description: d", "_args_: [d]")
+    (spec,) = compose([*words[:2], f"+task.tools.mine={unnamed}", f"trusted=[{code}]"])
+    with pytest.raises(ConfigError, match="_args_ leaves"):
+        spec.task()
+
+
+def test_a_function_of_a_trusted_module_becomes_a_tool() -> None:
+    tool = (
+        "{_target_: harness.toolbox.Function, description: d, function: 'posixpath:join', "
+        "parameters: {type: object, properties: {}}}"
+    )
+    words = ["+task=support_json", "rung=prompt", f"+task.tools.mine={tool}"]
+    (spec,) = compose([*words, "trusted=[posixpath]"])
+    assert "mine" in spec.task().materials.tools

@@ -97,6 +97,19 @@ def test_seeds_decide_where_questions_cannot() -> None:
     assert more.seeds >= 1
 
 
+def test_where_neither_questions_nor_seeds_alone_decide_both_do() -> None:
+    pair = compared([right("a", 200, 400), seeded("b", 0.55, 0.6)], alone(400)).pairs[0]
+    margin = pair.difference.value - 0.5 * min(pair.by_questions, pair.by_seeds) ** 0.5
+    more = pair.more(margin)
+    assert more.together
+    assert more.questions
+    assert more.seeds
+    wanted = ((pair.difference.value - margin) / (pair.quantile + 0.8416)) ** 2
+    left = pair.by_questions * 400 / (400 + more.questions)
+    left += pair.by_seeds * 2 / (2 + more.seeds)
+    assert 0.8 * wanted < left <= 1.01 * wanted
+
+
 def test_a_difference_at_the_margin_is_decided_by_nothing() -> None:
     pair = compared([right("a", 100), right("b", 120)], alone(200)).pairs[0]
     assert pair.more(pair.difference.value).questions is None

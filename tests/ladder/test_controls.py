@@ -72,12 +72,26 @@ def test_without_named_sources_there_is_no_oracle(task: Task) -> None:
     assert ("oracle_passages", "rag") not in kinds(RAG, unnamed, True)
 
 
-def test_random_passages_are_for_training_where_those_of_the_rung_are(task: Task) -> None:
+@pytest.mark.parametrize("kind", ["random_passages", "oracle_passages"])
+def test_other_passages_are_for_training_where_those_of_the_rung_are(kind: str, task: Task) -> None:
     bolted = replace(RAG_LORA, retrieval=Retrieval(2, in_training=False))
     for rung, trained in ((RAG_LORA, True), (bolted, False)):
-        (control,) = controls(rung, task, ["random_passages"])
+        (control,) = controls(rung, task, [kind])
         assert control.rung.retrieval is not None
         assert control.rung.retrieval.in_training is trained
+
+
+def test_the_oracle_of_a_tuned_rung_is_trained_with_the_right_passages(
+    task: Task, tiny: LocalEngine, letters: Embedder
+) -> None:
+    (control,) = controls(RAG_LORA, task, ["oracle_passages"])
+    untrained = replace(control.rung, tuning=None).prepare(task.materials, tiny, letters, 0)
+    m = task.materials
+    titles = {p.id: f"[{p.id}]" for p in m.corpus}
+    for part, examples in zip(untrained.lessons(), (m.train, m.dev), strict=True):
+        for (messages, _), example in zip(part, examples, strict=True):
+            shown = [i for i, title in titles.items() if title in messages[-1]["content"]]
+            assert sorted(shown) == sorted(example.gold_passages) != []
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from harness.errors import ConfigError, RungUnavailableError
 from harness.ladder.distillation import Distilled, Graded, Spent, Teaching
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Rung
+from harness.ladder.search import Search
 from harness.ladder.transform import ShuffledTargets
 from harness.task import Materials, Task
 from tests.conftest import fixed, similar
@@ -101,6 +102,10 @@ def test_a_task_that_cannot_have_the_teacher_cannot_have_its_student(task: Task)
         (
             {"teacher": replace(FEW_SHOT, transform=ShuffledTargets())},
             r"rung\.transform\.teacher=few_shot: .* without a transform",
+        ),
+        (
+            {"teacher": replace(FEW_SHOT, search=Search(questions=4, examples=[0]))},
+            r"rung\.transform\.teacher=few_shot: its prompt is searched for",
         ),
     ],
 )

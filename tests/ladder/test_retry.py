@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.answer import Label, Text
+from harness.answer import Label, Text, ToolCalls
+from harness.answer.functions import declaring
 from harness.constraint import Constraint
 from harness.errors import RungUnavailableError
 from harness.job import identity
@@ -119,6 +120,22 @@ def test_broken_json_is_told_with_its_place(task: Task) -> None:
     assert said == "broken JSON (Expecting ',' delimiter at character 18)"
     missing = verdict(task.materials.answer, '{"colour":"red","code":null}')
     assert missing == "breaks the schema: 'note' is a required property"
+
+
+def test_calls_are_held_against_the_functions_that_the_question_declares() -> None:
+    add = {
+        "name": "add",
+        "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}},
+    }
+    question = declaring("Add.", [add])
+    assert verdict(ToolCalls(), '[{"name":"add","arguments":{"a":1}}]', question) is None
+    for text, said in {
+        '[{"name":"sum","arguments":{}}]': "breaks what the question declares: 0.name: 'add' was",
+        '[{"name":"add","arguments":{"a":"1"}}]': "0.arguments.a: '1' is not of type 'integer'",
+    }.items():
+        problem = verdict(ToolCalls(), text, question)
+        assert problem is not None
+        assert said in problem
 
 
 def test_free_text_leaves_nothing_to_validate(task: Task) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness.errors import ConfigError
+from harness.ladder import shots as shots_module
 from harness.ladder.shots import Shots
 from harness.models.embedder import Embedder, Vectors
 from harness.task import Example, Question, Task
@@ -157,3 +158,20 @@ def test_what_cannot_be_is_refused_in_one_line(wrong: dict[str, Any], complaint:
     with pytest.raises(ConfigError) as caught:
         Shots(**(settings | wrong))  # type: ignore[arg-type]
     assert str(caught.value) == complaint
+
+
+def test_the_nearest_are_those_that_sorting_all_would_begin_with() -> None:
+    values = np.random.default_rng(0).integers(0, 9, 500).astype(np.float32)
+    whole = (-values).argsort(kind="stable").tolist()
+    for count in (1, 33, 499, 500, 600):
+        assert shots_module._highest(values, count) == whole[:count]
+
+
+def test_questions_are_compared_in_blocks_that_change_nothing(
+    task: Task, letters: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of a hundred thousand questions with a million examples would be 400 GB."""
+    train = task.materials.train
+    once = similar(4).choose(train, task.questions, 0, letters)
+    monkeypatch.setattr(shots_module, "BLOCK", 3 * len(train))
+    assert similar(4).choose(train, task.questions, 0, letters) == once

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.answer import Label, Text
+from harness.answer import Label, Text, ToolCalls
 from harness.errors import ConfigError, LeakError, RungUnavailableError
 from harness.evidence.isolation import Isolation
 from harness.ladder.rung import Rung
@@ -90,6 +90,7 @@ def test_an_answer_without_a_call_counts_at_once(ask: Any) -> None:
         ('{"tool":"nothing","arguments":{}}', "there is no tool 'nothing'; there are code, pages"),
         ('{"tool":"code","arguments":{"page":"x"}}', "page: 'x' does not match '^P[0-9]$'"),
         ('{"tool":"code","arg', "this is no call"),
+        ('{"tool":"code","arguments":{"page":"\\ud800"}}', "this is no call"),
         ('{"tool":"code"}', "None is not of type 'object'"),
     ],
 )
@@ -237,6 +238,8 @@ def test_a_task_without_tools_or_with_a_field_of_that_name_cannot_have_it(
     m = equipped.materials
     with pytest.raises(ConfigError, match="needs a corpus"):
         RUNG.check(replace(m, corpus=()))
+    with pytest.raises(RungUnavailableError, match="ToolCalls has one for each"):
+        RUNG.check(replace(m, answer=ToolCalls()))
     tuned = replace(RUNG, tuning=LORA.tuning)
     with pytest.raises(RungUnavailableError, match="no training conversation shows it"):
         tuned.check(m)

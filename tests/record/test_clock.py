@@ -40,3 +40,18 @@ def test_a_killed_process_loses_no_more_than_a_period(
             time.sleep(0.005)
         left = Clock(path)
         assert 0 < left.total <= running.total + 0.02
+
+
+def test_a_file_that_was_cut_short_counts_from_zero(tmp_path: Path) -> None:
+    path = tmp_path / "clock.json"
+    path.write_text('{"phases": {"fi')
+    with Clock(path) as running:
+        pass
+    assert running.total < 5
+
+
+def test_a_disk_without_room_stops_no_clock(tmp_path: Path) -> None:
+    """Whatever hinders it hinders the answers, which say so."""
+    with Clock(tmp_path / "gone" / "clock.json") as running, running.phase("fit"):
+        time.sleep(0.01)
+    assert running.phases["fit"] >= 0.01

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.record.manifest import LAST, MEASURES, upgraded
+from harness.record.manifest import LAST, MEASURES, answered_with, upgraded
 from tests.record.conftest import MANIFEST
 
 OLD: dict[str, Any] = {"task": "tickets", "rung": "rag", "contrasts": {"against": ["prompt"]}}
@@ -32,6 +32,19 @@ def test_an_older_run_that_read_train_learned_from_what_eval_was_compared_with()
 def test_what_a_manifest_says_stays() -> None:
     said = MANIFEST | {"rung": "prompt", "place": 7, "measures": ["exact"]}
     assert upgraded(said) == said
+
+
+def test_slots_have_their_names_of_today() -> None:
+    old, new = {"name": "lora", "adapter": {"r": 16}}, {"name": "lora", "tuning": {"r": 16}}
+    first: dict[str, Any] = {"identity": {"rung": old}, "chosen": 0}
+    assert answered_with(first) == new
+    tried = {"identity": {"rung": {}, "trials": [{"name": "prompt"}, old]}, "chosen": 1}
+    assert answered_with(tried) == new
+    control = {"identity": {"rung": {"of": old}}, "chosen": 0}
+    assert answered_with(control) == {"of": new}
+    of_a_baseline = {"of": "lora", "kind": "majority"}
+    assert answered_with({"identity": {"rung": of_a_baseline}, "chosen": 0}) == of_a_baseline
+    assert upgraded(OLD | first)["identity"] == first["identity"], "hashes are of it"
 
 
 def test_a_rung_unknown_then_stands_behind_the_others() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,16 @@ def test_a_tuned_rung_has_another_colour(tmp_path: Path) -> None:
     runs = [complete_run(tmp_path, "prompt"), complete_run(tmp_path, "lora", training=TRAINING)]
     (axes,) = ladder_chart(results(*runs)).axes
     assert [to_hex(bar.get_facecolor()) for bar in axes.patches] == [UNTUNED, TUNED]
+
+
+def test_a_long_label_leaves_room_for_the_picture(tmp_path: Path) -> None:
+    rows = results(complete_run(tmp_path, "lora-" + 150 * "x"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns where nothing is left for the axes
+        figure = ladder_chart(rows)
+        save(figure, tmp_path / "ladder.svg")
+    (axes,) = figure.axes
+    assert axes.get_position().width > 0.3
 
 
 def test_metric_task_and_n_are_named(tmp_path: Path) -> None:

@@ -7,8 +7,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +24,7 @@ from harness.analysis.runs import read_ladder
 from harness.errors import TrackingError
 from harness.evidence.statistics import Interval
 from harness.record.results import RunFolder, load_results
+from harness.report import patience
 from harness.report.mlflow import Mlflow, main
 from tests.record.conftest import ANSWERS, MANIFEST, TRAINING, complete_run
 
@@ -283,6 +287,23 @@ def test_settings_that_are_long_are_shortened(store: Store, tmp_path: Path) -> N
     assert run.data.params["rung.variant"] == "x" * 6000
 
 
+def test_hostile_names_and_commands_are_text_in_the_ui(store: Store, tmp_path: Path) -> None:
+    variant, command = "![x](http://a.b) \x1b[31m\u202e", "python ` <img src=x onerror=alert(1)>"
+    Mlflow(store.uri).mirror(complete_run(tmp_path / "results", variant=variant, command=command))
+    (run,) = store.runs()
+    assert run.info.run_name == r"prompt ![x](http://a.b) \x1b[31m\u202e"
+    note = run.data.tags["mlflow.note.content"]  # rendered as Markdown
+    assert note.startswith(f"`` {command} ``\n\nAll of it: `results/tickets/prompt/")
+
+
+def test_a_task_from_somebody_else_names_no_folder_elsewhere(store: Store, tmp_path: Path) -> None:
+    folder = complete_run(tmp_path / "results")
+    text = (folder.path / "manifest.json").read_text()
+    folder.write("manifest.json", text.replace('"task": "tickets"', '"task": "../../x"'))
+    with pytest.raises(TrackingError, match="must be the name of one folder"):
+        Mlflow(store.uri).mirror(folder)
+
+
 def test_a_server_that_is_down_is_noticed_soon_and_loses_nothing(
     store: Store, tmp_path: Path
 ) -> None:
@@ -298,11 +319,92 @@ def test_a_server_that_is_down_is_noticed_soon_and_loses_nothing(
     assert len(store.runs()) == 1
 
 
-@pytest.mark.parametrize("uri", ["nonsense://here", "sqlite:///{}/notes.txt", "{}/mlruns"])
-def test_a_store_that_cannot_be_used_is_a_tracking_error(tmp_path: Path, uri: str) -> None:
+@pytest.mark.parametrize(
+    "uri", ["nonsense://here", "sqlite:///{}/notes.txt", "{}/mlruns", "sqlite:///{}"]
+)
+def test_a_store_that_cannot_be_used_is_a_tracking_error_at_once(
+    tmp_path: Path, uri: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """MLflow opens a file that is no database ten times, in two minutes, with a page for each."""
     (tmp_path / "notes.txt").write_text("This is no database, however long one looks at it.\n" * 9)
+    began = time.perf_counter()
     with pytest.raises(TrackingError, match="say tracking=none"):
         Mlflow(uri.format(tmp_path)).mirror(complete_run(tmp_path / "results"))
+    assert time.perf_counter() - began < 15
+    assert capfd.readouterr().err == ""
+
+
+class Answering(BaseHTTPRequestHandler):
+    """A server that is no MLflow server: it answers what its class says."""
+
+    status = 200
+    body = b"<html>It works!</html>"
+    seconds = 0.0
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        time.sleep(self.seconds)
+        self.send_response(self.status)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def server(**changes: object) -> Iterator[str]:
+    """The URI of a server that answers so."""
+    kind = type("Kind", (Answering,), changes)
+    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as running:
+        running.daemon_threads, running.block_on_close = True, False
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_address[1]}"
+        running.shutdown()
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"status": 500}, {"status": 401, "body": b"wrong password"}, {"seconds": 60}]
+)
+def test_whatever_a_server_answers_is_a_tracking_error_within_patience(
+    tmp_path: Path, changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "QUICK", 0.5)
+    folder = complete_run(tmp_path / "results")
+    with server(**changes) as uri:
+        tracking = Mlflow(uri, patience=1)
+        began = time.perf_counter()
+        for _ in range(3):
+            with pytest.raises(TrackingError, match=f"tracking at {uri} failed"):
+                tracking.mirror(folder)
+    assert time.perf_counter() - began < 15
+
+
+def test_a_password_is_not_shown(tmp_path: Path) -> None:
+    tracking = Mlflow("http://me:secret@127.0.0.1:9")
+    with pytest.raises(TrackingError, match=r"tracking at http://\*\*\*@127") as error:
+        tracking.mirror(complete_run(tmp_path / "results"))
+    assert "secret" not in f"{error.value} {tracking.command(tmp_path)}"
+
+
+def test_what_a_request_without_an_answer_made_twice_is_there_once_after_the_next_mirroring(
+    store: Store, tmp_path: Path
+) -> None:
+    tracking, folder = Mlflow(store.uri), complete_run(tmp_path / "results")
+    tracking.mirror(folder)
+    (run,), (parent,) = store.runs(), store.runs("sweep")
+    for one in (run, parent):
+        tags = {k: v for k, v in one.data.tags.items() if k != "harness.complete"}
+        store.client.create_run(one.info.experiment_id, tags=tags)
+    tracking.mirror(folder)
+    tracking.conclude(SWEEP, findings(read_ladder([folder])))
+    assert [one.info.run_id for one in store.runs()] == [run.info.run_id]
+    (kept,) = store.runs("sweep")
+    assert store.runs()[0].data.tags["mlflow.parentRunId"] == kept.info.run_id
 
 
 def test_the_command_mirrors_a_results_folder_sweep_by_sweep(

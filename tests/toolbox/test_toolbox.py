@@ -65,6 +65,12 @@ def test_a_query_that_takes_too_long_is_stopped(store: Path) -> None:
         sql(store, endless).opened([])({"item": "x"}, 0.05)
 
 
+@pytest.mark.parametrize("value", [2**70, "\ud800", {"a": 1}])
+def test_a_value_that_a_database_cannot_take_is_told_to_the_model(store: Path, value: Any) -> None:
+    with pytest.raises(ToolError):
+        sql(store, parameters=schema(item={})).opened([])({"item": value}, 1.0)
+
+
 def test_the_words_of_a_database_can_be_held_against_eval(store: Path) -> None:
     assert list(sql(store).texts()) == [(f"{store} stock:1", "lamp")]
 
@@ -109,6 +115,7 @@ def test_a_function_is_called_by_name_and_its_errors_are_told(tmp_path: Path) ->
         "def add(a, b): return {'sum': a + b}\n"
         "def wait(): time.sleep(5)\n"
         "def fail(): raise ValueError('no luck')\n"
+        "def odd(): return {1, 2}\n"
     )
 
     def made(name: str) -> Any:
@@ -118,6 +125,8 @@ def test_a_function_is_called_by_name_and_its_errors_are_told(tmp_path: Path) ->
     assert made("add")[1]({"a": 1, "b": 2}, 1.0) == '{"sum": 3}'
     with pytest.raises(ToolError, match="no luck"):
         made("fail")[1]({}, 1.0)
+    with pytest.raises(ToolError, match="no JSON: Object of type set"):
+        made("odd")[1]({}, 1.0)
     with pytest.raises(ToolError, match=r"longer than 0\.05 s"):
         made("wait")[1]({}, 0.05)
     before = made("add")[0].fingerprint

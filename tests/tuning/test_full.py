@@ -18,7 +18,7 @@ from harness.models.local import ModelSpec, padded
 from harness.models.local.engine import LocalEngine
 from harness.models.weights import digest
 from harness.task import Task
-from harness.tuning import checkpoints, full
+from harness.tuning import checkpoints, full, preparation
 from harness.tuning.full import FullFineTuning
 from harness.tuning.method import Tuned
 from tests.conftest import plan
@@ -112,7 +112,7 @@ def test_killed_training_leaves_one_checkpoint_and_ends_where_it_would_have(
     plan_of = {"epochs": 3, "evaluations_per_epoch": 2}
     expected = fit("straight", **plan_of).report
     with monkeypatch.context() as patch, pytest.raises(InterruptedError):
-        patch.setattr(full, "flat_batch", interrupted(after))
+        patch.setattr(preparation, "flat_batch", interrupted(after))
         fit("broken", **plan_of)
     folder = tmp_path / "broken" / "checkpoints"
     assert last_checkpoint(folder) == checkpoint
@@ -151,7 +151,7 @@ def test_a_checkpoint_that_was_cut_off_is_passed_over(
 ) -> None:
     expected = fit("straight", epochs=4).report
     with monkeypatch.context() as patch, pytest.raises(InterruptedError):
-        patch.setattr(full, "flat_batch", interrupted(14))
+        patch.setattr(preparation, "flat_batch", interrupted(14))
         fit("cut", epochs=4)
     folder = tmp_path / "cut" / "checkpoints"
     last = last_checkpoint(folder)

@@ -36,7 +36,7 @@ from harness.tuning.head_engine import HeadEngine, best_temperature, cross_entro
 from harness.tuning.head_lora import ClassifierHeadAdapter
 from harness.tuning.last_states import last_states
 from harness.tuning.method import Method, Pair, Tuned
-from harness.tuning.trainer import _LastEvaluation
+from harness.tuning.trainer_callbacks import LastEvaluation
 from tests.conftest import example, lora, plan, write_lines
 from tests.probe.conftest import forgetting, general
 from tests.test_run import job_of, stop_after
@@ -231,7 +231,7 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(
     apt: LocalEngine, colours: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = fit(TUNED.tuning, apt, colours, tmp_path / "whole")
-    evaluate = _LastEvaluation.on_step_end
+    evaluate = LastEvaluation.on_step_end
     steps: list[int] = []
 
     def stopped(self: Any, args: Any, state: Any, control: Any, **rest: Any) -> None:
@@ -240,7 +240,7 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(
             raise KeyboardInterrupt
         evaluate(self, args, state, control, **rest)
 
-    monkeypatch.setattr(_LastEvaluation, "on_step_end", stopped)
+    monkeypatch.setattr(LastEvaluation, "on_step_end", stopped)
     with pytest.raises(KeyboardInterrupt):
         fit(TUNED.tuning, apt, colours, tmp_path / "run")
     again = fit(TUNED.tuning, apt, colours, tmp_path / "run")

@@ -23,10 +23,11 @@ from peft import (
 from torch import Tensor
 
 from harness.models.local.engine import LocalEngine
-from harness.tuning import flat_batches, trainer
+from harness.tuning import flat_batches
 from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
 from harness.tuning.method import Curve
 from harness.tuning.trainer import train_weights
+from harness.tuning.trainer_rows import GroupedByLength
 from tests.conftest import lora, plan
 
 STOP = 2
@@ -197,7 +198,7 @@ def test_the_order_of_examples_depends_on_seed_and_epoch_alone() -> None:
     lengths = [3 + n % 5 for n in range(32)]
 
     def order(seed: int, epoch: int) -> list[int]:
-        sampler = trainer._GroupedByLength(lengths, 4, seed)
+        sampler = GroupedByLength(lengths, 4, seed)
         sampler.set_epoch(epoch)
         torch.manual_seed(torch.seed() % 1000)
         return list(sampler)
@@ -311,7 +312,7 @@ def test_seconds_and_tokens_are_those_of_the_whole_training(
         fit(adapted(tiny), tmp_path, collate=interrupted(15))
     path = tmp_path / "checkpoint-6" / "trainer_state.json"
     state = json.loads(path.read_text())
-    clock = state["stateful_callbacks"]["_Clock"]["attributes"]
+    clock = state["stateful_callbacks"]["Clock"]["attributes"]
     assert 0 < clock["before"] < 60
     clock["before"] += 1000
     path.write_text(json.dumps(state))

@@ -22,7 +22,7 @@ from harness.record.results import RunFolder
 from harness.run import Shared, run
 from harness.tuning.adapter import Adapter
 from harness.tuning.method import Method, Pair, Report, Tuned, keep, kept
-from harness.tuning.trainer import _LastEvaluation
+from harness.tuning.trainer_callbacks import LastEvaluation
 from harness.tuning.trainings import Trainings
 from tests.conftest import fixed, lora, plan
 from tests.test_run import LORA, MakeJob, job, texts, trainings
@@ -75,6 +75,20 @@ def test_the_same_training_is_done_once(tmp_path: Path) -> None:
     assert fit(store(tmp_path), Counted(log)).folder == first.folder
     assert log == [first.folder]
     assert (first.folder / "identity.json").exists()
+
+
+def test_what_was_damaged_is_trained_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log: list[Path] = []
+    folder = fit(store(tmp_path), Counted(log)).folder
+    (folder / "training.json").write_text("{")
+    assert fit(store(tmp_path), Counted(log)).folder == folder
+    assert log == [folder, folder]
+    said = capsys.readouterr().err
+    assert f"{folder / 'training.json'}: is not what training left; training again" in said
+    fit(store(tmp_path), Counted(log))
+    assert len(log) == 2
 
 
 @pytest.mark.parametrize(
@@ -209,7 +223,7 @@ def test_a_training_that_one_cell_left_unfinished_goes_on_in_another(
 ) -> None:
     whole = run(job(LORA, "whole", decoding="constrained"))
     steps: list[int] = []
-    evaluate = _LastEvaluation.on_step_end
+    evaluate = LastEvaluation.on_step_end
 
     def counted(self: Any, args: Any, state: Any, control: Any, **rest: Any) -> None:
         steps.append(state.global_step)
@@ -217,7 +231,7 @@ def test_a_training_that_one_cell_left_unfinished_goes_on_in_another(
             raise KeyboardInterrupt
         evaluate(self, args, state, control, **rest)
 
-    monkeypatch.setattr(_LastEvaluation, "on_step_end", counted)
+    monkeypatch.setattr(LastEvaluation, "on_step_end", counted)
     with pytest.raises(KeyboardInterrupt):
         run(job(LORA, decoding="free"))
     other = run(job(LORA, decoding="constrained"))

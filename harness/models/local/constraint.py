@@ -34,6 +34,9 @@ __all__ = ["compile_constraint", "grammar_tokenizer"]
 ANY = {"role": "user", "content": "?"}
 """Labels are written the same way behind any question."""
 
+MASKS = 1024
+"""Masks that are kept: each has a byte for every token, and ten thousand labels have as many."""
+
 Trie = dict[int, Any]
 """Which tokens may come next, and the trie behind each of them."""
 
@@ -118,7 +121,8 @@ class _Walk:
         if mask is None:
             mask = torch.zeros(self.vocabulary, dtype=torch.bool)
             mask[list(self.node)] = True
-            self.masks[id(self.node)] = mask
+            if len(self.masks) < MASKS:
+                self.masks[id(self.node)] = mask
         return mask
 
     def advance(self, token: int) -> list[int]:

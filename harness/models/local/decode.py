@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from harness.memory import out_of_memory
 from harness.models.local import attention, prefix_tree
 from harness.models.local.attention import Segment, Step, SuffixCache
 from harness.models.local.learned_prefix import LearnedPrefix
@@ -150,8 +151,8 @@ def generate(
             for completion in _Batch(model, queue, batch, stop, max_new_tokens, steady).run():
                 todo.remove(completion.index)
                 yield completion
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error) or batch == 1:
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error) or batch == 1:
                 raise
             batch_size = batch // 2
 
@@ -338,8 +339,3 @@ def _batch_size(model: PreTrainedModel, longest: int, prompts: int) -> int:
     slots = max(1, min(most, free // 2 // per_slot))
     turns = -(-prompts // slots)
     return -(-prompts // turns)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether this is CUDA's or the CPU allocator's way of saying that memory ran out."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

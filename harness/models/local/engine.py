@@ -27,14 +27,16 @@ from transformers import (
 )
 
 from harness.constraint import Constraint
-from harness.errors import ConfigError, WeightsError
+from harness.errors import ConfigError, WeightsError, first_line
 from harness.models.engine import Capabilities, Completion, Conversation, Usage
 from harness.models.local import four_bit, likelihood, padded
 from harness.models.local.constraint import compile_constraint, grammar_tokenizer
 from harness.models.local.decode import Begin, Decoded, generate
 from harness.models.local.learned_prefix import LearnedPrefix, learned_prefix
 from harness.models.local.packed_linear import pack
+from harness.models.local.read import read_model
 from harness.models.local.spec import MIXED, ModelSpec
+from harness.models.local.template import applied, check_template
 from harness.models.local.verbatim import Verbatim
 
 __all__ = ["LocalEngine", "device_of", "dtype_of"]
@@ -54,8 +56,7 @@ class LocalEngine:
         if spec.dtype == MIXED and not _multiplies_in_bfloat16(self.device):
             raise ConfigError("model.dtype=mixed: needs a CPU with bfloat16; use float32 here")
         self.tokenizer = _tokenizer(folder, spec.name)
-        if self.tokenizer.chat_template is None:
-            raise WeightsError(f"{spec.name}: has no chat template; choose an instruct model")
+        check_template(self.tokenizer, spec.name)
         self.capabilities = Capabilities(
             tunable=True,
             constrainable=True,
@@ -84,7 +85,13 @@ class LocalEngine:
     @cached_property
     def config(self) -> Any:
         """The architecture, as transformers has it."""
-        return AutoConfig.from_pretrained(self.folder, trust_remote_code=False)
+        try:
+            return AutoConfig.from_pretrained(self.folder, trust_remote_code=False)
+        except Exception as error:  # of many kinds
+            raise WeightsError(
+                f"{self.folder / 'config.json'}: describes no model that transformers knows "
+                f"({first_line(error)}); choose another one"
+            ) from error
 
     @cached_property
     def _generation(self) -> Any:
@@ -110,10 +117,7 @@ class LocalEngine:
             codes = four_bit.load(self.folder, dtype_of(self.spec.dtype), self.device)
             four_bit.compute_in(codes, dtype)
             return codes
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            self.folder, dtype=dtype, use_safetensors=True, trust_remote_code=False
-        )
-        return model.to(self.device).eval()
+        return read_model(self.folder, dtype=dtype).to(self.device).eval()
 
     def with_weights(self, model: PreTrainedModel, fingerprint: str) -> LocalEngine:
         """The same model with other weights, which must be laid out like `fresh`."""
@@ -201,7 +205,18 @@ class LocalEngine:
         return grammar_tokenizer(self)
 
     def count(self, conversations: Sequence[Conversation]) -> list[int]:
-        return [len(self.encode(conversation)) for conversation in conversations]
+        """Of a text that is certainly longer than the context, at least so many: it is not read."""
+        return [self._count(self._text(c, open_turn=True)) for c in conversations]
+
+    def _count(self, text: str) -> int:
+        least = len(text) // self._widest
+        beyond = self.context is not None and least > self.context
+        return least if beyond else len(self._verbatim.ids(text))
+
+    @cached_property
+    def _widest(self) -> int:
+        """Characters of the longest token."""
+        return max(map(len, self.tokenizer.get_vocab()))
 
     def count_answers(self, texts: Sequence[str]) -> list[int]:
         if not texts:
@@ -319,10 +334,8 @@ class LocalEngine:
             return self._template([merged, *rest], open_turn)
 
     def _template(self, messages: Conversation, open_turn: bool) -> str:
-        text: str = self.tokenizer.apply_chat_template(
-            self._verbatim.hide(messages), tokenize=False, add_generation_prompt=open_turn
-        )
-        return text
+        hidden = self._verbatim.hide(messages)
+        return applied(self.tokenizer, self.name, hidden, open_turn=open_turn)
 
     def _has_tool_turns(self) -> bool:
         """Whether the chat template names the role `tool`, and takes such a turn behind an answer
@@ -339,15 +352,13 @@ class LocalEngine:
 
 
 def _tokenizer(folder: Path, name: str) -> Any:
-    """Raises WeightsError for one that comes with code of its own."""
+    """Raises WeightsError for one that cannot be read."""
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except ValueError as error:
-        if "trust_remote_code" not in str(error):
-            raise
+    except Exception as error:  # tokenizers written in Rust raise a bare Exception
         raise WeightsError(
-            f"{name}: the tokenizer in {folder} brings code of its own, which is not run; choose a "
-            "model that transformers knows"
+            f"{name}: the tokenizer in {folder} cannot be read ({first_line(error)}); fetch it "
+            "again, or choose a model that transformers knows"
         ) from error
 
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
+from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from harness.errors import RungUnavailableError
+from harness.models.local.read import read_model
 
 __all__ = ["compute_in", "is_four_bit", "load"]
 
@@ -32,7 +33,7 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedMo
     """
     if device.type != "cpu":  # accelerate takes a device without a number for another one
         device = torch.device(device.type, device.index or 0)
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+    model = read_model(
         folder,
         dtype=dtype,
         quantization_config=BitsAndBytesConfig(
@@ -42,8 +43,6 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedMo
             bnb_4bit_compute_dtype=dtype,
         ),
         device_map={"": device},
-        use_safetensors=True,
-        trust_remote_code=False,
     )
     for layer in _layers(model):
         if device.type == "cpu" and layer.in_features % BLOCK:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
+from harness.memory import out_of_memory
 from harness.models.local.decode import Begin, Decoded, TokenConstraint, begun
 
 __all__ = ["generate"]
@@ -33,13 +34,22 @@ def generate(
 
     With `padded=False` only prompts of equal length share a batch: prompt-learning adapters of
     PEFT ignore position ids, so that padding would change what they say. `constraint` begins a new
-    one for each prompt; of several each is for one prompt.
+    one for each prompt; of several each is for one prompt. Where memory runs out a batch is halved.
     """
-    for batch in _batches(prompts, batch_size or BATCH, padded):
+    queue = list(_batches(prompts, batch_size or BATCH, padded))[::-1]
+    while queue:
+        batch = queue.pop()
         began = time.perf_counter()
         held = [begun(constraint, i) for i in batch]
         rows = [_Row(one, stop) for one in held if one is not None]
-        outputs = _batch(model, [prompts[i] for i in batch], stop, max_new_tokens, pad, rows)
+        try:
+            outputs = _batch(model, [prompts[i] for i in batch], stop, max_new_tokens, pad, rows)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error) or len(batch) == 1:
+                raise
+            half = len(batch) // 2
+            queue += [batch[half:], batch[:half]]
+            continue
         seconds = (time.perf_counter() - began) / len(batch)
         for i, tokens in zip(batch, outputs, strict=True):
             end = next((n for n, token in enumerate(tokens) if token in stop), None)

@@ -147,6 +147,17 @@ def test_running_out_of_memory_halves_the_batch_and_loses_nothing(
     assert {c.batch for c in done} == {2}
 
 
+def test_less_memory_than_one_answer_takes_is_an_error(
+    model: LlamaForCausalLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_machine(*arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(attention.SuffixCache, "empty", no_machine)
+    with pytest.raises(MemoryError):
+        list(generate(model, [[2, 3]] * 4, stop=STOP, max_new_tokens=6))
+
+
 def test_slots_are_filled_before_answering_goes_on(
     model: LlamaForCausalLM, monkeypatch: pytest.MonkeyPatch
 ) -> None:

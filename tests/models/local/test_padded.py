@@ -106,3 +106,21 @@ def test_an_adapter_in_front_of_the_weights_writes_valid_answers_too(
     assert [bounded.violation(bounded.parse(text).value) for text in texts] == [None] * len(texts)
     free = [tiny.decode(c.tokens) for c in model.generate(prompts, BUDGET)]
     assert not any(bounded.parse(text).value for text in free), "else the test shows nothing"
+
+
+def test_running_out_of_memory_halves_a_batch_and_changes_no_answer(
+    tiny: LocalEngine, prompts: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, whole, sizes = tiny.fresh(tiny.model.dtype), padded._batch, []
+
+    def small_machine(model: object, prompts: list[list[int]], *rest: object) -> list[list[int]]:
+        sizes.append(len(prompts))
+        if len(prompts) > 2:
+            raise MemoryError
+        return whole(model, prompts, *rest)  # type: ignore[arg-type]
+
+    expected = said(list(padded.generate(model, prompts, tiny.stop, 8, None, 1)))
+    monkeypatch.setattr(padded, "_batch", small_machine)
+    done = list(padded.generate(model, prompts, tiny.stop, 8, None, 1))
+    assert said(done) == expected
+    assert sizes == [5, 2, 3, 1, 2]

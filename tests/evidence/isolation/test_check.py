@@ -10,57 +10,33 @@ import pytest
 
 from bench.edits import EDITS, Source
 from harness.errors import ConfigError, LeakError
-from harness.evidence import isolation
-from harness.evidence.isolation import Isolation, normalize
-from harness.task import Example, Passage, Task, Update
-
-STOP = Isolation(near_duplicate=0.6, contained=0.9, leaks="stop")
-LONG = (
-    "The zip of my winter sleeping bag broke on the second night and I am still cold, please help."
-)
+from harness.evidence.isolation import Isolation, features, inputs, normalize, table
+from harness.task import Passage, Task, Update
+from tests.evidence.isolation.planting import LONG, OTHERS, STOP, TICKET, planted
 
 FILLER = " ".join(f"{a}{b}" for a in ("quartz", "vivid", "jumbo", "waltz") for b in range(900, 912))
 
 
-TICKET = (
-    "Hello there. I bought the green three-man tent from your shop in Keswick at Easter, order "
-    "LF-20417, and the zip of the inner door has split along its lower half. We pitched it four "
-    "times in all. Would you mend it or send another before our walk in June? Kind regards, Maud"
-)
-OTHERS = (
-    "My points are missing although the order went through in March and was paid by card.",
-    "Where is the blue jacket? The courier says it was left with a neighbour, but nobody has it.",
-)
 MISSED = {
-    "Cyrillic letters that look Latin",
     "30% of words replaced",
     "every other pair transposed",
     "first half alone",
+    "second half alone",
+    "first half embedded",
+    "every other word replaced",
+    "every other word left out",
+    "a word inserted behind every word",
 }
-"""What the documentation says the certificate does not find."""
+"""What is no leak; with enough texts in eval it is suspected."""
 BORDERLINE = {"20% of words replaced"}
 """Found in some texts and missed in most."""
-
-
-def planted(task: Task, text: str, into: str = "train", victim: str = LONG, **changes: str) -> Task:
-    """The task with `victim` in eval and a copy of it, changed to `text`, in another split."""
-    sealed = replace(task.eval[0], input=victim, gold_passages=(), where="eval.jsonl:1")
-    m = task.materials
-    if into == "corpus":
-        page = replace(m.corpus[0], text=text, where="corpus.jsonl:1")
-        m = replace(m, corpus=(page, *m.corpus[1:]))
-    else:
-        rows: tuple[Example, ...] = getattr(m, into)
-        copy = replace(rows[0], input=text, where=f"{into}.jsonl:1", **changes)  # type: ignore[arg-type]
-        m = replace(m, **{into: (copy, *rows[1:])})
-    return replace(task, materials=m, eval=(sealed, *task.eval[1:]))
 
 
 def test_a_task_without_leaks_is_sealed_and_says_how_near_the_nearest_is(task: Task) -> None:
     same, certificate = STOP.certify(task)
     assert same is task
     assert certificate.decision == "sealed"
-    assert certificate.compared == {"train": 16, "dev": 6, "corpus": 4}
+    assert certificate.compared == {"train": 16, "dev": 6, "corpus": 4, "instructions": 4}
     assert 0 < certificate.closest["train"].similarity < 0.6
     assert certificate.record()["thresholds"] == {"near_duplicate": 0.6, "contained": 0.9}
 
@@ -188,9 +164,9 @@ def by_definition(sealed: str, line: str) -> str:
 
 def test_no_pair_over_a_threshold_is_missed(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     """The filtered sparse product against the plain definition, with n-grams that are common."""
-    monkeypatch.setattr(isolation, "COMMON", 2)
-    monkeypatch.setattr(isolation, "CHUNK", 200)
-    monkeypatch.setattr(isolation, "PAIRS", 5)
+    monkeypatch.setattr(table, "COMMON", 2)
+    monkeypatch.setattr(features, "CHUNK", 200)
+    monkeypatch.setattr(table, "PAIRS", 5)
     rng = np.random.default_rng(0)
     words = [f"word{chr(97 + i)}" * (1 + i % 3) for i in range(12)]
 
@@ -211,7 +187,8 @@ def test_no_pair_over_a_threshold_is_missed(task: Task, monkeypatch: pytest.Monk
         for row in rows
         if (kind := by_definition(e.input, row.input))
     }
-    leaks, closest = STOP._compare("train", sealed, rows)
+    found = inputs.compare(inputs.Sealed(sealed, 0.6, 0.9, rewritten=False), "train", rows)
+    leaks, closest = found.leaks, found.closest
     assert {kind for kind, _, _ in expected} == {"text", "near-duplicate", "contained"}
     assert {(x.kind, x.pair.eval_where, x.pair.where) for x in leaks} == expected
     assert len(leaks) == len(expected)
@@ -226,7 +203,7 @@ def test_equal_texts_are_found_at_the_highest_thresholds(task: Task) -> None:
 @pytest.mark.parametrize("text", ["", "a", "é", "ok"])
 def test_very_short_texts_are_compared_too(task: Task, text: str) -> None:
     sealed = replace(task.eval[0], input=text or "?")
-    STOP._compare("train", [sealed], task.materials.train)
+    STOP.certify(replace(task, eval=(sealed,)))
 
 
 def test_a_prompt_may_say_neither_what_eval_asks_nor_a_long_target_of_it(task: Task) -> None:

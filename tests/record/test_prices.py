@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ConfigError, ResultsError
+from harness.errors import ResultsError
 from harness.evidence.cost import Prices
 from harness.record.prices import prices_path, read_prices, write_prices
 
@@ -34,5 +34,5 @@ def test_prices_that_cannot_be_read_are_one_line(tmp_path: Path, text: str) -> N
 
 def test_a_price_edited_to_what_cannot_be_is_told(tmp_path: Path) -> None:
     prices_path(tmp_path).write_text(json.dumps(asdict(HOUR) | {"machine_hour": -2}))
-    with pytest.raises(ConfigError, match=r"prices.machine_hour=-2"):
+    with pytest.raises(ResultsError, match=r"prices.json: .*prices.machine_hour=-2.*fix it"):
         read_prices(tmp_path)

@@ -50,7 +50,8 @@ def test_keys_of_other_versions_may_stand_there(tmp_path: Path) -> None:
 
 def test_numbers_that_are_none_are_named() -> None:
     interval = {"value": "1", "low": None, "high": None, "n": 4, "method": "none"}
-    wrong = {"all": {"accuracy": interval}, "slices": {}}
+    usual = dict.fromkeys(("readable", "stopped", "truncated", "failed"), interval | {"value": 1.0})
+    wrong = {"all": usual | {"accuracy": interval}, "slices": {}}
     assert told.problem(wrong, told.METRICS) == (
         "all.accuracy.value is '1': must be a valid number"
     )

@@ -61,9 +61,9 @@ def check_names(config: DictConfig) -> None:
                 f"{name}={node!s:.60}: must be a group of settings; choose one with {name}=NAME, "
                 f"or set one of its values: {name}.NAME=VALUE"
             )
-    for name in config:
+    for name in map(str, config):
         if name not in known:
-            hint = suggestion(str(name), known)
+            hint = suggestion(name, known)
             raise ConfigError(
                 f"{name}: there is no such setting{hint}; there are: {', '.join(sorted(known))}"
             )
@@ -71,15 +71,11 @@ def check_names(config: DictConfig) -> None:
 
 def check_values(config: DictConfig) -> None:
     """Raise ConfigError for a value of the top level that cannot be."""
-    found = {field.name: config[field.name] for field in fields(General)}
-    General(
-        **{
-            name: OmegaConf.to_container(value, resolve=True)
-            if OmegaConf.is_config(value)
-            else value
-            for name, value in found.items()
-        }
-    )
+    found: dict[str, Any] = {field.name: config[field.name] for field in fields(General)}
+    for name, value in found.items():
+        if OmegaConf.is_config(value):
+            found[name] = OmegaConf.to_container(value, resolve=True)
+    General(**found)
 
 
 def results_folder(folder: Any) -> Path:

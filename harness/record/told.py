@@ -214,8 +214,9 @@ def value_of(data: bytes, where: str, wanted: TypeAdapter[Any], fix: str) -> Any
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        said = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise ResultsError(f"{where}: cannot be read ({said}); {fix}") from error
+        deep = isinstance(error, RecursionError)
+        why = "it is nested too deeply" if deep else str(error)
+        raise ResultsError(f"{where}: cannot be read ({why}); {fix}") from error
     if said := problem(value, wanted):
         raise ResultsError(f"{where}: cannot be read ({said}); {fix}")
     return value

@@ -11,6 +11,7 @@ from harness.ladder.room import within_data
 from harness.models.grammar import check_constraint, check_targets
 from harness.models.layout import check_layout
 from harness.models.local import ModelSpec
+from harness.models.vetting import check_model
 from harness.models.weights import Folder
 from harness.task import Task
 
@@ -67,4 +68,6 @@ def check_written(constraint: Constraint | None, task: Task) -> None:
 def _check_model(model: ModelSpec, task: Task) -> None:
     """Raise WeightsError for a folder that is no model. What is to be fetched is checked then."""
     if isinstance(model.weights, Folder):
-        check_layout(model.weights.resolve(), task)
+        folder = model.weights.resolve()
+        check_model(folder)  # first: what else reads the folder trusts its sizes
+        check_layout(folder, task)

@@ -112,7 +112,7 @@ def _array(schema: Mapping[str, Any], root: _Root, above: tuple[str, ...]) -> fl
     if most == inf:
         return inf
     items = [_value(s, root, above) for s in first[:most]]
-    more = most - len(items)
+    more: float = most - len(items)
     if more <= 0:
         return _enclosed(items)
     commas = more - (not items)

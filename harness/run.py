@@ -24,7 +24,7 @@ from harness.ladder.rung import Predictor
 from harness.models.grammar import check_constraint, check_targets
 from harness.probe.measure import available, measure, unmeasured, wanted
 from harness.probe.probe import FittedRun
-from harness.progress import say_once, silence_libraries
+from harness.progress import Progress, say_once, silence_libraries
 from harness.record import ledger, provenance
 from harness.record.clock import Clock
 from harness.record.declaration import declaration_path, declare
@@ -60,7 +60,8 @@ class Shared:
         """The sealed task and its certificate. Raises LeakError."""
         key = (isolation, id(task))  # a task lives as long as the sweep that loaded it
         if key not in self._certified:
-            self._certified[key] = isolation.certify(task)
+            with Progress("comparing with eval"):
+                self._certified[key] = isolation.certify(task)
         return self._certified[key]
 
     def make_again(self, job: Job, path: Path) -> bool:

@@ -29,7 +29,6 @@ import numpy.typing as npt
 from scipy import sparse
 
 from harness.errors import ConfigError, LeakError
-from harness.progress import Progress
 from harness.task import Example, Passage, Task
 
 __all__ = ["Certificate", "Isolation", "Leak", "Pair", "normalize", "similar_pairs"]
@@ -233,14 +232,12 @@ class Isolation:
         """All pairs over a threshold and, of every chunk, the most similar one."""
         table = _Table([e.input for e in sealed], self.near_duplicate, self.contained)
         start = 0
-        with Progress("comparing with eval", len(rows), unit="line") as progress:
-            for chunk in _chunks([_text(row) for row in rows]):
-                for i, j, similarity, containment in table.matches(chunk):
-                    row = rows[start + i]
-                    pair = _pair(sealed[j], row, similarity, containment)
-                    yield sealed[j], row, pair, bool(table.sizes[j] >= SHORTEST)
-                start += len(chunk)
-                progress.advance(len(chunk))
+        for chunk in _chunks([_text(row) for row in rows]):
+            for i, j, similarity, containment in table.matches(chunk):
+                row = rows[start + i]
+                pair = _pair(sealed[j], row, similarity, containment)
+                yield sealed[j], row, pair, bool(table.sizes[j] >= SHORTEST)
+            start += len(chunk)
 
 
 class _Table:

@@ -126,6 +126,8 @@ class Mlflow:
 
         for chatty in ("alembic", "mlflow"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
+        # It writes a traceback of each error that it raises as well.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         lock = FileLock(Path(tempfile.gettempdir()) / f"harness-{shortened(self.uri)}.lock")
         try:
             with lock:

@@ -59,7 +59,8 @@ def test_a_text_that_is_cut_or_rewritten_is_suspected(task: Task, kind: str) -> 
     copy = EDITS[kind](TICKET, Random(0), Source(tuple(" ".join(OTHERS).split()), OTHERS))
     assert copy
     leaky = planted(task, copy, victim=TICKET)
-    _, certificate = STOP.certify(replace(leaky, eval=(*leaky.eval, *others)))
+    allowing = replace(STOP, leaks="allow")
+    _, certificate = allowing.certify(replace(leaky, eval=(*leaky.eval, *others)))
     assert certificate.decision == "sealed" or kind == "20% of words replaced"
     found = [*certificate.leaks, *certificate.suspects]
     assert [(x.pair.eval_where, x.pair.where) for x in found] == [("eval.jsonl:1", "train.jsonl:1")]

@@ -53,7 +53,7 @@ class Sealed:
     Beside character n-grams these are pairs of words, which survive where half of a text is cut
     off and where every other word is another. How much of them two innocent texts share is a
     matter of their length and of the task: two tickets have 0.05, short questions from one mould
-    0.4. Hence the threshold is what eval's own texts of that length show of different groups.
+    0.4. Hence the threshold is what eval's own texts of that length share with other groups' texts.
     """
 
     def __init__(

@@ -110,7 +110,7 @@ def _shown(text: str, escape: Callable[[str], str], lines: bool) -> str:
         keep = found["needed"] is not None or (lines and found["line"] is not None)
         return found[0] if keep else escape(found[0])
 
-    return HIDDEN.sub(shown, text)
+    return str(HIDDEN.sub(shown, text))
 
 
 def _json_escape(c: str) -> str:
@@ -120,4 +120,4 @@ def _json_escape(c: str) -> str:
 
 def _disarmed(text: str) -> str:
     escaped = ACTIVE.sub(lambda found: f"\\{found[0]}", text)
-    return AS_ENTITY.sub(lambda found: ENTITIES[found[0]], escaped)
+    return str(AS_ENTITY.sub(lambda found: ENTITIES[found[0]], escaped))

@@ -22,6 +22,8 @@ T = TypeVar("T")
 MARK = "***"
 SHORTEST = 8
 """Letters of a value in the environment that is looked for everywhere: shorter ones are words."""
+FOLDERS = ("PWD", "OLDPWD")
+"""In the environment: names of folders, and not of passwords."""
 
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 ENDINGS = ("password", "passwd", "passphrase", "secret", "apikey", "accesskey", "authtoken")
@@ -141,6 +143,8 @@ def _named(found: re.Match[str]) -> str:
 def _in_environment() -> Iterator[str]:
     """Values of secrets in the environment, as they are and as a URI or JSON writes them."""
     for name, value in os.environ.items():
+        if name in FOLDERS:
+            continue
         secret = is_secret(name) or name.upper().endswith("_KEY")
         userinfo = re.search(r"://[^/@\s]*:([^\s]+)@", value)
         for one in [value] * secret + ([unquote(userinfo[1])] if userinfo else []):

@@ -39,7 +39,7 @@ def test_lines_share_as_many_numbers_as_they_share_features(
 
 
 def test_texts_come_in_chunks_with_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "CHUNK", 15)
+    monkeypatch.setattr(features, "CHUNK", 20)
     texts = ["One.", "two words here", "Three", "four", "five"]
     chunks = list(features.chunks(texts))
     assert [line for _, lines in chunks for line in lines] == features.lines(texts)

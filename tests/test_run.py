@@ -163,6 +163,7 @@ def test_a_tuned_run_tells_in_its_manifest_what_training_did(job: MakeJob) -> No
         "adapter",
         "example_losses.jsonl",
         "identity.json",
+        "sha256.json",
         "training.json",
     ]
     assert training["sha256"] == digest(trained / "adapter" / "adapter_model.safetensors")

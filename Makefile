@@ -35,7 +35,7 @@ ui: $(READY) ## MLflow's UI on this project's store: http://127.0.0.1:5000
 bench: $(VENV)/.bench ## against lm-eval, TRL, llama.cpp and others; BANKING77=FOLDER adds to it
 	$(PY) -m bench $(if $(BANKING77),--banking77 "$(BANKING77)")
 
-soak: $(READY) ## what is promised under faults, tried: half an hour; TRIALS="kill disk" for some
+soak: $(READY) ## what is promised under faults, tried; TRIALS="kill disk" for some
 	$(PY) -m bench.soak $(TRIALS)
 
 clean: ## remove .venv; results/ and mlflow.db stay

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
-from harness.files import free_bytes
+from harness.files import UNWRITABLE, free_bytes
 from harness.inert import clean, say, visible
 from harness.memory import no_memory
 
@@ -28,20 +28,6 @@ __all__ = ["command", "listen", "no_room"]
 GRACE = 1.5
 """Seconds that a stopped command has to end by itself: it may be inside a long computation."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-NO_ROOM = {
-    errno.ENOSPC: "make room there",
-    errno.EDQUOT: "make room there",
-    errno.EFBIG: "raise the limit of the size of files (ulimit -f)",
-    errno.EROFS: "choose a folder that can be written, such as results=FOLDER",
-    errno.EACCES: "change its permissions, or choose another folder",
-    errno.EPERM: "change its permissions, or choose another folder",
-    errno.ENAMETOOLONG: "give a shorter name",
-    errno.ENOTDIR: "a file stands where a folder is wanted; move it away, or choose another folder",
-    errno.EISDIR: "a folder stands where a file is wanted; move it away",
-    errno.EEXIST: "something else stands there; move it away, or choose another folder",
-    errno.ELOOP: "links lead in a circle; fix them",
-}
-"""What helps against an error of the operating system that is not ours."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -79,7 +65,7 @@ def command(main: Callable[[], int | None]) -> NoReturn:
 
 def no_room(error: OSError) -> str | None:
     """What to do about a file that cannot be written, in one line; None for other errors."""
-    help_ = NO_ROOM.get(error.errno or 0)
+    help_ = UNWRITABLE.get(error.errno or 0)
     if help_ is None:
         return None
     path = Path(os.fsdecode(error.filename) if error.filename else Path.cwd())

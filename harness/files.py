@@ -24,6 +24,7 @@ __all__ = [
     "UNWRITABLE",
     "alone",
     "changed",
+    "file_sha256",
     "free_bytes",
     "make_durable",
     "vouch",
@@ -42,15 +43,15 @@ DEV_SCORES = "dev_scores.jsonl"
 """Of a run: the primary metric of each dev question, where single ones have a value."""
 
 
-UNWRITABLE = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-)
-"""Errors of the operating system that say that a place cannot be written."""
+UNWRITABLE = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there",
+    errno.EFBIG: "raise the limit of the size of files (ulimit -f)",
+    errno.EROFS: "choose a folder that can be written, such as results=FOLDER",
+    errno.EACCES: "change its permissions, or choose another folder",
+    errno.EPERM: "change its permissions, or choose another folder",
+}
+"""Errors of the operating system that say that a place cannot be written, and what helps."""
 NO_ROOM_LEFT = 64 * 1024
 """Bytes: with fewer a disk is full, whatever a library says of why it could not write."""
 SUMS = "sha256.json"
@@ -72,6 +73,12 @@ def writing(path: Path) -> Iterator[None]:
         if worded or free_bytes(path) < NO_ROOM_LEFT:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         raise
+
+
+def file_sha256(path: Path) -> str:
+    """64 hex digits. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def free_bytes(path: Path) -> int:
@@ -120,9 +127,10 @@ def vouch(folder: Path) -> None:
     told = {}
     for path in files:
         make_durable(path)
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        told[path.relative_to(folder).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256}
+        told[path.relative_to(folder).as_posix()] = {
+            "bytes": path.stat().st_size,
+            "sha256": file_sha256(path),
+        }
     for below in {path.parent for path in files}:
         make_durable(below)
     write_whole(folder / SUMS, json.dumps(told, indent=1))
@@ -139,10 +147,8 @@ def changed(folder: Path, *, content: bool = True) -> str | None:
             path = folder / name
             if not path.is_file() or path.stat().st_size != wrote["bytes"]:
                 return str(name)
-            if content:
-                with path.open("rb") as file:
-                    if hashlib.file_digest(file, "sha256").hexdigest() != wrote["sha256"]:
-                        return str(name)
+            if content and file_sha256(path) != wrote["sha256"]:
+                return str(name)
     except (ValueError, TypeError, KeyError, AttributeError):
         return SUMS
     return None

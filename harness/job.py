@@ -13,7 +13,7 @@ from harness.errors import ConfigError
 from harness.evidence.contrasts import Contrasts
 from harness.evidence.isolation import Isolation
 from harness.ladder.budget import longest_target
-from harness.ladder.controls import KINDS, Control, Wanted, controls
+from harness.ladder.controls import KINDS, Control, OraclePassages, Wanted, controls
 from harness.ladder.rung import Rung
 from harness.models.embedder import Embedder
 from harness.models.engine import ModelSource
@@ -114,6 +114,9 @@ class Job:
                 settings["of"] = chosen.settings
                 if rung.search and rung.search.found:
                     settings["found"] = asdict(rung.search.found.prompt)
+                if isinstance(control.rung.retrieval, OraclePassages) and rung.tuning:
+                    # Apart from runs of earlier versions, which were trained without passages.
+                    settings["in_training"] = control.rung.retrieval.in_training
             candidate = Candidate(control.rung, settings, "")
             decoding = "free" if control.free else self.decoding
             here = replace(self, decoding=decoding, seed=0, control=control, probes=())

@@ -23,7 +23,7 @@ from harness.ladder.rung import Predictor
 from harness.preflight import check, check_written
 from harness.probe.measure import available, measure, unmeasured, wanted
 from harness.probe.probe import FittedRun
-from harness.progress import say_once, silence_libraries
+from harness.progress import Progress, say_once, silence_libraries
 from harness.record import ledger, provenance
 from harness.record.clock import Clock
 from harness.record.declaration import declaration_path, declare, told_apart
@@ -61,7 +61,8 @@ class Shared:
         key = (isolation, id(task))  # a task lives as long as the sweep that loaded it
         if key not in self._certified:
             encoder = job.embedder if isolation.paraphrase else None
-            self._certified[key] = isolation.certify(task, encoder)
+            with Progress("comparing with eval"):
+                self._certified[key] = isolation.certify(task, encoder)
             if suspects := self._certified[key][1].suspects:
                 say_once(f"{task.name}: {suspects_message(suspects)}")
         return self._certified[key]

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 from peft import AdaLoraConfig, LoraConfig
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from bench.soak.llama import tokenizer
 from harness.answer import Json
 from harness.ladder.shots import Shots
 from harness.load import load_task
@@ -30,10 +30,6 @@ from harness.tuning.trainer import Training
 ROOT = Path(__file__).resolve().parent.parent
 BANKING77 = ROOT.parent / "shared" / "data" / "banking77"
 
-CHAT_TEMPLATE = (
-    "{% for m in messages %}<s>{{ m['role'] }}\n{{ m['content'] }}</s>\n{% endfor %}"
-    "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
-)
 SCHEMA = {
     "type": "object",
     "required": ["colour", "code", "note"],
@@ -60,21 +56,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE with pad == eos, as many instruct models have it."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=["<s>", "</s>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )
-    tokenizer.train_from_iterator(["red blue colour code note ticket assistant"], trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>"
-    )
-    fast.chat_template = CHAT_TEMPLATE
-    return fast
+    return tokenizer(["<s>", "</s>"])
 
 
 @pytest.fixture(scope="session")

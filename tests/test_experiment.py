@@ -209,7 +209,7 @@ def test_a_store_that_fails_is_said_once_with_the_command_that_mirrors_later(
     uri = f"sqlite:///{tmp_path}/store"
     here |= {"tracking": "mlflow", "tracking.uri": uri}
     harness.compare("mine", rungs=["prompt", "short"], **here)
-    said = [line for line in capsys.readouterr().err.splitlines() if "store" in line]
+    said = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert len(said) == 1, "two runs and a ladder were not mirrored"
     command = f"python -m harness.report.mlflow {tmp_path}/results --uri {uri}"
     assert said[0].startswith("warning: ") and said[0].endswith(f"with `{command}`")

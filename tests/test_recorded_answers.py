@@ -53,6 +53,13 @@ def test_what_is_wrong_with_a_line_is_said_with_its_place(
         read_answers(str(tmp_path / "large.jsonl"), task)
 
 
+def test_an_empty_text_is_an_answer_and_holds_nothing_of_eval(task: Task, tmp_path: Path) -> None:
+    write_lines(tmp_path / "large.jsonl", [{"id": "train-1", "text": ""}])
+    predictions, places = read_answers(str(tmp_path / "large.jsonl"), task)
+    assert [p.text for p in predictions] == [""]
+    assert leaks_into(task, ALLOW, predictions, places) == []
+
+
 def test_of_a_share_of_train_answers_to_the_rest_are_no_mistake(task: Task, tmp_path: Path) -> None:
     write_lines(tmp_path / "large.jsonl", [{"id": "train-99", "text": "red"}])
     share = replace(task, materials=replace(task.materials, left_out=("red",)))

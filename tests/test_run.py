@@ -164,6 +164,7 @@ def test_a_tuned_run_tells_in_its_manifest_what_training_did(job: MakeJob) -> No
         "adapter",
         "example_losses.jsonl",
         "identity.json",
+        "sha256.json",
         "training.json",
     ]
     assert training["sha256"] == digest(trained / "adapter" / "adapter_model.safetensors")
@@ -606,6 +607,24 @@ def test_every_configuration_that_was_judged_is_in_the_ledger_and_stays_there(
     run(job(RAG))
     path = ledger_path(folder.path.parents[1], made.task.fingerprints()["eval"])
     assert [one.rung for one in read(path)] == ["prompt", "rag"]
+
+
+def test_what_a_killed_process_had_no_time_to_tell_is_told_by_the_next(job: MakeJob) -> None:
+    """It had finished the run: neither the ledger nor the sealed questions miss it."""
+    made = job()
+    folder = run(made)
+    fingerprint = made.task.fingerprints()["eval"]
+    path, questions = (
+        ledger_path(folder.path.parents[1], fingerprint),
+        folder.eval_path(fingerprint),
+    )
+    whole = questions.read_bytes()
+    path.unlink()
+    questions.write_bytes(whole[:50])
+    for _ in range(2):
+        run(made)
+        assert [one.rung for one in read(path)] == ["prompt"]
+        assert questions.read_bytes() == whole
 
 
 TUNED = tuple(

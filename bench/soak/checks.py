@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import zipfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bench.soak.tiny import Tiny
+from harness.files import file_sha256
 
 __all__ = [
     "doubled",
@@ -69,11 +69,12 @@ def untrue(tiny: Tiny, results: Path | None = None, cache: Path | None = None) -
     for mark in sorted((results or tiny.results).rglob("complete.json")):
         for name, sha256 in json.loads(mark.read_bytes())["sha256"].items():
             path = mark.parent / name
-            if not path.exists() or _sha256(path) != sha256:
+            if not path.exists() or file_sha256(path) != sha256:
                 yield f"{path}: not the file that complete.json vouches for"
     for report in sorted((results or tiny.results).rglob("trained/*/training.json")):
         weights = report.parent / "adapter" / "adapter_model.safetensors"
-        if not weights.exists() or _sha256(weights) != json.loads(report.read_bytes())["sha256"]:
+        told = json.loads(report.read_bytes())["sha256"]
+        if not weights.exists() or file_sha256(weights) != told:
             yield f"{weights}: not the weights that training.json vouches for"
     yield from _untrue_cache(tiny, cache or tiny.folder / "cache")
 
@@ -170,7 +171,3 @@ def _steady(predictions: bytes) -> bytes:
             record.pop(name, None)
         lines.append(json.dumps(record, sort_keys=True))
     return "\n".join(lines).encode()
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.progress import silence_libraries
 
-__all__ = ["models"]
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+__all__ = ["models", "tokenizer"]
 
 TEMPLATE = (
     "{% for m in messages %}<s>{{ m['role'] }}\n{{ m['content'] }}</s>\n{% endfor %}"
@@ -47,25 +50,33 @@ def models() -> Path:
     return folder
 
 
+def tokenizer(special: Sequence[str]) -> PreTrainedTokenizerFast:
+    """Byte-level BPE with pad == eos, as many instruct models have it."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=list(special),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    bpe.train_from_iterator(["red blue colour code note ticket assistant"], trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=bpe, bos_token="<s>", eos_token="</s>", pad_token="</s>"
+    )
+    fast.chat_template = TEMPLATE
+    return fast
+
+
 def _write_llama(folder: Path, gguf: Path) -> None:
     """A random Llama with its tokenizer, as a folder and in 8 bits."""
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import LlamaConfig, LlamaForCausalLM
 
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=SPECIAL,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )
-    tokenizer.train_from_iterator(["red blue colour code note ticket assistant"], trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>"
-    )
-    fast.chat_template = TEMPLATE
+    fast = tokenizer(SPECIAL)
     torch.manual_seed(1)
     config = LlamaConfig(
         vocab_size=len(fast),
@@ -85,7 +96,7 @@ def _write_llama(folder: Path, gguf: Path) -> None:
     model = LlamaForCausalLM(config)
     model.save_pretrained(folder)
     fast.save_pretrained(folder)
-    _write_gguf(gguf, model, json.loads(tokenizer.to_str())["model"], config)
+    _write_gguf(gguf, model, json.loads(fast.backend_tokenizer.to_str())["model"], config)
 
 
 def _write_gguf(path: Path, model: Any, bpe: Mapping[str, Any], config: Any) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,10 @@ MOST_TIMES = 8.0
 """As long as a quarter: linear is 4, quadratic is 16."""
 SHORT = 0.3
 """Seconds: what takes less says nothing about growth."""
+LONGEST = 300
+"""Seconds for one step."""
+MOST_BYTES = 16 << 30
+"""Of address space."""
 BARS = ("reading train.jsonl", "checking train", "comparing with eval")
 ONE_LINE = "one line"
 
@@ -40,6 +45,8 @@ class Taken:
     seconds: float
     lines: int
     megabytes: float
+    problem: str = ""
+    """Why it did not come to its end."""
 
 
 def run(place: Place) -> list[Outcome]:
@@ -51,6 +58,9 @@ def run(place: Place) -> list[Outcome]:
 
 
 def _outcome(small: Taken, large: Taken) -> Outcome:
+    if small.problem or large.problem:
+        line = f"{large.step}: {small.problem or large.problem}"
+        return Outcome(PROMISE, large.step, 1, 0, "did not come to its end", (line,))
     times = large.seconds / max(small.seconds, 1e-9)
     failed = large.seconds > SHORT and times > MOST_TIMES
     figure = (
@@ -77,17 +87,29 @@ def _all(tiny: Tiny, share: float, *, apart: bool) -> list[Taken]:
 
 
 def _steps(tiny: Tiny, folder: Path, share: float, names: Sequence[str]) -> list[Taken]:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.soak.sizes", str(folder), str(share), *names],
-        cwd=tiny.folder,
-        env=tiny.environment | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"{', '.join(names)}: {done.stderr.strip()[-500:]}")
-    return [Taken(**json.loads(line)) for line in done.stdout.splitlines()]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.soak.sizes", str(folder), str(share), *names],
+            cwd=tiny.folder,
+            env=tiny.environment | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LONGEST,
+            preexec_fn=_within_memory,
+        )
+        printed, said = done.stdout, done.stderr.strip()[-300:]
+    except subprocess.TimeoutExpired as late:
+        printed = late.stdout.decode() if isinstance(late.stdout, bytes) else late.stdout or ""
+        said = f"not within {LONGEST} s"
+    taken = [Taken(**json.loads(line)) for line in printed.splitlines()]
+    missing = names[len(taken) :]
+    return [*taken, *(Taken(name, 0.0, 0, 0.0, said or "not reached") for name in missing)]
+
+
+def _within_memory() -> None:
+    """What needs more must not take the machine with it."""
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
 
 
 def _ladder(tiny: Tiny, questions: int) -> Taken:

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from harness.ladder.shots import Shots
 from harness.load import load_task
 from harness.models.embedder import Embedder, Vectors
 from harness.models.weights import Folder
+from harness.run import Shared
 from harness.task import Prediction, Question, Task
 
 __all__ = ["STEPS", "write_files"]
@@ -41,7 +43,11 @@ LONG = 10_000_000
 """Characters of one line, at full size."""
 SEALED = Isolation(near_duplicate=0.6, contained=0.9, leaks="stop")
 LABELS_SEEN = 100
-WORDS = tuple(f"{a}{b}{c}" for a in "bdfghk" for b in ("an", "el", "or", "ut") for c in "lmnprst")
+SYLLABLES = tuple(f"{a}{b}{c}" for a in "bdfghjklmnprst" for b in "aeiou" for c in "lnrs")
+WORDS = tuple(f"{a}{b}" for b in SYLLABLES[::5] for a in SYLLABLES)
+"""As many as a language has in use."""
+OFTEN = tuple(accumulate(1 / rank for rank in range(1, len(WORDS) + 1)))
+"""The second word is half as frequent as the first, and so on (Zipf's law)."""
 
 
 class Letters(Embedder):
@@ -64,7 +70,7 @@ class Letters(Embedder):
 
 
 def write_files(folder: Path, share: float) -> None:
-    """The task at this share: inputs of ten drawn words and a number."""
+    """The task at this share: inputs of ten words, drawn as often as a language has them."""
     folder.mkdir(parents=True)
     draw = random.Random(0)
     for split, size in (("train", LINES), ("dev", 1000), ("eval", QUESTIONS)):
@@ -78,7 +84,7 @@ def write_files(folder: Path, share: float) -> None:
 
 
 def _said(draw: random.Random, count: int) -> str:
-    return " ".join(draw.choices(WORDS, k=count))
+    return " ".join(draw.choices(WORDS, cum_weights=OFTEN, k=count))
 
 
 def _line(split: str, number: int, draw: random.Random) -> str:
@@ -106,7 +112,7 @@ def _loading(folder: Path, share: float) -> Callable[[], object]:
 
 def _certifying(folder: Path, share: float) -> Callable[[], object]:
     task = _task(folder)
-    return lambda: SEALED.certify(task)
+    return lambda: Shared().certify(SEALED, task)
 
 
 def _certifying_questions(folder: Path, share: float) -> Callable[[], object]:
@@ -166,7 +172,7 @@ def _labels(folder: Path, share: float) -> Callable[[], object]:
 def _one_line(folder: Path, share: float) -> Callable[[], object]:
     """One line of train as long as ten books, loaded and compared with eval."""
     draw = random.Random(1)
-    long = _said(draw, round(LONG * share / 5))[: round(LONG * share)]
+    long = _said(draw, round(LONG * share / 6))[: round(LONG * share)]
     with (folder / "train.jsonl").open("w") as file:
         for i in range(20):
             file.write(_line("train", i, draw))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import http.client
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -121,12 +123,13 @@ def mlflow_server(folder: Path) -> Iterator[int]:
         ],
         stdout=log,
         stderr=subprocess.STDOUT,
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         start_new_session=True,
     )  # fmt: skip
     try:
         yield port
     finally:
-        server.terminate()
+        os.killpg(server.pid, signal.SIGTERM)  # its workers too
         server.wait()
         log.close()
 

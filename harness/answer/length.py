@@ -108,11 +108,11 @@ def _string(schema: Mapping[str, Any]) -> float:
 
 def _array(schema: Mapping[str, Any], root: _Root, above: tuple[str, ...]) -> float:
     first, rest = schema.get("prefixItems", []), schema.get("items", {})
-    most: float = schema.get("maxItems", len(first) if rest is False else inf)
+    most = schema.get("maxItems", len(first) if rest is False else inf)
     if most == inf:
         return inf
-    items = [_value(s, root, above) for s in first[: int(min(most, len(first)))]]
-    more = most - len(items)
+    items = [_value(s, root, above) for s in first[:most]]
+    more: float = most - len(items)
     if more <= 0:
         return _enclosed(items)
     commas = more - (not items)

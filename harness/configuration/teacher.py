@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from harness.errors import ConfigError
+from harness.files import file_sha256
 
 if TYPE_CHECKING:
     from harness.configuration.spec import JobSpec
@@ -54,4 +54,4 @@ def _digest(path: Any) -> str:
             f"rung.transform.answers={path}: no such file ({file.absolute()}); give a file with a "
             "line for each answer: id, text"
         )
-    return sha256(file.read_bytes()).hexdigest()
+    return file_sha256(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, ClassVar
 
 from harness.answer_lines import AnswerLine, read_answer_lines
 from harness.errors import ConfigError, TaskError
+from harness.files import file_sha256
 from harness.ladder.baselines import Baseline
 from harness.ladder.rung import Rung
 from harness.models.embedder import Embedder
@@ -58,7 +58,7 @@ class External(Baseline):
     @cached_property
     def content(self) -> str:
         """SHA-256 of the file."""
-        return hashlib.sha256(self._readable.read_bytes()).hexdigest()
+        return file_sha256(self._readable)
 
     @cached_property
     def lines(self) -> Mapping[str, AnswerLine]:

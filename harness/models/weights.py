@@ -23,7 +23,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from harness.errors import WeightsError, first_line
-from harness.files import make_durable, writing
+from harness.files import file_sha256, make_durable, writing
 from harness.inert import say
 from harness.models.archive import extract
 from harness.values import settings
@@ -185,8 +185,7 @@ def exclusive(folder: Path) -> Iterator[None]:
 def digest(path: Path) -> str:
     """SHA-256 of a file; for a folder, of the sorted lines `<sha256>  <name>` of its files."""
     if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     lines = [
         f"{digest(file)}  {file.relative_to(path).as_posix()}\n"
         for file in sorted(path.rglob("*"))

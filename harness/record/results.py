@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from harness.errors import ResultsError
 from harness.evidence.statistics import Interval
-from harness.files import PART, alone, make_durable, write_whole, writing
+from harness.files import PART, alone, file_sha256, make_durable, write_whole, writing
 from harness.record import told
 from harness.record.manifest import upgraded
 from harness.record.manifest_types import MANIFEST, OLD_MANIFEST
@@ -138,7 +138,7 @@ class RunFolder:
                 # Answers were flushed one by one; from now on they must survive a loss of power.
                 make_durable(path)
                 name = str(path.relative_to(self.path))
-                files[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+                files[name] = file_sha256(path)
         for folder in self.path.parents[:3]:  # rung, task, root: they may be new
             make_durable(folder)
         write_whole(self.path / COMPLETE, json.dumps({"sha256": files}, indent=1))
@@ -155,7 +155,7 @@ class RunFolder:
         done for a run that is not."""
         if self.complete:
             made = sorted(p for p in self.path.glob(pattern) if not p.name.endswith(PART))
-            self._vouch({p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in made})
+            self._vouch({p.name: file_sha256(p) for p in made})
 
     def _vouch(self, files: Mapping[str, str | None]) -> None:
         """Change what `complete.json` says of files; None takes one out. When the run was finished

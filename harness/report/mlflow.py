@@ -168,6 +168,8 @@ class Mlflow:
 
         for chatty in ("alembic", "mlflow"):  # of each attempt that failed, a page
             logging.getLogger(chatty).setLevel(logging.ERROR)
+        # It writes a traceback of each error that it raises as well.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         # A lock of one's own: another user's could not be opened.
         name = f"harness-{getattr(os, 'getuid', int)()}-{shortened(self.uri)}.lock"
         with FileLock(Path(tempfile.gettempdir()) / name, timeout=QUEUE):

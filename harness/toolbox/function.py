@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import TaskError, first_line
+from harness.files import file_sha256
 from harness.home import located
 from harness.tool import Opened, Tool, ToolError, check_parameters
 from harness.values import settings
@@ -46,7 +47,7 @@ class Function(Tool):
             path = inspect.getsourcefile(self._function)
         except TypeError:  # built into Python: known by its name
             path = None
-        content = hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
+        content = file_sha256(Path(path)) if path else ""
         name = self.function.rpartition(":")[2]
         about = ["function", self.description, name, content, dict(self.parameters)]
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.errors import TaskError, first_line
+from harness.files import file_sha256
 from harness.home import located, places
 from harness.tool import Opened, Tool, check_parameters
 from harness.toolbox.sqlite import limited
@@ -57,7 +58,7 @@ class Sql(Tool):
 
     @property
     def fingerprint(self) -> str:
-        content = hashlib.sha256(self._path.read_bytes()).hexdigest()
+        content = file_sha256(self._path)
         about = ["sql", self.description, content, self.query, dict(self.parameters)]
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 

@@ -145,13 +145,16 @@ class Method(Slot, ABC):
 
 
 def kept(folder: Path) -> Report | None:
-    """The report of training that was finished in this folder."""
+    """The report of training that was finished in this folder; None too if it cannot be read."""
     path = folder / REPORT
     if not path.exists():
         return None
-    record = json.loads(path.read_text(encoding="utf-8"))
-    curve = record.pop("curve", None)
-    return Report(**record, curve=Curve(**curve) if curve else None)
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        curve = record.pop("curve", None)
+        return Report(**record, curve=Curve(**curve) if curve else None)
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
 def keep(folder: Path, report: Report) -> None:

@@ -155,6 +155,18 @@ def test_what_stands_beside_the_runs_is_read_with_them(tmp_path: Path) -> None:
     assert (whole.folder, whole.eval_set) == (tmp_path / "tickets", fingerprint)
 
 
+@pytest.mark.parametrize("name", ["eval", "doubted"])
+def test_what_was_cut_short_beside_the_runs_is_named(tmp_path: Path, name: str) -> None:
+    folder = complete_run(tmp_path)
+    fingerprint = folder.read("manifest.json")["fingerprints"]["eval"]
+    kind = "jsonl" if name == "eval" else "json"
+    path = tmp_path / "tickets" / f"{name}-{fingerprint[:8]}.{kind}"
+    path.write_text('{"id": "eva')
+    with pytest.raises(ResultsError, match="cannot be read") as caught:
+        read_ladder([folder])
+    assert str(path) in str(caught.value)
+
+
 def test_what_must_be_said_loudly_is_said_once(tmp_path: Path) -> None:
     leaky: dict[str, Any] = {"isolation": {"decision": "allowed", "leaks": [{}, {}]}, "limit": 4}
     failed = {"failed": Interval(0.25, 0.0, 0.7, 4, "wilson")}

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -25,7 +26,7 @@ from harness.errors import TrackingError
 from harness.evidence.statistics import Interval
 from harness.record.results import RunFolder, load_results
 from harness.report import patience
-from harness.report.mlflow import Mlflow, main
+from harness.report.mlflow import Mlflow, _make_whole, main
 from tests.record.conftest import ANSWERS, MANIFEST, TRAINING, complete_run
 
 SWEEP = str(MANIFEST["sweep"])
@@ -461,3 +462,26 @@ def test_four_processes_may_open_one_fresh_store_at_once(tmp_path: Path) -> None
     assert [run.info.run_name for run in store.runs()] == list(rungs)
     (parent,) = store.runs("sweep")
     assert {run.data.tags["mlflow.parentRunId"] for run in store.runs()} == {parent.info.run_id}
+
+
+def test_a_fresh_store_is_there_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mlflow.db"
+    (tmp_path / "mlflow.db.1.part").touch()  # of a process that was killed
+    made: list[Path] = []
+
+    class Client:
+        def __init__(self, tracking_uri: str) -> None:
+            made.append(Path(tracking_uri.removeprefix("sqlite:///")))
+
+        def search_experiments(self, max_results: int) -> None:
+            assert not path.exists()
+            made[-1].write_text("tables")
+
+    monkeypatch.setattr(mlflow, "MlflowClient", Client)
+    for uri in (f"sqlite:///{path}", f"sqlite:///{path}", NOBODY):
+        _make_whole(uri)
+    assert path.read_text() == "tables"
+    assert len(made) == 1
+    assert list(tmp_path.iterdir()) == [path]

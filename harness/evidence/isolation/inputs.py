@@ -11,7 +11,6 @@ from harness.evidence.isolation.certificate import INSTRUCTIONS, TOOLS, Leak, Pa
 from harness.evidence.isolation.features import chunks, grams, lines, word_pairs
 from harness.evidence.isolation.letters import normalize
 from harness.evidence.isolation.table import NEVER, Table
-from harness.progress import Progress
 from harness.task import Example, Passage
 
 __all__ = ["SHORTEST", "Found", "Sealed", "compare"]
@@ -54,7 +53,7 @@ class Sealed:
     Beside character n-grams these are pairs of words, which survive where half of a text is cut
     off and where every other word is another. How much of them two innocent texts share is a
     matter of their length and of the task: two tickets have 0.05, short questions from one mould
-    0.4. Hence the threshold is what eval's own texts of that length show of different groups.
+    0.4. Hence the threshold is what eval's own texts of that length share with other groups' texts.
     """
 
     def __init__(
@@ -123,22 +122,20 @@ def compare(sealed: Sealed, split: str, rows: Sequence[Example | Passage]) -> Fo
     found = Found(leaks=_named_alike(sealed.examples, split, rows))
     rewritten: dict[tuple[int, int], Leak] = {}
     known: set[tuple[int, int]] = set()
-    with Progress("comparing with eval", len(rows), unit="line") as progress:
-        for start, chunk in chunks([text_of(row) for row in rows]):
-            progress.advance(len(chunk))
-            for i, j, similarity, containment in sealed.inputs.matches(chunk):
-                e, row = sealed.examples[j], rows[start + i]
-                pair = pair_of(e, row, similarity, containment)
-                if found.closest is None or similarity > found.closest.similarity:
-                    found.closest = pair
-                if kind := _kind(sealed, j, pair, split, row):
-                    found.leaks.append(Leak(kind, split, pair))
-                    known.add((start + i, j))
-            if sealed.rewritten is None or not isinstance(rows[start], Example):
-                continue  # passages say what was asked about, in words like those of the question
-            for i, j, similarity, containment in sealed.rewritten.matches(chunk):
-                pair = pair_of(sealed.examples[j], rows[start + i], similarity, containment)
-                rewritten[start + i, j] = Leak("rewritten", split, pair)
+    for start, chunk in chunks([text_of(row) for row in rows]):
+        for i, j, similarity, containment in sealed.inputs.matches(chunk):
+            e, row = sealed.examples[j], rows[start + i]
+            pair = pair_of(e, row, similarity, containment)
+            if found.closest is None or similarity > found.closest.similarity:
+                found.closest = pair
+            if kind := _kind(sealed, j, pair, split, row):
+                found.leaks.append(Leak(kind, split, pair))
+                known.add((start + i, j))
+        if sealed.rewritten is None or not isinstance(rows[start], Example):
+            continue  # passages say what was asked about, in words like those of the question
+        for i, j, similarity, containment in sealed.rewritten.matches(chunk):
+            pair = pair_of(sealed.examples[j], rows[start + i], similarity, containment)
+            rewritten[start + i, j] = Leak("rewritten", split, pair)
     found.suspects += [leak for place, leak in rewritten.items() if place not in known]
     return found
 

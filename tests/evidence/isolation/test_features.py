@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import numpy as np
@@ -23,7 +24,7 @@ def plain_pairs(line: str) -> set[object]:
 
 @pytest.mark.parametrize(("numbers", "plain"), [(grams, plain_grams), (word_pairs, plain_pairs)])
 def test_lines_share_as_many_numbers_as_they_share_features(
-    numbers: Features, plain: type[set[object]]
+    numbers: Features, plain: Callable[[str], set[object]]
 ) -> None:
     rng = Random(0)
     words = ["a", "ab", "ba", "tent", "zips", "sleeping"]
@@ -34,12 +35,12 @@ def test_lines_share_as_many_numbers_as_they_share_features(
     assert len(found) == sum(map(len, sets)), "each once for each line"
     for ours, line in zip(sets, lines, strict=True):
         for theirs, other in zip(sets, lines, strict=True):
-            assert len(ours & theirs) == len(plain(line) & plain(other))  # type: ignore[call-arg]
+            assert len(ours & theirs) == len(plain(line) & plain(other))
 
 
 def test_texts_come_in_chunks_with_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "CHUNK", 15)
+    monkeypatch.setattr(features, "CHUNK", 20)
     texts = ["One.", "two words here", "Three", "four", "five"]
     chunks = list(features.chunks(texts))
     assert [line for _, lines in chunks for line in lines] == features.lines(texts)
-    assert [start for start, _ in chunks] == [0, 2, 4]
+    assert [start for start, _ in chunks] == [0, 2]

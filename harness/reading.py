@@ -50,7 +50,8 @@ def json_of(text: str) -> Any:
     try:
         value = json.loads(text, parse_constant=_constant, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
-        raise UnreadableError(f"not JSON ({error.msg} at column {error.colno})") from error
+        line = f"line {error.lineno}, " if error.lineno > 1 else ""
+        raise UnreadableError(f"not JSON ({error.msg} at {line}column {error.colno})") from error
     except RecursionError as error:
         raise UnreadableError("not JSON that can be read (nested too deeply)") from error
     except ValueError as error:

@@ -192,7 +192,7 @@ class RunFolder:
         """
         # pandas.read_json would guess numbers: the groups "1" and "01" would become one.
         lines = told.lines_of(self._content(name), str(self.path / name), wanted, self._fix)
-        return pd.DataFrame.from_records(lines)
+        return pd.DataFrame.from_records(lines, columns=None if lines else ["id"])
 
     @property
     def _fix(self) -> str:
@@ -256,7 +256,8 @@ def load_results(root: str | Path) -> Results:
         numbers = folder.read("metrics.json", told.METRICS)
         for tag, part in {"": numbers["all"], **numbers["slices"]}.items():
             runs += [{**about, "slice": tag, "metric": name, **m} for name, m in part.items()]
-        predictions, scores = folder.table(PREDICTIONS), folder.table("scores.jsonl", told.SCORE)
+        predictions = folder.table(PREDICTIONS, told.PREDICTION)
+        scores = folder.table("scores.jsonl", told.SCORE)
         items.append(predictions.merge(scores, on="id", suffixes=("", "_score")).assign(**about))
     return Results(pd.DataFrame(runs), pd.concat(items, ignore_index=True))
 

@@ -131,5 +131,5 @@ def _train_size(manifest: Mapping[str, Any]) -> int | None:
     read train."""
     if "train" not in manifest.get("identity", {}).get("task", {}):
         return None
-    size: int | None = manifest["isolation"]["compared"].get("train")
+    size: int | None = manifest["isolation"].get("compared", {}).get("train")
     return size

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from harness.record.told import Contrasts, Interval, Number, Text, Told, Trial
-from harness.values import Count, Seed
+from harness.record.told import Contrasts, Count, Interval, Number, Text, Told, Trial
+from harness.values import Seed
 
 __all__ = ["MANIFEST", "OLD_MANIFEST"]
 
@@ -44,7 +44,7 @@ class _Isolation(Told):
     decision: Literal["sealed", "dropped", "allowed", "unknown"]
     leaks: list[Any]
     suspects: list[Any]
-    compared: dict[str, Any]
+    compared: dict[str, Any] = {}
 
 
 class _Rung(Told):

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from harness.errors import ResultsError
-from harness.values import Count
 
 __all__ = [
     "ANYTHING",
@@ -34,6 +33,7 @@ __all__ = [
     "TIMES",
     "TRIAL",
     "Contrasts",
+    "Count",
     "Finite",
     "Interval",
     "Number",
@@ -46,6 +46,8 @@ __all__ = [
     "value_of",
 ]  # fmt: skip
 
+Count = Annotated[int, Field(ge=0, le=10**18)]
+"""Tokens of a long training are more than any setting may be."""
 Number = Annotated[float, Field(allow_inf_nan=True)]
 """NaN is what a foreign metric may give."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]

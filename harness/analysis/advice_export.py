@@ -50,6 +50,7 @@ def advised(told: Recommendation) -> dict[str, Any]:
             "drawing_noise": DRAWING_NOISE,
             "cheap_by": told.by,
             "requests": told.case.requests,
+            "updates": told.updates,
             "declared": told.declared[1],
             "real": told.declared[0],
         },

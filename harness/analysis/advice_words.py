@@ -30,6 +30,12 @@ REPAIR = {
     "behaviour": "examples or tuning repair",
     "action": "tools repair",
 }
+ENDS = (
+    ".",
+    ", paid back after {} requests.",
+    ", paid back after {} requests and {} more for each update.",
+)
+"""Of the advice to tune, by how many numbers of its payback are known."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +163,7 @@ def _above_cheaper(told: Told, beginning: str) -> Sentence:
     if advised.tuned and untuned and best is highest(untuned):
         role = "the best untuned rung"
     payback = _payback(told, best)
-    end = ", paid back after {} requests." if payback else "."
+    end = ENDS[len(payback)]
     difference = told.between(advised, best)
     return said(
         f"{beginning} {{}} of {{}} above {{}}, {role}{end}",
@@ -166,12 +172,24 @@ def _above_cheaper(told: Told, beginning: str) -> Sentence:
 
 
 def _payback(told: Told, untuned: Candidate) -> list[Number]:
-    """Requests after which tuning has paid for itself; nothing without prices or an end."""
+    """Requests after which tuning has paid for itself, and those that each update adds where one
+    was measured; nothing without prices or an end."""
     for place, payoff in enumerate(told.found.costs.payoffs):
         reached = payoff.break_even
         ours = (payoff.tuned, payoff.untuned) == (told.advised.key, untuned.key)
         if ours and reached and not reached.shrinking and 0 < reached.requests < math.inf:
-            return [Number(pointer("break_even", place, "requests"), reached.requests, "count")]
+            first = Number(pointer("break_even", place, "requests"), reached.requests, "count")
+            return [first, *_each_update(told, payoff.tuned, payoff.untuned)]
+    return []
+
+
+def _each_update(told: Told, tuned: str, untuned: str) -> list[Number]:
+    """Requests that one update adds to those after which tuning has paid for itself."""
+    update = told.found.knowledge_update
+    for place, payoff in enumerate(update.payoffs if update else ()):
+        if (payoff.tuned, payoff.untuned) == (tuned, untuned) and 0 < payoff.answers < math.inf:
+            at = pointer("knowledge_update", "payoffs", place, "answers")
+            return [Number(at, payoff.answers, "count")]
     return []
 
 

@@ -57,6 +57,9 @@ class Recommendation:
     by: str
     """What makes a candidate cheap: `tokens` of a question, untuned rungs before tuned ones; or
     `money` for all requests."""
+    updates: float | None
+    """Times that facts change meanwhile, in that money; None if none are expected, or what one
+    costs was not measured."""
 
     @property
     def outcome(self) -> Outcome:
@@ -125,6 +128,7 @@ def recommend(
         declared=(real, len(found.contrasts)),
         margin_declared=bool(declared and declared.margin is not None),
         by=by,
+        updates=prices.updates if prices and _updates(found) else None,
     )
 
 
@@ -151,16 +155,31 @@ def _priced(found: Findings) -> bool:
     """Whether every rung's money is known for the requests that are expected."""
     prices = found.costs.prices
     ours = {rung.key for rung in found.rungs if not rung.elsewhere}
-    known = all(_total(one, 1.0) is not None for one in found.costs.rungs if one.rung in ours)
+    known = all(_total(one, found) is not None for one in found.costs.rungs if one.rung in ours)
     return prices is not None and prices.requests is not None and known
 
 
-def _total(costs: RungCosts, requests: float) -> float | None:
-    """Money for so many requests, training and what else is paid once in it."""
-    money = costs.money
+def _total(costs: RungCosts, found: Findings) -> float | None:
+    """Money for all requests, training and what else is paid once in it, and updates where they
+    were measured."""
+    money, prices = costs.money, found.costs.prices
     if money is None or money.request is None or money.machine is None:
         return None
-    return money.machine + (money.labels or 0.0) + requests * money.request
+    if prices is None or prices.requests is None:
+        return None
+    total = money.machine + (money.labels or 0.0) + prices.requests * money.request
+    if not _updates(found):
+        return total
+    assert found.knowledge_update is not None
+    known = {one.rung: one.cost.money for one in found.knowledge_update.rungs}
+    once = known.get(costs.rung)
+    return None if once is None else total + (prices.updates or 0.0) * once
+
+
+def _updates(found: Findings) -> bool:
+    """Whether the rule counts updates: some are expected, and one was measured."""
+    prices = found.costs.prices
+    return bool(prices and prices.updates and found.knowledge_update)
 
 
 def _places(rungs: Sequence[RungResult]) -> list[int]:
@@ -185,8 +204,7 @@ def _places(rungs: Sequence[RungResult]) -> list[int]:
 def _rung(place: int, found: Findings, by: str, gates: Sequence[Flaw]) -> Candidate:
     rung = found.rungs[place]
     costs = next(one for one in found.costs.rungs if one.rung == rung.key)
-    prices = found.costs.prices
-    total = _total(costs, prices.requests) if prices and prices.requests is not None else None
+    total = _total(costs, found)
     tokens = costs.answering.tokens or 0.0
     order = (2.0, total or 0.0) if by == "money" else (2.0 + rung.tuned, tokens)
     return Candidate(

@@ -79,6 +79,8 @@ class Prices:
     """What a wrong answer costs."""
     requests: float | None = None
     """Answers that are expected altogether."""
+    updates: float | None = None
+    """Times that facts change in their course; each rung is brought up to date as often."""
 
     def __post_init__(self) -> None:
         for name, price in asdict(self).items():
@@ -101,7 +103,7 @@ class Prices:
     @property
     def given(self) -> bool:
         """Whether anything has a price."""
-        own = ("currency", "requests")
+        own = ("currency", "requests", "updates")
         return any(v is not None for k, v in asdict(self).items() if k not in own)
 
     @property

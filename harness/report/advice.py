@@ -28,8 +28,16 @@ def rule(found: Findings) -> str:
         f"Rule: margin {percent(told.case.margin)} points ({whose}), {CONFIDENCE:.0%} for "
         f"{len(decision.ranked) - 1} comparisons with the best together; good enough: "
         f"{', '.join(decision.good_enough) or 'none'}; ruled out: {out}"
-        f"{f'; {real} of {family} declared differences real' if family else ''}."
+        f"{f'; {real} of {family} declared differences real' if family else ''}{_volume(told)}."
     )
+
+
+def _volume(told: Recommendation) -> str:
+    """What money is counted for."""
+    if told.by != "money":
+        return ""
+    updates = f" and {told.updates:,.0f} updates" if told.updates else ""
+    return f"; money for {told.case.requests or 0:,.0f} requests{updates}"
 
 
 def rule_table(found: Findings) -> list[Table]:

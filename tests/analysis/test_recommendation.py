@@ -21,6 +21,7 @@ from harness.record.prices import write_prices
 from harness.record.results import RunFolder
 from tests.ladders import DECLARED, run
 from tests.record.conftest import MANIFEST, TRAINING
+from tests.updates import INDEX, READ, TUNED, some, tell
 
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 WIDE = DECLARED | {"margin": 0.2}
@@ -80,10 +81,24 @@ def misses(root: Path) -> Findings:
     return found(root, [*folders, rag])
 
 
+def changing(root: Path, updates: float | None = None) -> Findings:
+    """An update costs lora a training and 100 labels, rag an index; rag's answers cost more."""
+    folders = [
+        tell(rung(root, "rag", 10, index=INDEX, labelled=0), some(30, 2, 8), **READ),
+        tell(rung(root, "lora", 55, training=TUNED, labelled=400), some(0, 35, 5)),
+    ]
+    lines = [json.loads(line) for line in (folders[0].path / "predictions.jsonl").open()]
+    dear = (json.dumps(line | {"prompt_tokens": 1000 + i}) for i, line in enumerate(lines))
+    folders[0].write("predictions.jsonl", "".join(f"{line}\n" for line in dear))
+    prices = Prices(0.15, 0.6, 1.2, 0.05, "USD", requests=1_000_000.0, updates=updates)
+    return found(root, folders, prices)
+
+
 VOLUME = Prices(0.15, 0.6, 1.2, 0.05, "EUR", None, 0.5, 20_000.0)
 MADE: dict[str, Any] = {
     "tune": lambda root: ladder(root, prompt=5, few_shot=20, lora=55),
     "tune, priced": lambda root: ladder(root, Prices(15.0, 60.0, 1.2, 0.05, "EUR"), prompt=5, lora=55),
+    "tune, facts change": changing,
     "do not tune": lambda root: ladder(root, prompt=10, few_shot=55, lora=56),
     "do not tune, it is worse": lambda root: ladder(root, prompt=10, few_shot=55, lora=20),
     "use": lambda root: ladder(root, prompt=10, few_shot=55),
@@ -247,6 +262,27 @@ def test_with_a_volume_the_cheapest_is_what_costs_least_money(tmp_path: Path) ->
     totals = [c.total for c in one.decision.ranked]
     assert one.by == "money"
     assert totals == sorted(totals)
+
+
+def test_updates_that_are_expected_are_paid_by_each_rung(tmp_path: Path) -> None:
+    """1.2 an hour for 600 s of training and 0.05 for each of 100 examples: 5.2 an update."""
+    once, often = (told(changing(tmp_path, updates)) for updates in (None, 50.0))
+    before, after = ({c.key: c.total or 0.0 for c in one.case.candidates} for one in (once, often))
+    assert after["lora"] - before["lora"] == pytest.approx(50 * 5.2)
+    assert after["rag"] - before["rag"] == pytest.approx(50 * 0.002)
+    assert [c.key for c in once.decision.ranked] == ["lora", "rag"]
+    assert [c.key for c in often.decision.ranked] == ["rag", "lora"]
+    assert (once.updates, often.updates) == (None, 50.0)
+    assert re.search(
+        r"paid back after [\d,]+ requests and [\d,]+ more for each update\.$",
+        often.sentences[0].text,
+    )
+
+
+def test_updates_that_were_not_measured_cost_nothing(tmp_path: Path) -> None:
+    expected = Prices(0.15, 0.6, 1.2, 0.05, "USD", requests=1e6, updates=50.0)
+    one = told(ladder(tmp_path, expected, prompt=10, lora=55))
+    assert (one.by, one.updates) == ("money", None)
 
 
 def test_the_margin_is_the_declared_one_or_the_rules_own(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
@@ -27,6 +28,14 @@ def test_the_rule_says_its_margin_and_how_many_comparisons_hold_together(five: F
         "enough: rag_lora; ruled out: majority, nearest_answer, prompt, few_shot, lora; 2 of 3 "
         "declared differences real."
     )
+
+
+def test_the_rule_says_what_money_is_counted_for(five: Findings) -> None:
+    told = five.recommendation
+    assert told
+    case = replace(told.case, requests=20_000.0)
+    paid = replace(five, recommendation=replace(told, by="money", case=case, updates=12.0))
+    assert rule(paid).endswith("real; money for 20,000 requests and 12 updates.")
 
 
 def test_the_page_says_it_before_the_verdicts(five: Findings) -> None:

@@ -44,7 +44,7 @@ class _Isolation(Told):
     decision: Literal["sealed", "dropped", "allowed", "unknown"]
     leaks: list[Any]
     suspects: list[Any]
-    compared: dict[str, Any] = {}
+    compared: dict[str, Any] = Field(default_factory=dict)
 
 
 class _Rung(Told):

@@ -11,12 +11,11 @@ import pytest
 from harness.analysis.findings import findings
 from harness.analysis.runs import read_ladder, read_ladders, warnings
 from harness.errors import ResultsError
-from harness.evidence.statistics import Interval
 from harness.record import ledger
 from harness.record.manifest import LADDER
 from harness.record.results import find_runs
 from harness.task import Example
-from tests.record.conftest import complete_run
+from tests.record.conftest import complete_run, failing
 
 
 def labels(root: Path) -> list[str]:
@@ -169,9 +168,8 @@ def test_what_was_cut_short_beside_the_runs_is_named(tmp_path: Path, name: str) 
 
 def test_what_must_be_said_loudly_is_said_once(tmp_path: Path) -> None:
     leaky: dict[str, Any] = {"isolation": {"decision": "allowed", "leaks": [{}, {}]}, "limit": 4}
-    failed = {"failed": Interval(0.25, 0.0, 0.7, 4, "wilson")}
     runs = [complete_run(tmp_path, rung, **leaky) for rung in ("prompt", "rag")]
-    runs.append(complete_run(tmp_path, "lora", more=failed, lowered=["k lowered"], **leaky))
+    runs.append(failing(complete_run(tmp_path, "lora", lowered=["k lowered"], **leaky)))
     assert warnings(read_ladder(runs).runs) == [
         "only 4 groups of questions: below ten, intervals are rough",
         "limit=4: only the first 4 eval examples were asked",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +153,15 @@ def complete_run(
     slices = {"odd=False": scores[0::2], "odd=True": scores[1::2]}
     parts = {tag: means(part) for tag, part in slices.items() if part}
     folder.finish(scores, means(scores) | dict(more or {}), parts, about, SYSTEM)
+    return folder
+
+
+def failing(folder: RunFolder) -> RunFolder:
+    """The run, whose first answer failed."""
+    first, *others = folder.predictions()
+    answered = [replace(first, error="out of memory"), *others]
+    lines = (json.dumps(one.record()) + "\n" for one in answered)
+    folder.write("predictions.jsonl", "".join(lines))
     return folder
 
 

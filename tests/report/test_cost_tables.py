@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def run(
     """A complete run whose answers took what `spent` says, over and over."""
     folder = complete_run(root, rung, answers, **changes)
     lines = [
-        asdict(replace(p, **spent[place % len(spent)]))
+        replace(p, **spent[place % len(spent)]).record()
         for place, p in enumerate(folder.predictions())
     ]
     text = "".join(json.dumps(line) + "\n" for line in lines)

@@ -14,7 +14,7 @@ from harness.analysis.runs import read_ladder
 from harness.evidence.statistics import Interval
 from harness.report.tables import tables
 from harness.report.terminal import show
-from tests.record.conftest import ANSWERS, TRAINING, complete_run
+from tests.record.conftest import ANSWERS, TRAINING, complete_run, failing
 
 RIGHT = dict.fromkeys(ANSWERS, "red")
 
@@ -76,8 +76,7 @@ def test_a_limit_and_leaks_that_were_allowed_are_shouted(tmp_path: Path) -> None
 
 
 def test_failed_predictions_are_counted_aloud(tmp_path: Path) -> None:
-    failed = {"failed": Interval(0.25, 0.0, 0.7, 4, "wilson")}
-    text = printed(findings(read_ladder([complete_run(tmp_path, more=failed)])))
+    text = printed(findings(read_ladder([failing(complete_run(tmp_path))])))
     assert "! prompt: 1 predictions failed and count as wrong" in text
 
 

@@ -153,7 +153,7 @@ class Sweep:
                 spec.build("training")  # also where no rung takes it: a slip there is one
         from harness.preflight import Preflight
 
-        preflight = Preflight(self._sharing())
+        preflight = Preflight(self._sharing().certify)
         return [job if self._possible(preflight.check, job) else None for job in jobs]
 
     def _possible(self, action: Callable[[Job], object], job: Job) -> bool:

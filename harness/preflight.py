@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from harness.constraint import Constraint
 from harness.evidence import scoring
+from harness.evidence.isolation import Certificate
 from harness.job import Job
 from harness.ladder.room import within_data
 from harness.models.grammar import check_constraint, check_targets
@@ -15,17 +16,14 @@ from harness.models.vetting import check_model
 from harness.models.weights import Folder
 from harness.task import Task
 
-if TYPE_CHECKING:
-    from harness.run import Shared
-
 __all__ = ["Preflight", "check", "check_written"]
 
 
 class Preflight:
     """Checks the jobs of one sweep; what several share is checked once."""
 
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
+    def __init__(self, certify: Callable[[Job], tuple[Task, Certificate]]) -> None:
+        self._certify = certify
         self._done: set[object] = set()
 
     def check(self, job: Job) -> None:
@@ -36,7 +34,7 @@ class Preflight:
             _check_model(job.model, job.task)
         if job.rung.embeds and isinstance(job.embedder.weights, Folder):
             job.embedder.weights.resolve()
-        task, _ = self._shared.certify(job)
+        task, _ = self._certify(job)
         if job.constraint and self._first("written", id(task)):
             check_written(job.constraint, task)
 

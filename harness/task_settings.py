@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.answer import Answer
 from harness.errors import ConfigError, TaskError
 from harness.models.weights import Weights
 from harness.values import Instance, folder_name, settings
@@ -42,7 +41,7 @@ class TaskSettings:
             folder_name(self.name)
         except ValueError as error:
             raise ConfigError(f"task.name={self.name}: {error}") from error
-        if not all(hasattr(self.answer, part) for part in _parts_of_answer()):
+        if not all(hasattr(self.answer, part) for part in ("write", "parse", "scorer")):
             raise ConfigError(
                 f"task.answer={self.answer!r:.60}: is no answer format; say which with _target_: "
                 "harness.answer.Json, .Label, .Text or .ToolCalls"
@@ -67,11 +66,6 @@ class TaskSettings:
                 raise TaskError(
                     f"task.columns: unknown field '{column}'; known are {', '.join(FIELDS)}"
                 )
-
-
-def _parts_of_answer() -> list[str]:
-    """What every answer format offers."""
-    return [name for name in vars(Answer) if not name.startswith("_")]
 
 
 def _check_count(name: str, value: object) -> None:

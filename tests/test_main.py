@@ -136,7 +136,7 @@ def test_without_a_task_the_tasks_are_listed(harness: Shell) -> None:
          ["trials=9: must be from 1 to the 4 settings that rung prompt has"]),
         (["+task=mine", "rung=prompt", "trials=2", "dev_questions=0"], ["set dev_questions above 0"]),
         (["+task=mine", "isolation.leaks=maybe"], ["isolation.leaks=maybe", "stop, drop, allow"]),
-        (["+task=mine", "+task.colour=red"], ["colour", "fix the YAML or the override"]),
+        (["+task=mine", "+task.colour=red"], ["task.colour: there is no such setting", "there are: name,"]),
         (["+task=mine", "task.folder=gone"], ["gone/schema.json: no such schema", "write it"]),
         (["+task=mine", "rung._target_=harness.ladder.Nothing"], ["Nothing", "fix the _target_"]),
         (["+task=mine", "model=folder", "model.weights.path=gone"], ["gone: no such folder"]),

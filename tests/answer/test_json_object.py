@@ -76,7 +76,7 @@ def test_a_property_whose_name_looks_like_a_note_is_shown(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("schema", "complaint"),
     [
-        ("{", r"schema.json:1: not JSON"),
+        ("{", r"schema.json: not JSON"),
         ('{"type": "nonsense"}', "not a JSON Schema"),
         ('{"type": "object"}', "has no properties"),
         ('{"properties": {"a": {"x-kind": "style"}}}', "x-kind 'style' is not one of"),

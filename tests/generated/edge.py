@@ -21,6 +21,9 @@ from harness.command import no_room
 SEED = int(os.environ.get("GENERATED_SEED", "0"))
 """Of all generated cases: `GENERATED_SEED=7 python -m pytest tests/generated` tries others."""
 
+TIMES = int(os.environ.get("GENERATED_TIMES", "1"))
+"""So many times as many cases as a run of the tests has: `GENERATED_TIMES=10` takes long."""
+
 
 class Ready(BaseException):
     """Everything was checked, and the weights would be loaded next."""
@@ -76,7 +79,7 @@ def generated(examples: int) -> Callable[[Callable[..., None]], Callable[..., No
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
         configured = settings(
-            max_examples=examples,
+            max_examples=examples * TIMES,
             deadline=None,
             database=None,
             print_blob=True,

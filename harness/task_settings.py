@@ -33,7 +33,8 @@ class TaskSettings:
     question: Any
     metrics: Sequence[str]
     licence: str
-    update: Mapping[str, str] | None
+    update: Any
+    """`load_update` checks it."""
     tools: Mapping[str, Any] | None
 
     def __post_init__(self) -> None:

@@ -1,4 +1,8 @@
-"""The command line, as a user meets it: every test is a process of its own."""
+"""The command line, as a user meets it: every command is a process of its own.
+
+All but one are forks of a process that has imported everything, which takes longer than most of
+them.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,15 @@ import json
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+
+from bench.soak.forks import become, fork_server
 
 ROOT = Path(__file__).resolve().parent.parent
 TASKS = sorted(["mine", *(path.stem for path in (ROOT / "conf" / "task").glob("*.yaml"))])
@@ -38,16 +45,26 @@ def harness(tmp_path: Path, tiny_folder: Path, task_folder: Path) -> Shell:
     (conf / "mine.yaml").write_text(TASK.format(folder=task_folder))
 
     def call(
-        *arguments: str, module: str = "harness", own: bool = True
+        *arguments: str, module: str = "harness", own: bool = True, fresh: bool = False
     ) -> subprocess.CompletedProcess[str]:
         conf = ["--config-dir", str(tmp_path / "conf")] if own and module == "harness" else []
-        return subprocess.run(
-            [sys.executable, "-m", module, *conf, *arguments],
-            cwd=tmp_path,
-            env={"PYTHONPATH": str(ROOT), "HARNESS_CACHE": str(tmp_path / "cache"), "PATH": ""},
-            capture_output=True,
-            text=True,
-            check=False,
+        words = [module, *conf, *arguments]
+        environment = {
+            "PYTHONPATH": str(ROOT), "HARNESS_CACHE": str(tmp_path / "cache"), "PATH": "",
+        }  # fmt: skip
+        if fresh:
+            command = [sys.executable, "-m", *words]
+            return subprocess.run(
+                command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            )
+        out, err = (Path(tempfile.mkstemp(dir=tmp_path, prefix=".said-")[1]) for _ in range(2))
+        forked = fork_server().Process(
+            target=become, args=(words, tmp_path, environment, out, err), daemon=True
+        )
+        forked.start()
+        forked.join()
+        return subprocess.CompletedProcess(
+            words, forked.exitcode or 0, out.read_text(), err.read_text()
         )
 
     call.model = ["model=folder", f"model.weights.path={tiny_folder}"]  # type: ignore[attr-defined]
@@ -86,7 +103,9 @@ def test_hydras_own_flags_work(harness: Shell) -> None:
 def test_the_first_line_comes_before_torch_is_loaded(harness: Shell, tmp_path: Path) -> None:
     spy = "import sys\n\ndef load(**arguments):\n    sys.exit(str('torch' in sys.modules))\n"
     (tmp_path / "spy.py").write_text(spy)
-    done = harness("+task=mine", "rung=prompt", "task._target_=spy.load", "trusted=[spy]")
+    done = harness(
+        "+task=mine", "rung=prompt", "task._target_=spy.load", "trusted=[spy]", fresh=True
+    )
     typed, planned, torch = done.stderr.splitlines()
     assert typed == "harness +task=mine rung=prompt task._target_=spy.load trusted=[spy]"
     assert planned == (

@@ -23,6 +23,7 @@ from harness.job import Job
 from harness.models.local import padded
 from harness.models.local.constraint import compile_constraint
 from harness.models.local.engine import LocalEngine
+from harness.record.measurements import measurements
 from harness.record.results import RunFolder
 from harness.run import run
 from harness.task import Task
@@ -32,6 +33,11 @@ RUNGS = ("prompt", "few_shot", "rag", "lora")
 LIMIT = 3
 TWO_SHOTS = {"few_shot": ["rung.shots.k=2"], "rag": ["rung.shots.k=2"]}
 """Prompts that are no longer than they need to be here."""
+FEW_PASSAGES = [
+    "probes.forgetting.count=4", "probes.forgetting.tokens=32", "probes.forgetting.prompts=1",
+    "probes.forgetting.answer_tokens=4",
+]  # fmt: skip
+"""Of general text, read before and after tuning."""
 
 
 def configured(*words: str) -> JobSpec:
@@ -66,7 +72,7 @@ def job(support: Task, model: LocalEngine, tmp_path_factory: pytest.TempPathFact
     root = tmp_path_factory.mktemp("ladder") / "results"
 
     def make(name: str, task: Task = support, decoding: str = "constrained", **changes: Any) -> Job:
-        words = [f"rung={name}", "training.epochs=2", f"decoding={decoding}"]
+        words = [f"rung={name}", "training.epochs=2", f"decoding={decoding}", *FEW_PASSAGES]
         made = configured(*words, *TWO_SHOTS.get(name, [])).job(task)
         here = replace(made, model=model.spec, root=root, controls=False, dev_questions=0)
         return replace(here, **changes)
@@ -166,6 +172,7 @@ def test_tuning_lowers_dev_loss_teaches_stopping_and_saves_the_long_prompt(
     assert losses[-1] < losses[0]
     assert training["effect"] > 0.1
     assert training["stop_rate"] > 0.9
+    assert len(measurements(ladder["lora"])["forgetting"].found["passages"]) == 4
     trained = ladder["lora"].path.parents[2] / ladder["lora"].read("manifest.json")["trained"]
     assert (trained / "adapter" / "adapter_model.safetensors").exists()
     tokens = {rung: f.predictions()[0].prompt_tokens for rung, f in ladder.items()}

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from bench.soak.tiny import LADDER, Tiny
 
-__all__ = ["Forked", "fork"]
+__all__ = ["Forked", "become", "fork", "fork_server"]
 
 PRELOADED = (
     "harness", "torch", "transformers", "peft", "accelerate", "datasets", "evaluate", "faiss",
@@ -82,7 +82,7 @@ def fork(
     own = tiny.words if module == "harness" else ()
     output = Path(tempfile.mkdtemp(prefix="out-", dir=tiny.folder)) / "said"
     arguments = (tiny, [module, *own, *words], dict(env or {}), output, before)
-    process = _context().Process(target=_main, args=arguments, daemon=True)
+    process = fork_server().Process(target=_main, args=arguments, daemon=True)
     process.start()
     return Forked(process, output)
 
@@ -95,8 +95,8 @@ def timed(forked: Forked) -> tuple[int, float]:
 
 
 @lru_cache(maxsize=1)
-def _context() -> ForkServerContext:
-    """The fork server: what libraries read when they are imported is set before it starts."""
+def fork_server() -> ForkServerContext:
+    """That of this process; what libraries read when imported is set before it starts."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOADED))
     wanted = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "MPLBACKEND": "agg"}
@@ -120,16 +120,28 @@ def _main(
 ) -> None:
     """What a fork does: become the command line."""
     os.setsid()
-    handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for number in (1, 2):
-        os.dup2(handle, number)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    become(words, tiny.folder, tiny.environment | dict(env), output, output, before)
+
+
+def become(
+    words: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    out: Path,
+    err: Path,
+    before: Callable[[], None] | None = None,
+) -> None:
+    """Go on as `python -m WORDS` would in a folder, with its output in one file or two."""
+    for number, path in ((1, out), (2, err)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - as the interpreter has them
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     os.environ.clear()
-    os.environ.update(tiny.environment | dict(env))
-    os.chdir(tiny.folder)
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
     tempfile.tempdir = None
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     if before:
         before()
     module, *sys.argv[1:] = words

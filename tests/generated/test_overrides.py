@@ -85,7 +85,7 @@ def word(draw: st.DrawFn) -> str:
 words = st.one_of(*[st.tuples(word())] * 4, st.tuples(word(), word()))
 
 
-@generated(45)
+@generated(40)
 @given(typed=words)
 def test_every_word_is_meant_or_refused_in_one_line(edge: Edge, typed: tuple[str, ...]) -> None:
     with tempfile.TemporaryDirectory() as scratch:

@@ -77,7 +77,7 @@ def vouch(run: Path) -> None:
 anything = st.one_of(whole, cut(), flipped(), other_value(), other_value(), other_value())
 
 
-@generated(70)
+@generated(50)
 @given(
     rung=st.sampled_from(["prompt", "lora"]),
     name=st.sampled_from([*OF_RUN, *OF_RUN, *OF_TASK]),
@@ -114,7 +114,7 @@ def spoil(damage: Damage, path: Path) -> None:
         path.write_text("{}")
 
 
-@generated(20)
+@generated(15)
 @given(
     names=st.lists(st.sampled_from(OF_RUN), min_size=2, max_size=2, unique=True), same=st.booleans()
 )
@@ -148,7 +148,7 @@ def answered(edge: Edge, tmp_path_factory: pytest.TempPathFactory) -> Path:
 EXTERNAL = ("rung=external", "rung.predictions=answers.jsonl")
 
 
-@generated(25)
+@generated(20)
 @given(
     name=st.sampled_from(
         ["predictions.jsonl", "predictions.jsonl", "clock.json", "config.yaml", "complete.json",

@@ -45,7 +45,7 @@ def attempt(edge: Edge, home: Path, case: object, *words: str, yaml: bool = Fals
     assert [path.name for path in home.parent.iterdir()] == [home.name]
 
 
-@generated(25)
+@generated(30)
 @given(data=st.data())
 def test_yaml(edge: Edge, user: Path, data: st.DataObject) -> None:
     how = data.draw(st.sampled_from(["value", "value", "value", "text", "line", "bytes"]))
@@ -74,7 +74,7 @@ def test_yaml(edge: Edge, user: Path, data: st.DataObject) -> None:
         attempt(edge, home, case, yaml=True)
 
 
-@generated(50)
+@generated(25)
 @given(
     name=st.sampled_from(DATA),
     damage=st.one_of(whole, whole, cut(), flipped()),
@@ -87,7 +87,7 @@ def test_files(edge: Edge, user: Path, name: str, damage: Damage, rung: str) -> 
         attempt(edge, home, (name, damage), f"rung={rung}")
 
 
-@generated(50)
+@generated(40)
 @given(
     split=st.sampled_from(["train", "dev", "eval", "corpus"]),
     field=st.sampled_from(FIELDS),
@@ -136,7 +136,7 @@ CSVS: dict[str, Callable[[str, str], bytes]] = {
 """By name: what a CSV file is made into, and the column that it happens to."""
 
 
-@generated(20)
+@generated(50)
 @given(
     kind=st.sampled_from(sorted(CSVS)),
     column=st.sampled_from(["", "id", "target", "input"]),
@@ -156,7 +156,7 @@ def test_csv(edge: Edge, user: Path, kind: str, column: str, suffix: str) -> Non
         attempt(edge, home, (kind, column, suffix))
 
 
-@generated(20)
+@generated(50)
 @given(data=st.data())
 def test_schemas(edge: Edge, user: Path, data: st.DataObject) -> None:
     schema = changed(SCHEMA, data.draw)

@@ -82,7 +82,7 @@ class Json:
                 raise ValueError(f"target is not JSON ({error.msg}): {target[:60]!r}") from error
         problem = self.violation(target)
         if problem:
-            raise ValueError(f"target breaks the schema: {problem}")
+            raise ValueError(f"target breaks the schema: {problem:.600}")
         return self.text(target)
 
     def text(self, value: Any) -> str:
@@ -171,7 +171,12 @@ def _same(given: Any, wanted: Any) -> bool:
     return type(given) is type(wanted) and given == wanted
 
 
-def _field(name: str, rules: Mapping[str, Any], path: Path) -> Field:
+def _field(name: str, rules: object, path: Path) -> Field:
+    if not isinstance(rules, Mapping):  # true and false are schemas too
+        raise TaskError(
+            f"{path}: {name}: {json.dumps(rules)} says nothing of the field; write its rules: "
+            '{"type": "string"}'
+        )
     field = Field(name, rules.get("x-kind", "behaviour"), rules.get("x-check", "exact"))
     if field.kind not in KINDS:
         raise TaskError(f"{path}: {name}: x-kind '{field.kind}' is not one of {', '.join(KINDS)}")

@@ -79,6 +79,7 @@ def test_a_property_whose_name_looks_like_a_note_is_shown(tmp_path: Path) -> Non
         ("{", r"schema.json: not JSON"),
         ('{"type": "nonsense"}', "not a JSON Schema"),
         ('{"type": "object"}', "has no properties"),
+        ('{"properties": {"a": true}}', "a: true says nothing of the field; write its rules"),
         ('{"properties": {"a": {"x-kind": "style"}}}', "x-kind 'style' is not one of"),
         ('{"properties": {"a": {"x-check": "near"}}}', "x-check 'near' is not one of"),
     ],

@@ -128,7 +128,7 @@ def recommend(
         declared=(real, len(found.contrasts)),
         margin_declared=bool(declared and declared.margin is not None),
         by=by,
-        updates=prices.updates if prices and _updates(found) else None,
+        updates=_updates(found),
     )
 
 
@@ -168,18 +168,17 @@ def _total(costs: RungCosts, found: Findings) -> float | None:
     if prices is None or prices.requests is None:
         return None
     total = money.machine + (money.labels or 0.0) + prices.requests * money.request
-    if not _updates(found):
+    update, times = found.knowledge_update, _updates(found)
+    if update is None or times is None:
         return total
-    assert found.knowledge_update is not None
-    known = {one.rung: one.cost.money for one in found.knowledge_update.rungs}
-    once = known.get(costs.rung)
-    return None if once is None else total + (prices.updates or 0.0) * once
+    once = next((one.cost.money for one in update.rungs if one.rung == costs.rung), None)
+    return None if once is None else total + times * once
 
 
-def _updates(found: Findings) -> bool:
-    """Whether the rule counts updates: some are expected, and one was measured."""
+def _updates(found: Findings) -> float | None:
+    """How many updates the rule counts; None unless some are expected and one was measured."""
     prices = found.costs.prices
-    return bool(prices and prices.updates and found.knowledge_update)
+    return (prices.updates or None) if prices and found.knowledge_update else None
 
 
 def _places(rungs: Sequence[RungResult]) -> list[int]:

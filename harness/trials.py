@@ -13,7 +13,7 @@ from harness.conditions import DEV, Conditions
 from harness.files import write_whole
 from harness.inert import say
 from harness.ladder.rung import Rung
-from harness.record import told
+from harness.record import file_types
 from harness.record.clock import Clock
 from harness.record.results import RunFolder
 from harness.searching import SEARCH, fitted
@@ -94,5 +94,5 @@ def _try(
         trial = Trial(candidate.words, dev.value, dev.n, clock.total, dev.tokens)
         folder.write(DONE, json.dumps(trial.record(), indent=1))
         clock.forget()
-    known = folder.read(DONE, told.TRIAL)
+    known = folder.read(DONE, file_types.TRIAL)
     return Trial(**{field.name: known[field.name] for field in fields(Trial)})

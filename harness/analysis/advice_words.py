@@ -14,7 +14,7 @@ from harness.analysis.sentences import Between, Number, Sentence, pointer, said
 if TYPE_CHECKING:
     from harness.analysis.findings import Findings
 
-__all__ = ["RULE", "Told", "highest", "problem", "what_to_do"]
+__all__ = ["RULE", "Subject", "highest", "problem", "what_to_do"]
 
 OWN = "/recommendation"
 RULE = f"{OWN}/rule"
@@ -39,7 +39,7 @@ ENDS = (
 
 
 @dataclass(frozen=True)
-class Told:
+class Subject:
     """What the sentences speak of."""
 
     found: Findings
@@ -91,101 +91,101 @@ def highest(some: Iterable[Candidate]) -> Candidate:
     return max(some, key=lambda c: c.mean)
 
 
-def what_to_do(told: Told) -> Sentence:
+def what_to_do(subject: Subject) -> Sentence:
     """The advice itself, or why there is none."""
-    return WORDS[told.decision.outcome](told)
+    return WORDS[subject.decision.outcome](subject)
 
 
-def _inflated(told: Told) -> Sentence:
+def _inflated(subject: Subject) -> Sentence:
     return said(
-        "No advice: {} leaks into eval were allowed, so that scores are inflated.", told.leaks
+        "No advice: {} leaks into eval were allowed, so that scores are inflated.", subject.leaks
     )
 
 
-def _nothing(told: Told) -> Sentence:
+def _nothing(subject: Subject) -> Sentence:
     return _no_rung(
-        told,
+        subject,
         "Nothing helps: {}, the best rung, is {} of {} above always the commonest answer; {} would "
         "not matter.",
     )
 
 
-def _control(told: Told) -> Sentence:
+def _control(subject: Subject) -> Sentence:
     return _no_rung(
-        told,
-        f"Use no language model, but {told.advised.key}: "
+        subject,
+        f"Use no language model, but {subject.advised.key}: "
         "{}, the best rung, is {} of {} above it; {} would not matter.",
     )
 
 
-def _tune(told: Told) -> Sentence:
-    return _above_cheaper(told, "Tune: {} is")
+def _tune(subject: Subject) -> Sentence:
+    return _above_cheaper(subject, "Tune: {} is")
 
 
-def _no_rung(told: Told, template: str) -> Sentence:
+def _no_rung(subject: Subject, template: str) -> Sentence:
     """The best rung against a control that is advised."""
-    best = told.best_rung
-    difference = told.between(best, told.advised)
-    return said(template, best.key, difference, told.metric, told.margin)
+    best = subject.best_rung
+    difference = subject.between(best, subject.advised)
+    return said(template, best.key, difference, subject.metric, subject.margin)
 
 
-def _untuned(told: Told) -> Sentence:
+def _untuned(subject: Subject) -> Sentence:
     """A rung without training: against the best tuned one, unless none could be judged."""
-    advised = told.advised
-    judged = [c for c in told.decision.ranked if c.tuned and not (c.low or c.invalid)]
+    advised = subject.advised
+    judged = [c for c in subject.decision.ranked if c.tuned and not (c.low or c.invalid)]
     if not judged:
-        return _above_cheaper(told, "Use {}: it is")
+        return _above_cheaper(subject, "Use {}: it is")
     tuned = highest(judged)
     if tuned.mean < advised.mean:
         return said(
             "Do not tune: {} needs no training and is {} of {} above {}, the best tuned rung.",
-            advised.key, told.between(advised, tuned), told.metric, tuned.key,
+            advised.key, subject.between(advised, tuned), subject.metric, tuned.key,
         )  # fmt: skip
     return said(
         "Do not tune: {}, the best tuned rung, is {} of {} above {}, which needs no training; {} "
         "would not matter.",
-        tuned.key, told.between(tuned, advised), told.metric, advised.key, told.margin,
+        tuned.key, subject.between(tuned, advised), subject.metric, advised.key, subject.margin,
     )  # fmt: skip
 
 
-def _above_cheaper(told: Told, beginning: str) -> Sentence:
+def _above_cheaper(subject: Subject, beginning: str) -> Sentence:
     """A rung against the best of those that cost less."""
-    advised, ranked = told.advised, told.decision.ranked
+    advised, ranked = subject.advised, subject.decision.ranked
     cheaper = ranked[: list(ranked).index(advised)]
     if not cheaper:
         return said(
             f"{beginning} the cheapest, and no other rung is better by {{}} points of {{}}.",
-            advised.key, told.margin, told.metric,
+            advised.key, subject.margin, subject.metric,
         )  # fmt: skip
     best = highest(cheaper)
     untuned = [c for c in ranked if not (c.tuned or c.control)]
     role = "the best of what costs less"
     if advised.tuned and untuned and best is highest(untuned):
         role = "the best untuned rung"
-    payback = _payback(told, best)
+    payback = _payback(subject, best)
     end = ENDS[len(payback)]
-    difference = told.between(advised, best)
+    difference = subject.between(advised, best)
     return said(
         f"{beginning} {{}} of {{}} above {{}}, {role}{end}",
-        advised.key, difference, told.metric, best.key, *payback,
+        advised.key, difference, subject.metric, best.key, *payback,
     )  # fmt: skip
 
 
-def _payback(told: Told, untuned: Candidate) -> list[Number]:
+def _payback(subject: Subject, untuned: Candidate) -> list[Number]:
     """Requests after which tuning has paid for itself, and those that each update adds where one
     was measured; nothing without prices or an end."""
-    for place, payoff in enumerate(told.found.costs.payoffs):
+    for place, payoff in enumerate(subject.found.costs.payoffs):
         reached = payoff.break_even
-        ours = (payoff.tuned, payoff.untuned) == (told.advised.key, untuned.key)
+        ours = (payoff.tuned, payoff.untuned) == (subject.advised.key, untuned.key)
         if ours and reached and not reached.shrinking and 0 < reached.requests < math.inf:
             first = Number(pointer("break_even", place, "requests"), reached.requests, "count")
-            return [first, *_each_update(told, payoff.tuned, payoff.untuned)]
+            return [first, *_each_update(subject, payoff.tuned, payoff.untuned)]
     return []
 
 
-def _each_update(told: Told, tuned: str, untuned: str) -> list[Number]:
+def _each_update(subject: Subject, tuned: str, untuned: str) -> list[Number]:
     """Requests that one update adds to those after which tuning has paid for itself."""
-    update = told.found.knowledge_update
+    update = subject.found.knowledge_update
     for place, payoff in enumerate(update.payoffs if update else ()):
         if (payoff.tuned, payoff.untuned) == (tuned, untuned) and 0 < payoff.answers < math.inf:
             at = pointer("knowledge_update", "payoffs", place, "answers")
@@ -193,15 +193,15 @@ def _each_update(told: Told, tuned: str, untuned: str) -> list[Number]:
     return []
 
 
-def _blocked(told: Told) -> Sentence:
-    first = told.decision.open
+def _blocked(subject: Subject) -> Sentence:
+    first = subject.decision.open
     assert first is not None, "what is blocked has a candidate"
     flaw = next(flaw for flaw in first.flaws if flaw.what == "invalid")
     return said("Fix {} first: it {}.", first.key, Number(flaw.at, flaw.text, "quote"))
 
 
-def _undecided(told: Told) -> Sentence:
-    decision = told.decision
+def _undecided(subject: Subject) -> Sentence:
+    decision = subject.decision
     first, more = decision.open, decision.more
     assert first and more, "what is undecided lies between two"
     rival = next(c for c in decision.ranked if c.key == decision.rival)
@@ -219,11 +219,11 @@ def _undecided(told: Told) -> Sentence:
     high, low = (rival, first) if rival.mean >= first.mean else (first, rival)
     return said(
         f"Undecided: {would}; {{}} is {{}} of {{}} above {{}}, and {{}} would not matter.",
-        *told_of, high.key, told.between(high, low), told.metric, low.key, told.margin,
+        *told_of, high.key, subject.between(high, low), subject.metric, low.key, subject.margin,
     )  # fmt: skip
 
 
-WORDS: dict[Outcome, Callable[[Told], Sentence]] = {
+WORDS: dict[Outcome, Callable[[Subject], Sentence]] = {
     "inflated": _inflated,
     "blocked": _blocked,
     "undecided": _undecided,
@@ -234,11 +234,11 @@ WORDS: dict[Outcome, Callable[[Told], Sentence]] = {
 }
 
 
-def problem(told: Told) -> Sentence:
+def problem(subject: Subject) -> Sentence:
     """The kind of problem with its evidence, or what would give it."""
-    kind = told.kind
+    kind = subject.kind
     if kind.shown:
-        return _shown(told)
+        return _shown(subject)
     if kind.repaired:
         return said(
             f"What is left is mostly {kind.name}: {REPAIR[kind.name]} {{}}% of the errors of {{}}, "
@@ -250,19 +250,19 @@ def problem(told: Told) -> Sentence:
         return said(
             "It is no problem of knowledge, format, behaviour or action: none of {} single changes "
             "that were measured brings {} points.",
-            measured, told.margin,
+            measured, subject.margin,
         )  # fmt: skip
     commands = "; ".join(f"{one.kind}: `{one.command}`" for one in kind.missing)
     return said(
         "The kind of problem is not shown: {} single changes were measured, and none surely brings "
         "{} points{}.",
-        measured, told.margin, f". Not measured: {commands}" if commands else "",
+        measured, subject.margin, f". Not measured: {commands}" if commands else "",
     )  # fmt: skip
 
 
-def _shown(told: Told) -> Sentence:
+def _shown(subject: Subject) -> Sentence:
     """The single change that brings most."""
-    kind, effect = told.kind, told.kind.shown
+    kind, effect = subject.kind, subject.kind.shown
     assert effect is not None
     place = list(kind.effects).index(effect)
     over = f"{effect.rung} against {effect.baseline}"
@@ -270,5 +270,5 @@ def _shown(told: Told) -> Sentence:
         over = f"{effect.rung} with it and without, on dev"
     return said(
         f"It is mostly a problem of {kind.name}: {BRINGS[kind.name]} {{}} of {{}} ({{}}).",
-        Between(f"{OWN}/kind/effects/{place}/difference", effect.difference), told.metric, over,
+        Between(f"{OWN}/kind/effects/{place}/difference", effect.difference), subject.metric, over,
     )  # fmt: skip

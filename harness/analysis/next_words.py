@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.analysis.advice_words import RULE, Told
+from harness.analysis.advice_words import RULE, Subject
 from harness.analysis.sentences import Number, Sentence, pointer, said
 
 __all__ = ["next_step"]
@@ -13,56 +13,56 @@ MISSED = 0.25
 """Share of the errors of a rung on questions whose passages were not found, likewise."""
 
 
-def next_step(told: Told) -> Sentence:
+def next_step(subject: Subject) -> Sentence:
     """The one thing that matters most once the first sentence is known."""
-    match told.decision.outcome:
+    match subject.decision.outcome:
         case "inflated":
             return said(
                 "Run it again with `isolation.leaks=drop`: the lines behind these {} leaks are "
                 "then taken out of what rungs learn from.",
-                told.leaks,
+                subject.leaks,
             )
         case "undecided" | "blocked":
-            return _meanwhile(told)
+            return _meanwhile(subject)
         case "nothing":
-            best = told.best_rung
+            best = subject.best_rung
             return said(
                 "Look at the targets before you pay for anything: {} scores {}%, the commonest "
                 "answer {}%.",
-                best.key, told.score(best), told.score(told.advised),
+                best.key, subject.score(best), subject.score(subject.advised),
             )  # fmt: skip
     return (
-        _price(told)
-        or _missed(told)
-        or _not_judged(told, tuned=True)
-        or _seeds(told)
-        or _not_judged(told, tuned=False)
-        or _cost(told)
+        _price(subject)
+        or _missed(subject)
+        or _not_judged(subject, tuned=True)
+        or _seeds(subject)
+        or _not_judged(subject, tuned=False)
+        or _cost(subject)
     )
 
 
-def _meanwhile(told: Told) -> Sentence:
-    until = told.decision.until
+def _meanwhile(subject: Subject) -> Sentence:
+    until = subject.decision.until
     if until:
         return said(
-            "Until then {} is safe: no other is better by {} points.", until.key, told.margin
+            "Until then {} is safe: no other is better by {} points.", until.key, subject.margin
         )
-    best = told.decision.best
-    return said("Until then {} scores highest, {}%.", best.key, told.score(best))
+    best = subject.decision.best
+    return said("Until then {} scores highest, {}%.", best.key, subject.score(best))
 
 
-def _price(told: Told) -> Sentence | None:
+def _price(subject: Subject) -> Sentence | None:
     """What the advised rung costs beside money."""
-    for flaw in told.advised.flaws:
+    for flaw in subject.advised.flaws:
         if flaw.what == "price":
             quoted = Number(flaw.at, flaw.text, "quote")
-            return said("It has a price: {} {}.", told.advised.key, quoted)
+            return said("It has a price: {} {}.", subject.advised.key, quoted)
     return None
 
 
-def _missed(told: Told) -> Sentence | None:
+def _missed(subject: Subject) -> Sentence | None:
     """What the search does not find, if that is what stands in the way."""
-    missed = told.missed
+    missed = subject.missed
     if missed and (missed.share.low or 0.0) > 0.0 and missed.share.value >= MISSED:
         share = Number(missed.at, missed.share.value)
         return said(
@@ -70,9 +70,9 @@ def _missed(told: Told) -> Sentence | None:
             "found.",
             share, missed.of,
         )  # fmt: skip
-    if told.kind.name != "knowledge":
+    if subject.kind.name != "knowledge":
         return None
-    for place, rung in enumerate(told.found.rungs):
+    for place, rung in enumerate(subject.found.rungs):
         name = next((m for m in rung.metrics if m.startswith("recall_at_")), None)
         recall = rung.metric(name) if name else None
         if name and recall and recall.high is not None and recall.high < RECALL:
@@ -85,33 +85,33 @@ def _missed(told: Told) -> Sentence | None:
     return None
 
 
-def _not_judged(told: Told, tuned: bool) -> Sentence | None:
+def _not_judged(subject: Subject, tuned: bool) -> Sentence | None:
     """Which rung's score may be too low to hold it against it, the highest first."""
-    for one in sorted(told.decision.ranked, key=lambda c: -c.mean):
-        if one is not told.advised and one.low and one.tuned == tuned:
+    for one in sorted(subject.decision.ranked, key=lambda c: -c.mean):
+        if one is not subject.advised and one.low and one.tuned == tuned:
             text = Number(one.low[0].at, one.low[0].text, "quote")
             return said("{} was not judged: it {}; fix that and run it again.", one.key, text)
     return None
 
 
-def _seeds(told: Told) -> Sentence | None:
-    if told.advised.side.seeds != 1:
+def _seeds(subject: Subject) -> Sentence | None:
+    if subject.advised.side.seeds != 1:
         return None
-    what = "training_noise" if told.advised.tuned else "drawing_noise"
-    noise = Number(f"{RULE}/{what}", told.advised.noise)
+    what = "training_noise" if subject.advised.tuned else "drawing_noise"
+    noise = Number(f"{RULE}/{what}", subject.advised.noise)
     return said(
         "Run `seed=0,1,2` before you rely on it: {} ran with one seed, and {} points of noise "
         "between seeds are assumed.",
-        told.advised.key, noise,
+        subject.advised.key, noise,
     )  # fmt: skip
 
 
-def _cost(told: Told) -> Sentence:
+def _cost(subject: Subject) -> Sentence:
     """What choosing wrong would cost where a volume is known; otherwise what a question costs."""
-    loss, prices = told.decision.loss, told.found.costs.prices
-    if loss and prices and told.case.requests:
+    loss, prices = subject.decision.loss, subject.found.costs.prices
+    if loss and prices and subject.case.requests:
         numbers = [
-            Number(f"{RULE}/requests", told.case.requests, "count"),
+            Number(f"{RULE}/requests", subject.case.requests, "count"),
             Number("/recommendation/loss/answers", loss.answers, "count"),
         ]
         money = ""
@@ -123,14 +123,14 @@ def _cost(told: Told) -> Sentence:
             "{}.",
             *numbers, loss.against,
         )  # fmt: skip
-    if told.advised.control:
-        return said("It scores {}% with no model to run.", told.score(told.advised))
-    costs = told.found.costs.rungs
-    place = [one.rung for one in costs].index(told.advised.key)
+    if subject.advised.control:
+        return said("It scores {}% with no model to run.", subject.score(subject.advised))
+    costs = subject.found.costs.rungs
+    place = [one.rung for one in costs].index(subject.advised.key)
     at = pointer("costs", "rungs", place, "answering", "prompt_tokens")
     tokens = Number(at, costs[place].answering.prompt_tokens or 0.0, "count")
     return said(
         "{} sends {} tokens a question; say `prices.requests` and prices to weigh that against "
         "training.",
-        told.advised.key, tokens,
+        subject.advised.key, tokens,
     )  # fmt: skip

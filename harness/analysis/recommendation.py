@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from harness.analysis.advice_words import Told, problem, what_to_do
+from harness.analysis.advice_words import Subject, problem, what_to_do
 from harness.analysis.decision import (
     MARGIN,
     Candidate,
@@ -118,12 +118,12 @@ def recommend(
         nothing=decision.outcome == "nothing",
         repaired=repaired,
     )
-    told = Told(found, decision, kind, case, (repaired or {}).get(MISSED))
+    subject = Subject(found, decision, kind, case, (repaired or {}).get(MISSED))
     real = sum(c.verdict in ("better", "worse") for c in found.contrasts)
     return Recommendation(
         decision=decision,
         kind=kind,
-        sentences=(what_to_do(told), problem(told), next_step(told)),
+        sentences=(what_to_do(subject), problem(subject), next_step(subject)),
         case=case,
         declared=(real, len(found.contrasts)),
         margin_declared=bool(declared and declared.margin is not None),

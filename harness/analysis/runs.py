@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ResultsError
 from harness.evidence.cost import Prices
 from harness.evidence.statistics import Interval, effective_groups, group_labels
-from harness.record import ledger, told
+from harness.record import file_types, ledger
 from harness.record.declaration import Declaration, declaration_path, declarations
 from harness.record.doubted import doubted
 from harness.record.manifest import altered
@@ -191,10 +191,10 @@ def _read(folder: RunFolder) -> _Read:
     one = _Read(
         folder=folder,
         manifest=manifest,
-        numbers=folder.read("metrics.json", told.METRICS),
-        scores=folder.table("scores.jsonl", told.SCORE).set_index("id"),
+        numbers=folder.read("metrics.json", file_types.METRICS),
+        scores=folder.table("scores.jsonl", file_types.SCORE).set_index("id"),
         predictions=folder.predictions(),
-        curve=folder.read("training.json", told.CURVE)["curve"]["points"] if tuned else [],
+        curve=folder.read("training.json", file_types.CURVE)["curve"]["points"] if tuned else [],
         measurements=measurements(folder),
     )
     answered, scored = sorted(p.id for p in one.predictions), sorted(one.scores.index)
@@ -267,7 +267,7 @@ def _questions(path: Path) -> dict[str, dict[str, Any]]:
     if not path.exists():
         return {}
     fix = "delete it: the next run writes it again"
-    lines = told.lines_of(told.bytes_of(path, fix), str(path), told.QUESTION, fix)
+    lines = file_types.lines_of(file_types.bytes_of(path, fix), str(path), file_types.QUESTION, fix)
     return {line["id"]: line for line in lines}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
@@ -99,6 +101,22 @@ def _broken(
     return f"{' '.join(map(redacted_word, words)):.200}: {one_line(error)}; fix the words"
 
 
+class _ReadOnce(ConfigRepository):  # type: ignore[misc]
+    """Files that are parsed once for all jobs: Hydra would parse them again for each."""
+
+    def initialize_sources(self, config_search_path: Any) -> None:
+        super().initialize_sources(config_search_path)
+        self._read: dict[str, Any] = {}
+
+    def load_config(self, config_path: str) -> Any:
+        if config_path not in self._read:
+            self._read[config_path] = super().load_config(config_path)
+        return copy.deepcopy(self._read[config_path])  # composing writes into what it gets
+
+    def __deepcopy__(self, memo: Any) -> _ReadOnce:
+        return copy.copy(self)  # Hydra copies it to give the copy other sources, which reads anew
+
+
 def _loader(folders: Sequence[Path]) -> Any:
     """A reader of harness's YAML and of the user's own folders, without Hydra's global state.
 
@@ -110,7 +128,9 @@ def _loader(folders: Sequence[Path]) -> Any:
             raise ConfigError(f"{folder}: no such folder; fix --config-dir")
         end = SearchPathQuery(provider="schema")
         search.prepend(provider="command-line", path=f"file://{folder}", anchor=end)
-    return ConfigLoaderImpl(config_search_path=search)
+    loader = ConfigLoaderImpl(config_search_path=search)
+    loader.repository = _ReadOnce(config_search_path=search)
+    return loader
 
 
 def _composed(loader: Any, words: list[str], sweep: bool) -> list[DictConfig]:

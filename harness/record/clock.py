@@ -13,7 +13,7 @@ from types import TracebackType
 from harness.errors import ResultsError
 from harness.files import write_whole
 from harness.inert import say
-from harness.record import told
+from harness.record import file_types
 
 __all__ = ["Clock"]
 
@@ -32,7 +32,9 @@ class Clock:
         self.total = 0.0
         if path.exists():
             try:
-                kept = told.value_of(told.bytes_of(path, LOST), str(path), told.TIMES, LOST)
+                kept = file_types.value_of(
+                    file_types.bytes_of(path, LOST), str(path), file_types.TIMES, LOST
+                )
                 self.phases, self.total = kept["phases"], kept["total"]
             except ResultsError as error:  # a loss of power may cut it short
                 say(f"warning: {error}")

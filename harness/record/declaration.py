@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock
 
 from harness.files import write_whole
-from harness.record import told
+from harness.record import file_types
 
 __all__ = ["Declaration", "declaration_path", "declarations", "declare", "told_apart"]
 
@@ -43,7 +43,9 @@ def declarations(path: Path) -> list[Declaration]:
     if not path.exists():
         return []
     fix = "delete it: runs tell what they declared"
-    found = told.value_of(told.bytes_of(path, fix), str(path), told.DECLARATIONS, fix)
+    found = file_types.value_of(
+        file_types.bytes_of(path, fix), str(path), file_types.DECLARATIONS, fix
+    )
     return [Declaration(**one) for one in found]
 
 

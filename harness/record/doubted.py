@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.files import write_whole
-from harness.record import told
+from harness.record import file_types
 
 __all__ = ["doubted", "keep_doubted"]
 
@@ -26,7 +26,9 @@ def doubted(task_folder: Path, fingerprint: str) -> dict[str, str]:
     if not path.exists():
         return {}
     fix = "delete it, and say `python -m harness.audit +task=NAME --eval` again"
-    found: dict[str, str] = told.value_of(told.bytes_of(path, fix), str(path), told.DOUBTED, fix)
+    found: dict[str, str] = file_types.value_of(
+        file_types.bytes_of(path, fix), str(path), file_types.DOUBTED, fix
+    )
     return found
 
 

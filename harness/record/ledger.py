@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock
 
 from harness.files import writing
-from harness.record import told
+from harness.record import file_types
 from harness.record.manifest import spoiled
 from harness.secrets import redacted
 
@@ -80,7 +80,7 @@ def read(path: Path) -> list[Judged]:
     The half-written last line of a killed process does not count. Raises ResultsError for any other
     line that cannot be read.
     """
-    found = told.lines_of(_whole(path), str(path), told.JUDGED, FIX)
+    found = file_types.lines_of(_whole(path), str(path), file_types.JUDGED, FIX)
     return [Judged(**one) for one in found]
 
 
@@ -91,7 +91,7 @@ def judged(path: Path) -> int:
 
 def _whole(path: Path) -> bytes:
     """All lines that were written to their end."""
-    data = told.bytes_of(path, FIX) if path.exists() else b""
+    data = file_types.bytes_of(path, FIX) if path.exists() else b""
     return data[: data.rfind(b"\n") + 1]
 
 

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from harness.record.told import Contrasts, Count, Interval, Number, Text, Told, Trial
+from harness.record.file_types import Contrasts, Count, Extensible, Interval, Number, Text, Trial
 from harness.values import Seed
 
 __all__ = ["MANIFEST", "OLD_MANIFEST"]
 
 
-class _Dev(Told):
+class _Dev(Extensible):
     n: Count
     value: Number
 
@@ -28,26 +28,26 @@ class _DevFree(_Dev):
         return self
 
 
-class _Control(Told):
+class _Control(Extensible):
     kind: str
     of: str | None
     judges: bool
     shows: str
 
 
-class _External(Told):
+class _External(Extensible):
     file: str
     missing: Count
 
 
-class _Isolation(Told):
+class _Isolation(Extensible):
     decision: Literal["sealed", "dropped", "allowed", "unknown"]
     leaks: list[Any]
     suspects: list[Any]
     compared: dict[str, Any] = Field(default_factory=dict)
 
 
-class _Rung(Told):
+class _Rung(Extensible):
     """Settings of a rung; slots are filled or empty."""
 
     transform: dict[str, Any] | None = None
@@ -59,36 +59,36 @@ class _Rung(Told):
     search: dict[str, Any] | None = None
 
 
-class _Identity(Told):
+class _Identity(Extensible):
     task: dict[str, str]
     rung: _Rung
     trials: list[_Rung] | None = None
 
 
-class _Seconds(Told):
+class _Seconds(Extensible):
     fit: Number
     answer: Number | None
     total: Number
 
 
-class _Index(Told):
+class _Index(Extensible):
     seconds: Number
     megabytes: Number
 
 
-class _Machine(Told):
+class _Machine(Extensible):
     platform: str
     processor: str
     cores: int | None
     device: str | None
 
 
-class _ZeroStep(Told):
+class _ZeroStep(Extensible):
     questions: Count
     identical: Count
 
 
-class _Ranks(Told):
+class _Ranks(Extensible):
     initial: Count
     target: Count
     final: Count
@@ -96,12 +96,12 @@ class _Ranks(Told):
     most: Count
 
 
-class _Head(Told):
+class _Head(Extensible):
     converged: bool = True
     iterations: Count = 0
 
 
-class _Training(Told):
+class _Training(Extensible):
     sha256: str | None
     seconds: Number | None = None
     steps: Count | None = None
@@ -121,7 +121,7 @@ class _Training(Told):
     head: _Head | None = None
 
 
-class _Tried(Told):
+class _Tried(Extensible):
     prompt: str
     name: str
     k: Count
@@ -130,7 +130,7 @@ class _Tried(Told):
     seconds: Number
 
 
-class _Search(Told):
+class _Search(Extensible):
     n: Count
     chosen: _Tried
     tried: list[_Tried]
@@ -144,7 +144,7 @@ class _Search(Told):
     seconds: Number
 
 
-class _Teacher(Told):
+class _Teacher(Extensible):
     name: str
     targets: str
     min_score: Number | None
@@ -165,7 +165,7 @@ class _Fingerprints(BaseModel):
     eval: Text
 
 
-class _Manifest(Told):
+class _Manifest(Extensible):
     run: Text
     task: Text
     rung: Text
@@ -219,11 +219,11 @@ class _Manifest(Told):
         return self
 
 
-class _OldControl(Told):
+class _OldControl(Extensible):
     kind: str
 
 
-class _OldManifest(Told):
+class _OldManifest(Extensible):
     """What a manifest of any version has that says how to read the rest."""
 
     rung: Text

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.record import told
+from harness.record import file_types
 from harness.record.results import RunFolder
 
 __all__ = ["Measurement", "keep", "measured", "measurements", "now"]
@@ -71,6 +71,6 @@ def measurements(folder: RunFolder, probe: str = "*") -> dict[str, Measurement]:
     found: dict[str, Measurement] = {}
     for path in sorted(folder.path.glob(f"{PREFIX}{probe}.json")):
         fix = "delete it and run again: only it is measured"
-        one = Measurement(**folder.read(path.name, told.MEASUREMENT, fix))
+        one = Measurement(**folder.read(path.name, file_types.MEASUREMENT, fix))
         found[one.probe] = one
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.errors import ConfigError, ResultsError
 from harness.evidence.cost import Prices
 from harness.files import write_whole
-from harness.record import told
+from harness.record import file_types
 
 __all__ = ["prices_path", "read_prices", "write_prices"]
 
@@ -28,7 +28,7 @@ def read_prices(task_folder: Path) -> Prices | None:
     if not path.exists():
         return None
     fix = "fix it, or run the sweep with prices again"
-    found = told.value_of(told.bytes_of(path, fix), str(path), told.PRICES, fix)
+    found = file_types.value_of(file_types.bytes_of(path, fix), str(path), file_types.PRICES, fix)
     try:
         return Prices(**found)
     except (ConfigError, TypeError) as error:

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from harness.errors import ResultsError
 from harness.evidence.statistics import Interval
 from harness.files import PART, alone, file_sha256, make_durable, write_whole, writing
-from harness.record import told
+from harness.record import file_types
 from harness.record.manifest import upgraded
 from harness.record.manifest_types import MANIFEST, OLD_MANIFEST
 from harness.secrets import redacted
@@ -90,7 +90,9 @@ class RunFolder:
         if not (self.path / name).exists():
             return []
         whole, _, _ = self._content(name).rpartition(b"\n")
-        records = told.lines_of(whole, str(self.path / name), told.PREDICTION, self._fix)
+        records = file_types.lines_of(
+            whole, str(self.path / name), file_types.PREDICTION, self._fix
+        )
         first: dict[str, int] = {}
         for number, record in enumerate(records, start=1):
             if first.setdefault(record["id"], number) != number:
@@ -161,7 +163,7 @@ class RunFolder:
         """Change what `complete.json` says of files; None takes one out. When the run was finished
         is not changed."""
         mark = self.path / COMPLETE
-        finished, known = mark.stat().st_mtime_ns, self.read(COMPLETE, told.SUMS)
+        finished, known = mark.stat().st_mtime_ns, self.read(COMPLETE, file_types.SUMS)
         sums = {k: v for k, v in (known["sha256"] | files).items() if v is not None}
         write_whole(mark, json.dumps(known | {"sha256": sums}, indent=1))
         os.utime(mark, ns=(finished, finished))
@@ -173,25 +175,25 @@ class RunFolder:
         Raises ResultsError if it cannot be read.
         """
         manifest = upgraded(self.read("manifest.json", OLD_MANIFEST))
-        if said := told.problem(manifest, MANIFEST):
+        if said := file_types.problem(manifest, MANIFEST):
             raise ResultsError(f"{self.path}/manifest.json: cannot be read ({said}); {self._fix}")
         return redacted(manifest)
 
     def read(
-        self, name: str, wanted: TypeAdapter[Any] = told.ANYTHING, fix: str | None = None
+        self, name: str, wanted: TypeAdapter[Any] = file_types.ANYTHING, fix: str | None = None
     ) -> Any:
         """A JSON file of the run. Raises ResultsError if it cannot be read, or is of another
         type; `fix` says what helps then, if that is less than to run again."""
         where = str(self.path / name)
-        return told.value_of(self._content(name), where, wanted, fix or self._fix)
+        return file_types.value_of(self._content(name), where, wanted, fix or self._fix)
 
-    def table(self, name: str, wanted: TypeAdapter[Any] = told.LINE) -> pd.DataFrame:
+    def table(self, name: str, wanted: TypeAdapter[Any] = file_types.LINE) -> pd.DataFrame:
         """A JSON Lines file of the run, every value as it was written.
 
         Raises ResultsError if it cannot be read, or is of another type.
         """
         # pandas.read_json would guess numbers: the groups "1" and "01" would become one.
-        lines = told.lines_of(self._content(name), str(self.path / name), wanted, self._fix)
+        lines = file_types.lines_of(self._content(name), str(self.path / name), wanted, self._fix)
         return pd.DataFrame.from_records(lines, columns=None if lines else ["id"])
 
     @property
@@ -201,17 +203,17 @@ class RunFolder:
     @property
     def _sums(self) -> dict[str, str]:
         """SHA-256 of each file that a complete run vouches for."""
-        sums: dict[str, str] = told.value_of(
-            told.bytes_of(self.path / COMPLETE, self._fix),
+        sums: dict[str, str] = file_types.value_of(
+            file_types.bytes_of(self.path / COMPLETE, self._fix),
             str(self.path / COMPLETE),
-            told.SUMS,
+            file_types.SUMS,
             self._fix,
         )["sha256"]
         return sums
 
     def _content(self, name: str) -> bytes:
         """A file of the run. Raises ResultsError if a complete run wrote another one."""
-        data = told.bytes_of(self.path / name, self._fix)
+        data = file_types.bytes_of(self.path / name, self._fix)
         if name != COMPLETE and self.complete:
             wrote = self._sums.get(name)
             if wrote not in (None, hashlib.sha256(data).hexdigest()):
@@ -253,11 +255,11 @@ def load_results(root: str | Path) -> Results:
         control = manifest["control"]
         about["control"] = control["kind"] if control else None
         about["eval_sha256"] = manifest["fingerprints"]["eval"]
-        numbers = folder.read("metrics.json", told.METRICS)
+        numbers = folder.read("metrics.json", file_types.METRICS)
         for tag, part in {"": numbers["all"], **numbers["slices"]}.items():
             runs += [{**about, "slice": tag, "metric": name, **m} for name, m in part.items()]
-        predictions = folder.table(PREDICTIONS, told.PREDICTION)
-        scores = folder.table("scores.jsonl", told.SCORE)
+        predictions = folder.table(PREDICTIONS, file_types.PREDICTION)
+        scores = folder.table("scores.jsonl", file_types.SCORE)
         items.append(predictions.merge(scores, on="id", suffixes=("", "_score")).assign(**about))
     return Results(pd.DataFrame(runs), pd.concat(items, ignore_index=True))
 

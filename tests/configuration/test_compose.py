@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import doctest
+from collections import Counter
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
 
 from harness.configuration import compose as module
 from harness.configuration.compose import compose
@@ -109,6 +112,26 @@ def test_folders_of_ones_own_come_beside_harnesss(tmp_path: Path) -> None:
     assert [spec.config.task.name for spec in specs] == ["one", "two"]
     with pytest.raises(ConfigError, match=r"gone: no such folder; fix --config-dir"):
         compose([TASK], config_dirs=["gone"])
+
+
+def test_a_file_is_parsed_once_for_all_jobs_and_anew_for_the_next_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: Counter[str] = Counter()
+    load = OmegaConf.load
+
+    def counted(file: TextIO) -> object:
+        read[Path(file.name).name] += 1
+        return load(file)
+
+    monkeypatch.setattr(OmegaConf, "load", counted)
+    file = tmp_path / "task" / "mine.yaml"
+    file.parent.mkdir()
+    for name in "one", "two":
+        file.write_text(f"name: {name}")
+        first, second = compose(["+task=mine", "rung=prompt", "seed=0,1"], config_dirs=[tmp_path])
+        assert first.config.task.name == second.config.task.name == name
+    assert read["mine.yaml"] == read["config.yaml"] == 2
 
 
 def test_tasks_are_listed_where_none_is_named() -> None:

@@ -34,11 +34,11 @@ __all__ = [
     "TRIAL",
     "Contrasts",
     "Count",
+    "Extensible",
     "Finite",
     "Interval",
     "Number",
     "Text",
-    "Told",
     "Trial",
     "bytes_of",
     "lines_of",
@@ -54,13 +54,13 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
 
 
-class Told(BaseModel):
+class Extensible(BaseModel):
     """An object with these keys, and any others."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
 
-class Interval(Told):
+class Interval(Extensible):
     value: Number
     low: Number | None
     high: Number | None
@@ -79,7 +79,7 @@ class _Whole(BaseModel):
     failed: Interval
 
 
-class _Metrics(Told):
+class _Metrics(Extensible):
     all: _Whole
     slices: dict[str, dict[str, Interval]]
 
@@ -91,20 +91,20 @@ class _Score(BaseModel):
     group: str
 
 
-class _DevLine(Told):
+class _DevLine(Extensible):
     id: str
     group: str
     value: Number
 
 
-class Contrasts(Told):
+class Contrasts(Extensible):
     against: list[str]
     best_untuned: bool
     pairs: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
     margin: Finite | None
 
 
-class Trial(Told):
+class Trial(Extensible):
     settings: str
     value: Number
     n: Count
@@ -112,7 +112,7 @@ class Trial(Told):
     tokens: Number
 
 
-class _Attempt(Told):
+class _Attempt(Extensible):
     text: str
     finish: str
     prompt_tokens: Count
@@ -155,7 +155,7 @@ class _Declaration(BaseModel):
     after: Count
 
 
-class _Question(Told):
+class _Question(Extensible):
     id: str
     input: str
     target: str
@@ -164,11 +164,11 @@ class _Question(Told):
     sources: list[str] = []
 
 
-class _Sums(Told):
+class _Sums(Extensible):
     sha256: dict[str, str]
 
 
-class _Times(Told):
+class _Times(Extensible):
     phases: dict[str, Finite]
     total: Finite
 
@@ -183,11 +183,11 @@ class _Measurement(BaseModel):
     seconds: Number
 
 
-class _Curve(Told):
+class _Curve(Extensible):
     points: list[dict[str, Number | None]]
 
 
-class _TrainingFile(Told):
+class _TrainingFile(Extensible):
     curve: _Curve
 
 

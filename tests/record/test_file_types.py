@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import ResultsError
-from harness.record import told
+from harness.record import file_types
 from harness.record.results import RunFolder
 from tests.record.conftest import complete_run
 
@@ -52,7 +52,7 @@ def test_numbers_that_are_none_are_named() -> None:
     interval = {"value": "1", "low": None, "high": None, "n": 4, "method": "none"}
     usual = dict.fromkeys(("readable", "stopped", "truncated", "failed"), interval | {"value": 1.0})
     wrong = {"all": usual | {"accuracy": interval}, "slices": {}}
-    assert told.problem(wrong, told.METRICS) == (
+    assert file_types.problem(wrong, file_types.METRICS) == (
         "all.accuracy.value is '1': must be a valid number"
     )
 

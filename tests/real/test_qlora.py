@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from harness.models.local.engine import LocalEngine
-from harness.tuning import adapter
 from tests.conftest import ROOT
 from tests.test_real_weights import configured
 
@@ -21,7 +20,6 @@ def test_an_adapter_over_four_bits_learns_and_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(adapter, "ZERO_STEP_TOKENS", 3)  # each step reads all weights back
     spec = configured("rung=qlora", *WORDS)
     rung, task, embedder = spec.build("rung"), spec.build("task"), spec.build("embedder")
     few = replace(task.materials, train=task.materials.train[:4], dev=task.materials.dev[:1])

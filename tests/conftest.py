@@ -41,6 +41,18 @@ SCHEMA = {
     },
 }
 
+TASK = """\
+_target_: harness.load.load_task
+name: mine
+folder: {folder}
+answer:
+  _target_: harness.answer.Json
+  schema: ${{task.folder}}/schema.json
+max_new_tokens: 48
+primary: fields
+"""
+"""The YAML of a user's own task."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Real weights first, the longest file before the others: of two processes one runs it while

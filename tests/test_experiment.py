@@ -19,8 +19,8 @@ from harness.evidence.isolation import Isolation
 from harness.models.embedder import Embedder
 from harness.models.local import ModelSpec
 from harness.report.mlflow import main as mlflow_main
-from tests.conftest import LetterEmbedder, write_lines
-from tests.test_main import TASK, manifests
+from tests.conftest import TASK, LetterEmbedder, write_lines
+from tests.test_main import manifests
 
 Settings = dict[str, Any]
 

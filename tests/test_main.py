@@ -19,22 +19,12 @@ import pytest
 from mlflow import MlflowClient
 
 from bench.soak.forks import become, fork_server
+from tests.conftest import TASK
 
 ROOT = Path(__file__).resolve().parent.parent
 TASKS = sorted(["mine", *(path.stem for path in (ROOT / "conf" / "task").glob("*.yaml"))])
 RUNGS = sorted(path.stem for path in (ROOT / "conf" / "rung").glob("*.yaml"))
 Shell = Callable[..., subprocess.CompletedProcess[str]]
-
-TASK = """
-_target_: harness.load.load_task
-name: mine
-folder: {folder}
-answer:
-  _target_: harness.answer.Json
-  schema: ${{task.folder}}/schema.json
-max_new_tokens: 48
-primary: fields
-"""
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.test_main import TASK
+from tests.conftest import ROOT, TASK
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.questions import main
-from tests.test_main import TASK
+from tests.conftest import TASK
 
 
 @pytest.fixture

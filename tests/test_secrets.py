@@ -20,7 +20,7 @@ from harness.report.mlflow import main as mirror
 from harness.secrets import is_secret, redact, redacted, redacted_word
 from harness.task import Task
 from harness.trials import Candidate
-from tests.test_main import TASK
+from tests.conftest import TASK
 from tests.test_run import job_of
 
 

@@ -9,7 +9,7 @@ import pytest
 import harness
 from harness.configuration.compose import compose
 from harness.ladder.transform import PlantedErrors, WithoutSuspects
-from tests.test_main import TASK
+from tests.conftest import TASK
 
 
 @pytest.fixture

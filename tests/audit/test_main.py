@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.audit.__main__ import main
-from tests.conftest import ROOT, write_lines
-from tests.test_main import TASK
+from tests.conftest import ROOT, TASK, write_lines
 
 
 @pytest.fixture

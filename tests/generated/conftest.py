@@ -13,22 +13,14 @@ import pytest
 from harness.__main__ import main
 from harness.configuration.compose import compose
 from harness.configuration.spec import JobSpec
-from tests.conftest import SCHEMA, WORDS, example, write_lines
+from tests.conftest import SCHEMA, TASK, WORDS, example, write_lines
 from tests.generated.edge import SEED, Outcome, Ready, tried
 
-TASK = """\
-_target_: harness.load.load_task
-name: mine
-folder: {folder}
-answer:
-  _target_: harness.answer.Json
-  schema: ${{task.folder}}/schema.json
-max_new_tokens: 48
-primary: fields
-question: "Ticket: {{input}}"
+SETTINGS = f"""{TASK}\
+question: "Ticket: {{{{input}}}}"
 licence: CC0-1.0
-sizes: {{train: 12}}
-splits: {{eval: eval}}
+sizes: {{{{train: 12}}}}
+splits: {{{{eval: eval}}}}
 metrics: []
 """
 
@@ -49,7 +41,7 @@ def make_user(folder: Path) -> None:
     (data / "instructions.full.md").write_text("Answer in JSON.\n{schema}\n")
     (data / "instructions.short.md").write_text("JSON.\n")
     (folder / "conf" / "task").mkdir(parents=True)
-    (folder / "conf" / "task" / "mine.yaml").write_text(TASK.format(folder="data"))
+    (folder / "conf" / "task" / "mine.yaml").write_text(SETTINGS.format(folder="data"))
 
 
 @dataclass(frozen=True)

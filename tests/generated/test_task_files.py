@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import SCHEMA, example
 from tests.generated import edge as edges
-from tests.generated.conftest import TASK, Edge
+from tests.generated.conftest import SETTINGS, Edge
 from tests.generated.damage import Damage, changed, copied, cut, flipped, odd, whole
 from tests.generated.edge import generated, snapshot
 
@@ -52,7 +52,7 @@ def test_yaml(edge: Edge, user: Path, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         home = copied(user, Path(scratch) / "home")
         path = home / "conf" / "task" / "mine.yaml"
-        text = TASK.format(folder="data")
+        text = SETTINGS.format(folder="data")
         case: object
         match how:
             case "value":

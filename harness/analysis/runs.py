@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,6 +32,7 @@ __all__ = [
     "known",
     "read_ladder",
     "read_ladders",
+    "shared_words",
     "warnings",
 ]
 
@@ -275,13 +277,12 @@ def _labels(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """The rung's name, with the model, seed, overrides, size of train or hash where they differ
     between runs; and the same without the seed."""
     models = {m["model"] for m in manifests if m["model"]}
-    variants = {m["variant"] for m in manifests if not altered(m)}
+    shared = set(shared_words(manifests))
     seeds = {m["seed"] for m in manifests if m["seed"] is not None}
     typed = []
     for m in manifests:
         parts = [m["rung"]]
-        if len(variants) > 1 or altered(m):
-            parts.append(m["variant"])
+        parts += [word for word in _words(m) if word not in shared]
         if len(models) > 1:
             parts.append(m["model"])
         typed.append(" ".join(filter(None, parts)))
@@ -295,6 +296,24 @@ def _labels(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
         seed = f" seed={m['seed']}" if len(seeds) > 1 and m["seed"] is not None else ""
         labels.append((full + seed, full))
     return labels
+
+
+def shared_words(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The overrides that all runs were started with, whatever was done to the train of some."""
+    plain = [m for m in manifests if not altered(m)]
+    every = dict.fromkeys(word for m in plain for word in _words(m))
+    return [word for word in every if all(word in _words(m) for m in plain if _concerned(m, word))]
+
+
+def _words(manifest: Mapping[str, Any]) -> list[str]:
+    """A run's overrides, each a word of its own, though values may have spaces in them."""
+    words = re.split(r" (?=[+~]{0,2}[\w./@-]+=)", manifest["variant"])
+    return [word for word in words if word and _concerned(manifest, word)]
+
+
+def _concerned(manifest: Mapping[str, Any], word: str) -> bool:
+    """Whether an override can change a run: where no model answers, nothing is decoded."""
+    return bool(manifest["model"]) or not word.startswith("decoding=")
 
 
 def _sized(names: Sequence[str], sizes: Sequence[int | None]) -> list[str]:

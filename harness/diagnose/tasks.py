@@ -69,11 +69,14 @@ def _knowledge(rng: random.Random) -> Files:
 
 def _format(rng: random.Random) -> Files:
     """The thing that was asked for, letter for letter, in a form that is hard to write."""
+    # Behind an article a copy has the tokens of the original: behind a quotation mark small models
+    # write another word.
+    things = [f"the {thing}" for thing in objects(rng, TRAIN + DEV + EVAL)]
     rows = [
         {"input": thing, "target": {"entry": {"item": thing}, "unit": "pc", "form": "2-1"}}
-        for thing in objects(rng, TRAIN + DEV + EVAL)
+        for thing in things
     ]
-    words = {"type": "string", "pattern": "^[a-z]+ [a-z]+$", "maxLength": 24}
+    words = {"type": "string", "pattern": "^the [a-z]+ [a-z]+$", "maxLength": 28}
     entry = {"type": "object", "properties": {"item": words}, "additionalProperties": False}
     return Files(
         split(rows, DEV, EVAL),

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from harness.analysis.declared_contrasts import changes
 from harness.analysis.findings import Findings
-from harness.analysis.runs import RunResult
+from harness.analysis.runs import RunResult, shared_words
 from harness.inert import visible
 from harness.report import diagnosis
 from harness.report.ablation_figure import waterfall_chart
@@ -126,11 +126,10 @@ def _hash(content: str) -> str:
 
 def _about(runs: Sequence[RunResult]) -> dict[str, Any]:
     """Which models answered, and what all runs were started with."""
-    variants = {run.manifest["variant"] for run in runs}
     models = [f"{m['model']} ({m['dtype']})" for run in runs if (m := run.manifest)["model"]]
     return {
         "models": list(dict.fromkeys(models)),
-        "variant": runs[0].manifest["variant"] if len(variants) == 1 else "",
+        "variant": " ".join(shared_words([run.manifest for run in runs])),
     }
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.analysis.findings import Findings
-from harness.analysis.runs import RunResult
+from harness.analysis.runs import RunResult, shared_words
 from harness.inert import visible
 from harness.report import knowledge_update
 from harness.report.advice import advice, rule
@@ -76,8 +76,8 @@ def _head(found: Findings, console: Console) -> None:
     console.print()
     about = f"  n={first['n']}  eval {found.ladder.eval_set[:8]}{answered}"
     console.print(_text(first["task"], "bold").append(visible(about), style="not bold"))
-    if len({run.manifest["variant"] for run in found.runs}) == 1 and first["variant"]:
-        console.print(_text(f"with {first['variant']}"))
+    if words := shared_words([run.manifest for run in found.runs]):
+        console.print(_text(f"with {' '.join(words)}"))
 
 
 def _line(verdict: Verdict) -> Text:

@@ -306,9 +306,11 @@ def shared_words(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _words(manifest: Mapping[str, Any]) -> list[str]:
-    """A run's overrides, each a word of its own, though values may have spaces in them."""
+    """A run's overrides, each a word of its own, though values may have spaces in them; without
+    that of the decoding that is the usual one."""
     words = re.split(r" (?=[+~]{0,2}[\w./@-]+=)", manifest["variant"])
-    return [word for word in words if word and _concerned(manifest, word)]
+    untold = ("", "decoding=constrained")
+    return [word for word in words if word not in untold and _concerned(manifest, word)]
 
 
 def _concerned(manifest: Mapping[str, Any], word: str) -> bool:

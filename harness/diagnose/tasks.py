@@ -71,10 +71,9 @@ def _format(rng: random.Random) -> Files:
     """The thing that was asked for, letter for letter, in a form that is hard to write."""
     # Behind an article a copy has the tokens of the original: behind a quotation mark small models
     # write another word.
-    things = [f"the {thing}" for thing in objects(rng, TRAIN + DEV + EVAL)]
     rows = [
-        {"input": thing, "target": {"entry": {"item": thing}, "unit": "pc", "form": "2-1"}}
-        for thing in things
+        {"input": thing, "target": {"entry": {"item": f"the {thing}"}, "unit": "pc", "form": "2-1"}}
+        for thing in objects(rng, TRAIN + DEV + EVAL)
     ]
     words = {"type": "string", "pattern": "^the [a-z]+ [a-z]+$", "maxLength": 28}
     entry = {"type": "object", "properties": {"item": words}, "additionalProperties": False}
@@ -82,7 +81,7 @@ def _format(rng: random.Random) -> Files:
         split(rows, DEV, EVAL),
         full="Copy the item, letter for letter, into the entry of form 2-1. The unit is pc.",
         short="Copy the item into form 2-1.",
-        question="Item: {input}",
+        question="Item: the {input}",
         answer=JSON,
         primary="exact",
         max_new_tokens=64,

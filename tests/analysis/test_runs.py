@@ -62,15 +62,12 @@ def test_overrides_tell_runs_of_a_rung_apart(tmp_path: Path) -> None:
 
 def test_overrides_that_all_runs_share_stand_in_no_name(tmp_path: Path) -> None:
     every = "training.epochs=1 task.question=Ticket: {input}"
-    complete_run(tmp_path, "rag", variant=f"{every} decoding=free", decoding="free")
-    for own in ("decoding=constrained", "rung.retrieval.k=5 decoding=constrained"):
-        complete_run(tmp_path, "rag", variant=f"{every} {own}")
+    complete_run(tmp_path, "prompt", variant=every)
+    for own in ("decoding=free", "decoding=constrained", "rung.retrieval.k=5"):
+        complete_run(tmp_path, "rag", variant=f"{every} {own}", decoding=own.partition("=")[2])
     found = read_ladder(find_runs(tmp_path))
-    assert [run.label for run in found.runs] == [
-        "rag decoding=constrained",
-        "rag decoding=free",
-        "rag rung.retrieval.k=5 decoding=constrained",
-    ]
+    labels = [run.label for run in found.runs]
+    assert labels == ["prompt", "rag", "rag decoding=free", "rag rung.retrieval.k=5"]
     shared = shared_words([run.manifest for run in found.runs])
     assert shared == ["training.epochs=1", "task.question=Ticket: {input}"]
 
@@ -79,8 +76,7 @@ def test_what_no_model_answered_was_not_decoded(tmp_path: Path) -> None:
     complete_run(tmp_path, "prompt", variant="decoding=free")
     complete_run(tmp_path, "rag", variant="decoding=constrained")
     complete_run(tmp_path, "majority", variant="decoding=free", model=None)
-    found = ["majority", "prompt decoding=free", "rag decoding=constrained"]
-    assert sorted(labels(tmp_path)) == found
+    assert sorted(labels(tmp_path)) == ["majority", "prompt decoding=free", "rag"]
 
 
 def test_seeds_tell_runs_apart_where_they_matter(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.analysis.advice_words import highest
 from harness.analysis.decision import Candidate
 from harness.analysis.findings import Findings
 from harness.analysis.recommendation import Recommendation
@@ -68,7 +69,10 @@ def _line(c: Candidate, best: Candidate, told: Recommendation, money: bool) -> l
     if c.key in decision.good_enough:
         standing = "yes: no other can be better by the margin"
     elif c.key in decision.ruled_out:
-        standing = f"no: {', '.join(decision.ruled_out[c.key])} better by more"
+        better = [other for other in decision.ranked if other.key in decision.ruled_out[c.key]]
+        more = f" and {len(better) - 1} others" if len(better) > 2 else ""
+        named = [highest(better).key] if more else [other.key for other in better]
+        standing = f"no: {' and '.join(named)}{more} better by more"
     else:
         standing = "not known"
     return [

@@ -22,6 +22,13 @@ def test_the_inputs_have_a_line_for_each_candidate_the_cheapest_first(five: Find
     assert table.notes == [rule(five)]
 
 
+def test_who_is_ruled_out_by_many_names_the_best_of_them(five: Findings) -> None:
+    (table,) = rule_table(five)
+    standing = {line[0]: line[-2] for line in table.lines}
+    assert standing["prompt"] == "no: rag_lora and 4 others better by more"
+    assert standing["few_shot"] == "no: rag_lora better by more"
+
+
 def test_the_rule_says_its_margin_and_how_many_comparisons_hold_together(five: Findings) -> None:
     assert rule(five) == (
         "Rule: margin 2.0 points (not declared), 95% for 6 comparisons with the best together; good "

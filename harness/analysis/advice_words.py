@@ -111,9 +111,15 @@ def _nothing(subject: Subject) -> Sentence:
 
 
 def _control(subject: Subject) -> Sentence:
+    advised, best = subject.advised, subject.best_rung
+    if advised.mean > best.mean:
+        return said(
+            "Use no language model, but {}: it is {} of {} above {}, the best rung.",
+            advised.key, subject.between(advised, best), subject.metric, best.key,
+        )  # fmt: skip
     return _no_rung(
         subject,
-        f"Use no language model, but {subject.advised.key}: "
+        f"Use no language model, but {advised.key}: "
         "{}, the best rung, is {} of {} above it; {} would not matter.",
     )
 

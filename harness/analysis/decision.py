@@ -8,11 +8,13 @@ In this order:
    compared and that test found nothing.
 3. The cheapest that is left is advised if no other can be better by the margin, all comparisons
    with the best taken together (`harness.evidence.best`); otherwise nothing is decided, and it is
-   said how many more questions or seeds would.
+   said how many more questions or seeds would. If only controls without a language model are left,
+   the one that scores highest is advised: no rung is, and choosing among them costs nothing.
 4. What is advised must pass its gates: a rung whose training did nothing is not advised.
 
 Advice is wrong where the advised rung is worse than the best by more than the margin, and needless
-where a cheaper one is not: both together at most 5% of the time, whatever the truth is.
+where a cheaper one is not: both together at most 5% of the time, whatever the truth is. Which of
+several controls is best is not promised.
 """
 
 from __future__ import annotations
@@ -186,7 +188,10 @@ def decide(case: Case) -> Decision:
     if any(c.leaks for c in ranked):
         return replace(found, outcome="inflated")
     if first.key not in good:
-        return _undecided(found, first, case)
+        left = [c for c in ranked if not out[c.key]]
+        if any(c.control is None for c in left):
+            return _undecided(found, first, case)
+        first = max(left, key=lambda c: c.mean)
     if first.invalid:
         return replace(found, outcome="blocked", open=first)
     loss = _loss(first, found, case) if case.requests else None

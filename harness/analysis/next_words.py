@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.analysis.advice_words import RULE, Subject
+from harness.analysis.advice_words import RULE, Subject, highest
 from harness.analysis.sentences import Number, Sentence, pointer, said
 
 __all__ = ["next_step"]
@@ -32,7 +32,8 @@ def next_step(subject: Subject) -> Sentence:
                 best.key, subject.score(best), subject.score(subject.advised),
             )  # fmt: skip
     return (
-        _price(subject)
+        _other_controls(subject)
+        or _price(subject)
         or _missed(subject)
         or _not_judged(subject, tuned=True)
         or _seeds(subject)
@@ -49,6 +50,19 @@ def _meanwhile(subject: Subject) -> Sentence:
         )
     best = subject.decision.best
     return said("Until then {} scores highest, {}%.", best.key, subject.score(best))
+
+
+def _other_controls(subject: Subject) -> Sentence | None:
+    """Of several controls that no rung comes near, whether another may be the best."""
+    decision, advised = subject.decision, subject.advised
+    if advised.key in decision.good_enough:
+        return None
+    left = (c for c in decision.ranked if c is not advised and c.key not in decision.ruled_out)
+    other = highest(left)
+    return said(
+        "Which control is best is open: {} is {} of {} above {}.",
+        advised.key, subject.between(advised, other), subject.metric, other.key,
+    )  # fmt: skip
 
 
 def _price(subject: Subject) -> Sentence | None:

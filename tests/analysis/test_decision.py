@@ -11,7 +11,7 @@ from harness.evidence.contrasts import Side
 
 N = 200
 GROUPS = {f"q{i:03d}": str(i) for i in range(N)}
-ORDER = ("majority", "nearest_answer", "prompt", "few_shot", "rag", "lora")
+ORDER = ("majority", "nearest_answer", "linear", "prompt", "few_shot", "rag", "lora")
 
 
 def candidate(name: str, count: int, **changes: Any) -> Candidate:
@@ -22,7 +22,7 @@ def candidate(name: str, count: int, **changes: Any) -> Candidate:
         "at": f"/rungs/{name}",
         "side": Side(name, [values], random=name == "lora"),
         "order": (float(ORDER.index(name)),),
-        "control": name if name in ORDER[:2] else None,
+        "control": name if name in ORDER[:3] else None,
         "tuned": name == "lora",
     }
     return Candidate(**(about | changes))
@@ -46,6 +46,13 @@ def test_the_best_is_tuned_if_all_that_is_cheaper_is_worse_by_more_than_the_marg
 def test_a_control_without_a_model_is_itself_the_advice() -> None:
     found = decided(nearest_answer=180, prompt=20, lora=182)
     assert (found.outcome, found.advised and found.advised.key) == ("control", "nearest_answer")
+
+
+def test_no_rung_is_advised_where_only_controls_are_left_whichever_of_them_is_best() -> None:
+    found = decided(nearest_answer=120, linear=145, prompt=20, lora=60)
+    assert (found.outcome, found.advised and found.advised.key) == ("control", "linear")
+    assert set(found.ruled_out) == {"prompt", "lora"}
+    assert not found.comparisons.better("nearest_answer", 0.1)
 
 
 def test_nothing_helps_where_the_commonest_answer_is_as_good() -> None:

@@ -13,7 +13,7 @@ from harness.analysis.decision import Flaw
 from harness.analysis.export import as_json, record
 from harness.analysis.findings import Findings, findings
 from harness.analysis.problem_kind import Repaired
-from harness.analysis.recommendation import Recommendation, recommend
+from harness.analysis.recommendation import MODEL_FREE, Recommendation, recommend
 from harness.analysis.runs import read_ladder
 from harness.evidence.cost import Prices
 from harness.evidence.statistics import Interval
@@ -38,7 +38,7 @@ def rung(root: Path, name: str, count: int, **changes: Any) -> RunFolder:
     about: dict[str, Any] = {"contrasts": WIDE}
     if "lora" in name:
         about |= {"training": TRAINING, "seed": 0}
-    if name in ("majority", "nearest_answer"):
+    if name in MODEL_FREE:
         about |= {"control": {"kind": name, "of": None}}
     return run(root, name, count, **(about | changes))
 
@@ -65,6 +65,13 @@ def inflated(root: Path) -> Findings:
 def blocked(root: Path) -> Findings:
     idle = rung(root, "lora", 55, training=TRAINING | {"effect": 0.0})
     return found(root, [rung(root, "prompt", 10), idle])
+
+
+def controls(root: Path) -> Findings:
+    """Two points would matter, and four questions are too few to tell the controls apart."""
+    counts = {"nearest_answer": 48, "linear_classifier": 52, "prompt": 5}
+    narrow = {"contrasts": WIDE | {"margin": 0.02}}
+    return found(root, [rung(root, name, count, **narrow) for name, count in counts.items()])
 
 
 def by_constraint(root: Path) -> Findings:
@@ -105,6 +112,7 @@ MADE: dict[str, Any] = {
     "use the cheapest": lambda root: ladder(root, prompt=55, few_shot=55),
     "use, with a volume": lambda root: ladder(root, VOLUME, prompt=10, few_shot=55, lora=56),
     "control": lambda root: ladder(root, nearest_answer=55, prompt=56, lora=55),
+    "controls": controls,
     "nothing": lambda root: ladder(root, majority=30, prompt=30, few_shot=31),
     "undecided": lambda root: ladder(root, prompt=30, few_shot=38),
     "undecided, seeds": lambda root: ladder(root, prompt=30, few_shot=35, lora=45),
@@ -122,6 +130,7 @@ MADE: dict[str, Any] = {
         ("do not tune", "use", "few_shot"),
         ("use the cheapest", "use", "prompt"),
         ("control", "control", "nearest_answer"),
+        ("controls", "control", "linear_classifier"),
         ("nothing", "nothing", "majority"),
         ("undecided", "undecided", None),
         ("inflated", "inflated", None),
@@ -177,6 +186,18 @@ def test_the_sentences_say_what_is_advised_and_by_how_much(tmp_path: Path) -> No
     )
     assert third.startswith(
         "Run `seed=0,1,2` before you rely on it: lora ran with one seed, and 1.0 points"
+    )
+
+
+def test_which_of_two_controls_is_best_may_stay_open(tmp_path: Path) -> None:
+    first, _, last = (s.text for s in told(MADE["controls"](tmp_path)).sentences)
+    assert first == (
+        "Use no language model, but linear_classifier: it is 78.3 points (64.2 to 92.4) of accuracy "
+        "above prompt, the best rung."
+    )
+    assert last == (
+        "Which control is best is open: linear_classifier is 6.7 points (-3.9 to 17.2) of accuracy above "
+        "nearest_answer."
     )
 
 

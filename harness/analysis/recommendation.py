@@ -24,15 +24,14 @@ from harness.analysis.problem_kind import ProblemKind, Repaired, problem_kind
 from harness.analysis.rungs import RungResult
 from harness.analysis.sentences import Sentence, pointer
 from harness.evidence.sanity import Badge
+from harness.record.manifest import MODEL_FREE
 
 if TYPE_CHECKING:
     from harness.analysis.findings import Findings
     from harness.analysis.rung_costs import RungCosts
 
-__all__ = ["MODEL_FREE", "Recommendation", "recommend", "repaired_of"]
+__all__ = ["Recommendation", "recommend", "repaired_of"]
 
-MODEL_FREE = ("majority", "linear_classifier", "nearest_answer")
-"""Controls that need no language model, the simplest first."""
 MISSED = "knowledge/missed"
 """Errors on questions whose passages the search did not find."""
 INVALID = ("adapter effect", "zero-step", "template", "above controls")

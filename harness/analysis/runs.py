@@ -16,7 +16,7 @@ from harness.evidence.statistics import Interval, effective_groups, group_labels
 from harness.record import file_types, ledger
 from harness.record.declaration import Declaration, declaration_path, declarations
 from harness.record.doubted import doubted
-from harness.record.manifest import altered
+from harness.record.manifest import MODEL_FREE, altered
 from harness.record.measurements import Measurement, measurements
 from harness.record.prices import read_prices
 from harness.record.results import RunFolder
@@ -314,8 +314,9 @@ def _words(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def _concerned(manifest: Mapping[str, Any], word: str) -> bool:
-    """Whether an override can change a run: where no model answers, nothing is decoded."""
-    return bool(manifest["model"]) or not word.startswith("decoding=")
+    """Whether an override can change a run: where no language model answers, nothing is decoded."""
+    control = manifest["control"]
+    return not (control and control["kind"] in MODEL_FREE and word.startswith("decoding="))
 
 
 def _sized(names: Sequence[str], sizes: Sequence[int | None]) -> list[str]:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 __all__ = [
+    "MODEL_FREE",
     "altered",
     "answered_with",
     "dialogue",
@@ -43,6 +44,9 @@ MEASURES = (
 
 JUDGES = ("majority", "shuffled_targets")
 """Controls that a tuned rung had to be above before manifests told `judges`."""
+
+MODEL_FREE = ("majority", "linear_classifier", "nearest_answer")
+"""Controls that need no language model, the simplest first."""
 
 SHOWS = {
     "majority": "always the commonest answer",

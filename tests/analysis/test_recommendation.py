@@ -13,10 +13,11 @@ from harness.analysis.decision import Flaw
 from harness.analysis.export import as_json, record
 from harness.analysis.findings import Findings, findings
 from harness.analysis.problem_kind import Repaired
-from harness.analysis.recommendation import MODEL_FREE, Recommendation, recommend
+from harness.analysis.recommendation import Recommendation, recommend
 from harness.analysis.runs import read_ladder
 from harness.evidence.cost import Prices
 from harness.evidence.statistics import Interval
+from harness.record.manifest import MODEL_FREE
 from harness.record.prices import write_prices
 from harness.record.results import RunFolder
 from tests.ladders import DECLARED, run

@@ -75,7 +75,8 @@ def test_overrides_that_all_runs_share_stand_in_no_name(tmp_path: Path) -> None:
 def test_what_no_model_answered_was_not_decoded(tmp_path: Path) -> None:
     complete_run(tmp_path, "prompt", variant="decoding=free")
     complete_run(tmp_path, "rag", variant="decoding=constrained")
-    complete_run(tmp_path, "majority", variant="decoding=free", model=None)
+    constant = {"kind": "majority", "of": None}
+    complete_run(tmp_path, "majority", variant="decoding=free", control=constant)
     assert sorted(labels(tmp_path)) == ["majority", "prompt decoding=free", "rag"]
 
 

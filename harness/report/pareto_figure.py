@@ -86,7 +86,8 @@ def pareto_chart(found: Findings) -> Figure | None:
     high = max(100 * (p.value if p.high is None else p.high) for p in drawn)
     gap = (high - low) * LINE / (figure.get_figheight() - 1.0)
     ordered = sorted(drawn, key=lambda p: p.value)
-    for point, place in zip(ordered, apart([100 * p.value for p in ordered], gap), strict=True):
+    places = apart([100 * p.value for p in ordered], gap, high + gap)
+    for point, place in zip(ordered, places, strict=True):
         colour = TUNED if point.tuned else UNTUNED
         if point.low is not None and point.high is not None:
             middle, half = 50 * (point.high + point.low), 50 * (point.high - point.low)
@@ -109,7 +110,7 @@ def pareto_chart(found: Findings) -> Figure | None:
         axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(low - gap, high + gap)
     axes.margins(x=0.1)
-    axes.set_xlabel(f"{unit} (training is not in it)")
+    axes.set_xlabel(f"{unit} (training is not in it)", loc="left")
     axes.set_ylabel(f"{found.primary}, %")
     axes.set_title(
         "cost against quality; filled: on the Pareto front; red: tuned", loc="left", fontsize=10
@@ -118,11 +119,10 @@ def pareto_chart(found: Findings) -> Figure | None:
     return figure
 
 
-def apart(values: Sequence[float], gap: float) -> list[float]:
-    """Ascending values moved until each is `gap` above the one before, the highest where it was
-    if there is room."""
+def apart(values: Sequence[float], gap: float, top: float) -> list[float]:
+    """Ascending values moved until each is `gap` above the one before, and none above `top`."""
     places: list[float] = []
     for value in values:
         places.append(max(value, places[-1] + gap) if places else value)
-    down = max(0.0, places[-1] - values[-1]) if places else 0.0
-    return [place - down for place in places] if down else places
+    above = range(len(places) - 1, -1, -1)
+    return [min(place, top - gap * more) for place, more in zip(places, above, strict=True)]

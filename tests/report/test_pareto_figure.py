@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from harness.analysis.findings import Findings
 from harness.report.pareto_figure import Point, apart, front, pareto_chart, points
@@ -32,7 +36,22 @@ def test_every_rung_is_named_in_the_picture(five: Findings) -> None:
     assert all(any(rung.label in text for text in texts) for rung in five.rungs)
 
 
+@pytest.mark.parametrize("ladder", ["five", "sixteen"])
+def test_all_that_is_written_stands_inside_and_apart(
+    ladder: str, request: pytest.FixtureRequest
+) -> None:
+    figure = pareto_chart(request.getfixturevalue(ladder))
+    assert figure is not None
+    FigureCanvasAgg(figure).draw()
+    (axes,) = figure.axes
+    written = (*axes.texts, axes.xaxis.label, axes.title)
+    boxes = [Text.get_window_extent(text) for text in written]  # without an annotation's line
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
+    assert not [1 for one, other in combinations(boxes, 2) if one.overlaps(other)]
+
+
 def test_labels_that_would_cover_each_other_are_moved_apart() -> None:
-    assert apart([1.0, 5.0, 9.0], 1.0) == [1.0, 5.0, 9.0]
-    moved = apart([5.0, 5.0, 5.2], 1.0)
-    assert [round(b - a, 6) for a, b in pairwise(moved)] == [1.0, 1.0]
+    assert apart([1.0, 5.0, 9.0], 1.0, 10.0) == [1.0, 5.0, 9.0]
+    assert apart([5.0, 5.0, 5.5], 1.0, 10.0) == [5.0, 6.0, 7.0]
+    assert apart([0.0, 0.0, 9.5], 1.0, 9.0) == [0.0, 1.0, 9.0]
+    assert apart([8.0, 9.0, 9.0], 1.0, 9.0) == [7.0, 8.0, 9.0]

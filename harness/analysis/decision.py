@@ -183,12 +183,12 @@ def decide(case: Case) -> Decision:
         ]
         for c in ranked
     }
-    first = next(c for c in ranked if not out[c.key])
+    left = [c for c in ranked if not out[c.key]]
+    first = left[0]
     found = Decision("undecided", None, ranked, compared, good, {k: v for k, v in out.items() if v})
     if any(c.leaks for c in ranked):
         return replace(found, outcome="inflated")
     if first.key not in good:
-        left = [c for c in ranked if not out[c.key]]
         if any(c.control is None for c in left):
             return _undecided(found, first, case)
         first = max(left, key=lambda c: c.mean)

@@ -300,9 +300,9 @@ def _labels(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 def shared_words(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
     """The overrides that all runs were started with, whatever was done to the train of some."""
-    plain = [m for m in manifests if not altered(m)]
-    every = dict.fromkeys(word for m in plain for word in _words(m))
-    return [word for word in every if all(word in _words(m) for m in plain if _concerned(m, word))]
+    plain = [(m, _words(m)) for m in manifests if not altered(m)]
+    every = dict.fromkeys(word for _, words in plain for word in words)
+    return [w for w in every if all(w in words for m, words in plain if _concerned(m, w))]
 
 
 def _words(manifest: Mapping[str, Any]) -> list[str]:

@@ -60,6 +60,12 @@ class Extensible(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
 
+class _Closed(BaseModel):
+    """An object with these keys and no others."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
 class Interval(Extensible):
     value: Number
     low: Number | None
@@ -68,10 +74,9 @@ class Interval(Extensible):
     method: str
 
 
-class _Whole(BaseModel):
+class _Whole(Extensible):
     """Metrics over all questions, with those that every run has."""
 
-    model_config = ConfigDict(strict=True, extra="allow")
     __pydantic_extra__: dict[str, Interval]
     readable: Interval
     stopped: Interval
@@ -84,8 +89,7 @@ class _Metrics(Extensible):
     slices: dict[str, dict[str, Interval]]
 
 
-class _Score(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
+class _Score(Extensible):
     __pydantic_extra__: dict[str, Number]
     id: str
     group: str
@@ -123,8 +127,7 @@ class _Attempt(Extensible):
     call: dict[str, Any] | None = None
 
 
-class _Prediction(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+class _Prediction(_Closed):
     id: str
     text: str
     finish: str
@@ -139,8 +142,7 @@ class _Prediction(BaseModel):
     cost: Finite | None = None
 
 
-class _Judged(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+class _Judged(_Closed):
     configuration: str
     rung: str
     variant: str
@@ -148,8 +150,7 @@ class _Judged(BaseModel):
     first: str
 
 
-class _Declaration(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+class _Declaration(_Closed):
     contrasts: Contrasts
     made: str
     after: Count
@@ -173,8 +174,7 @@ class _Times(Extensible):
     total: Finite
 
 
-class _Measurement(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+class _Measurement(_Closed):
     probe: str
     settings: dict[str, Any]
     limits: list[dict[str, Any]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from harness.record.file_types import Contrasts, Count, Extensible, Interval, Number, Text, Trial
 from harness.values import Seed
@@ -159,8 +159,7 @@ class _Teacher(Extensible):
     seconds: Number
 
 
-class _Fingerprints(BaseModel):
-    model_config = ConfigDict(strict=True, extra="allow")
+class _Fingerprints(Extensible):
     __pydantic_extra__: dict[str, str]
     eval: Text
 

@@ -70,9 +70,10 @@ def _line(c: Candidate, best: Candidate, told: Recommendation, money: bool) -> l
         standing = "yes: no other can be better by the margin"
     elif c.key in decision.ruled_out:
         better = [other for other in decision.ranked if other.key in decision.ruled_out[c.key]]
-        more = f" and {len(better) - 1} others" if len(better) > 2 else ""
-        named = [highest(better).key] if more else [other.key for other in better]
-        standing = f"no: {' and '.join(named)}{more} better by more"
+        named = [other.key for other in better]
+        if len(better) > 2:
+            named = [highest(better).key, f"{len(better) - 1} others"]
+        standing = f"no: {' and '.join(named)} better by more"
     else:
         standing = "not known"
     return [

@@ -16,13 +16,16 @@ from harness.configuration.spec import JobSpec
 from tests.conftest import SCHEMA, TASK, WORDS, example, write_lines
 from tests.generated.edge import SEED, Outcome, Ready, tried
 
-SETTINGS = f"""{TASK}\
-question: "Ticket: {{{{input}}}}"
+SETTINGS = (
+    TASK
+    + """\
+question: "Ticket: {{input}}"
 licence: CC0-1.0
-sizes: {{{{train: 12}}}}
-splits: {{{{eval: eval}}}}
+sizes: {{train: 12}}
+splits: {{eval: eval}}
 metrics: []
 """
+)
 
 
 def make_user(folder: Path) -> None:

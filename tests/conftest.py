@@ -1,6 +1,6 @@
 """Small stand-ins for fast tests: a random Llama of 100,000 weights and a task of thirty tickets.
 
-The main path is tested on real weights in test_real_weights.py.
+The main path is tested on real weights in real/test_ladder.py.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ primary: fields
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Real weights first, the longest file before the others: of two processes one runs it while
     the other runs the rest."""
-    items.sort(key=lambda i: (i.path.name != "test_real_weights.py", i.path.parent.name != "real"))
+    items.sort(key=lambda i: (i.path.parent.name != "real", i.path.name != "test_ladder.py"))
 
 
 @pytest.fixture(scope="session", autouse=True)

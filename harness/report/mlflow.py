@@ -27,7 +27,7 @@ from harness.files import PART, make_durable
 from harness.inert import say, tell
 from harness.record.results import COMPLETE, RunFolder, find_runs
 from harness.report.mlflow_ladder import Ladder
-from harness.report.mlflow_run import NOTE, PARENT, log_batch, log_run, shortened, times
+from harness.report.mlflow_run import NOTE, PARENT, Run, log_batch, shortened
 from harness.report.patience import Patience, Watched
 from harness.secrets import redact
 from harness.values import Positive, folder_name, settings
@@ -95,32 +95,35 @@ class Mlflow:
 
     def mirror(self, folder: RunFolder) -> None:
         with self._failing():
-            self._patience.within(lambda: self._mirror(folder))
+            self._patience.check()
+        shown, state = Run.of(folder), shortened((folder.path / COMPLETE).read_text())
+        with self._failing():
+            self._patience.within(lambda: self._mirror(shown, state))
 
     def conclude(self, sweep: str, found: Findings) -> None:
-        with self._failing(), tempfile.TemporaryDirectory() as scratch:
+        with self._failing():
             self._patience.check()
+        with tempfile.TemporaryDirectory() as scratch:
             shown = Ladder.of(found, Path(scratch))
-            self._patience.within(lambda: self._conclude(sweep, shown))
+            with self._failing():
+                self._patience.within(lambda: self._conclude(sweep, shown))
 
     def command(self, results: Path) -> str:
         return f"{_command(results)} --uri {shlex.quote(redact(self.uri))}"
 
-    def _mirror(self, folder: RunFolder) -> None:
-        manifest = folder.manifest()
+    def _mirror(self, shown: Run, state: str) -> None:
+        """`state` tells a run that was done again from the one that was mirrored."""
         with self._client() as client:
-            experiment = self._experiment(client, manifest["task"])
-            state = shortened((folder.path / COMPLETE).read_text())
-            found = _search(client, experiment, "harness.run", manifest["run"])
+            experiment = self._experiment(client, shown.task)
+            found = _search(client, experiment, "harness.run", shown.id)
             whole = [run for run in found if run.data.tags.get("harness.complete") == state]
             for run in found:  # an earlier state of this run, or a mirroring that broke off
                 if run not in whole[:1]:
                     client.delete_run(run.info.run_id)
             if whole:
                 return
-            began, _ = times(folder)
-            parent = self._parent(client, experiment, manifest["sweep"], manifest["task"], began)
-            run_id = log_run(client, experiment, parent, folder, manifest)
+            parent = self._parent(client, experiment, shown.sweep, shown.task, shown.began)
+            run_id = shown.send(client, experiment, parent)
             client.set_tag(run_id, "harness.complete", state)
 
     def _conclude(self, sweep: str, shown: Ladder) -> None:

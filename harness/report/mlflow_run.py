@@ -7,6 +7,8 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -19,7 +21,7 @@ from harness.record.results import RunFolder
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["NOTE", "PARENT", "log_batch", "log_run", "shortened", "times"]
+__all__ = ["NOTE", "PARENT", "Run", "log_batch", "shortened", "times"]
 
 LONGEST_PARAM = 6000
 NOTE = "mlflow.note.content"
@@ -27,21 +29,90 @@ NOTE = "mlflow.note.content"
 PARENT = "mlflow.parentRunId"
 """The tag by which the UI puts a run below another."""
 LONGEST_NAME = 250
+FILES = ("config.yaml", "manifest.json", "metrics.json", "training.json")
+Point = tuple[str, float, int, int]
+"""A metric's name, value and step, and when it was taken in milliseconds."""
 
 
-def log_run(
-    client: MlflowClient,
-    experiment: str,
-    parent: str,
-    folder: RunFolder,
-    manifest: dict[str, Any],
-) -> str:
-    """Everything there is to see of one run; returns MLflow's id of it."""
+@dataclass(frozen=True)
+class Run:
+    """What MLflow shows of one run, made before a store is asked for anything."""
+
+    task: str
+    id: str
+    """Its path below results/."""
+    sweep: str
+    name: str
+    began: int
+    """Milliseconds, as `ended`."""
+    ended: int
+    tags: dict[str, str]
+    params: dict[str, str]
+    points: list[Point]
+    digests: dict[str, str]
+    """The data it was given, by split."""
+    files: list[Path]
+    predictions: pd.DataFrame
+
+    @classmethod
+    def of(cls, folder: RunFolder) -> Run:
+        manifest = folder.manifest()
+        seed = "" if manifest["seed"] is None else f"seed={manifest['seed']}"
+        name = " ".join(filter(None, [manifest["rung"], manifest["variant"], seed]))
+        began, ended = times(folder)
+        flat = pd.json_normalize(manifest["identity"], sep=".").iloc[0].to_dict()
+        probes = sorted(path.name for path in folder.path.glob("probe-*.json"))
+        files = [folder.path / file for file in (*FILES, *probes)]
+        return cls(
+            task=manifest["task"],
+            id=manifest["run"],
+            sweep=manifest["sweep"],
+            name=visible(name),
+            began=began,
+            ended=ended,
+            tags=_tags(manifest),
+            params={_legal(str(k)): visible(str(v))[:LONGEST_PARAM] for k, v in flat.items()},
+            points=[*_metrics(folder, manifest), *_curves(folder)],
+            digests=manifest["fingerprints"],
+            files=[file for file in files if file.exists()],
+            predictions=_predictions(folder),
+        )
+
+    def send(self, client: MlflowClient, experiment: str, parent: str) -> str:
+        """Returns MLflow's id of it."""
+        from mlflow.entities import Param
+
+        tags = self.tags | {PARENT: parent}
+        made = client.create_run(experiment, self.began, tags, run_name=self.name)
+        run_id = str(made.info.run_id)
+        client.log_batch(run_id, params=[Param(key, value) for key, value in self.params.items()])
+        log_batch(client, run_id, self.points)
+        self._send_inputs(client, run_id)
+        for file in self.files:
+            client.log_artifact(run_id, str(file))
+        client.log_table(run_id, self.predictions, "predictions.json")
+        client.set_terminated(run_id, end_time=self.ended)
+        return run_id
+
+    def _send_inputs(self, client: MlflowClient, run_id: str) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        source = json.dumps({"uri": f"tasks/{self.task}"})
+        inputs = [
+            DatasetInput(
+                Dataset(f"{self.task}-{split}", self.digests[split][:36], "local", source),
+                [InputTag("mlflow.data.context", split)],
+            )
+            for split in ("train", "dev", "eval", "corpus")
+        ]
+        client.log_inputs(run_id, datasets=inputs)
+
+
+def _tags(manifest: dict[str, Any]) -> dict[str, str]:
     tags = {
         "harness.kind": "run",
         "harness.run": manifest["run"],
         "harness.sweep": manifest["sweep"],
-        PARENT: parent,
         "task": manifest["task"],
         "rung": manifest["rung"],
         "model": str(manifest["model"]),
@@ -50,26 +121,11 @@ def log_run(
         "isolation": manifest["isolation"]["decision"],
         "licence": str(manifest["licences"].get("model")),
         "limit": str(manifest["limit"]),
-        NOTE: f"{code(manifest['command'])}\n\nAll of it: {code('results/' + manifest['run'])}",
     }
     if manifest["control"]:
         tags["control"] = manifest["control"]["kind"]
-    seed = "" if manifest["seed"] is None else f"seed={manifest['seed']}"
-    name = " ".join(filter(None, [manifest["rung"], manifest["variant"], seed]))
-    began, ended = times(folder)
-    shown = {key: value if key == NOTE else visible(value) for key, value in tags.items()}
-    run_id = client.create_run(experiment, began, shown, run_name=visible(name)).info.run_id
-    _log_params(client, run_id, manifest)
-    _log_metrics(client, run_id, folder, manifest)
-    _log_curves(client, run_id, folder)
-    _log_datasets(client, run_id, manifest)
-    probes = sorted(path.name for path in folder.path.glob("probe-*.json"))
-    for artifact in ("config.yaml", "manifest.json", "metrics.json", "training.json", *probes):
-        if (folder.path / artifact).exists():
-            client.log_artifact(run_id, str(folder.path / artifact))
-    client.log_table(run_id, _predictions(folder), "predictions.json")
-    client.set_terminated(run_id, end_time=ended)
-    return str(run_id)
+    note = f"{code(manifest['command'])}\n\nAll of it: {code('results/' + manifest['run'])}"
+    return {key: visible(value) for key, value in tags.items()} | {NOTE: note}
 
 
 def times(folder: RunFolder) -> tuple[int, int]:
@@ -78,17 +134,7 @@ def times(folder: RunFolder) -> tuple[int, int]:
     return round(1000 * min(looks)), round(1000 * max(looks))  # a clock may have been set back
 
 
-def _log_params(client: MlflowClient, run_id: str, manifest: dict[str, Any]) -> None:
-    from mlflow.entities import Param
-
-    flat = pd.json_normalize(manifest["identity"], sep=".").iloc[0].to_dict()
-    params = [Param(_legal(str(k)), visible(str(v))[:LONGEST_PARAM]) for k, v in flat.items()]
-    client.log_batch(run_id, params=params)
-
-
-def _log_metrics(
-    client: MlflowClient, run_id: str, folder: RunFolder, manifest: dict[str, Any]
-) -> None:
+def _metrics(folder: RunFolder, manifest: dict[str, Any]) -> list[Point]:
     numbers = folder.read("metrics.json")
     values: dict[str, float] = {}
     for name, m in numbers["all"].items():
@@ -107,12 +153,12 @@ def _log_metrics(
     for name in ("seconds", "trainable", "megabytes", "tokens"):
         if manifest["training"]:
             values[f"cost/training {name}"] = manifest["training"][name]
-    log_batch(client, run_id, [(name, value, 0, 0) for name, value in values.items()])
+    return [(name, value, 0, 0) for name, value in values.items()]
 
 
-def _log_curves(client: MlflowClient, run_id: str, folder: RunFolder) -> None:
+def _curves(folder: RunFolder) -> list[Point]:
     """Loss by step, and what the machine was doing by second."""
-    points: list[tuple[str, float, int, int]] = []
+    points: list[Point] = []
     if (folder.path / "training.json").exists():
         for point in folder.read("training.json")["curve"]["points"]:
             step = int(point["step"])
@@ -124,13 +170,11 @@ def _log_curves(client: MlflowClient, run_id: str, folder: RunFolder) -> None:
     for step, sample in enumerate(folder.read("system.json")):
         at = int(1000 * sample.pop("time"))
         points += [(f"system/{name}", value, step, at) for name, value in sample.items()]
-    log_batch(client, run_id, points)
+    return points
 
 
-def log_batch(
-    client: MlflowClient, run_id: str, points: Sequence[tuple[str, float, int, int]]
-) -> None:
-    """Metrics as (name, value, step, milliseconds); NaN is an error, MLflow would take it."""
+def log_batch(client: MlflowClient, run_id: str, points: Sequence[Point]) -> None:
+    """Metrics; NaN is an error, MLflow would take it."""
     from mlflow.entities import Metric
 
     for name, value, _, _ in points:
@@ -139,26 +183,6 @@ def log_batch(
     entities = [Metric(_legal(name), float(v), at, step) for name, v, step, at in points]
     for start in range(0, len(entities), 1000):
         client.log_batch(run_id, metrics=entities[start : start + 1000])
-
-
-def _log_datasets(client: MlflowClient, run_id: str, manifest: dict[str, Any]) -> None:
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    client.log_inputs(
-        run_id,
-        datasets=[
-            DatasetInput(
-                Dataset(
-                    name=f"{manifest['task']}-{split}",
-                    digest=manifest["fingerprints"][split][:36],
-                    source_type="local",
-                    source=json.dumps({"uri": f"tasks/{manifest['task']}"}),
-                ),
-                [InputTag("mlflow.data.context", split)],
-            )
-            for split in ("train", "dev", "eval", "corpus")
-        ],
-    )
 
 
 def _predictions(folder: RunFolder) -> pd.DataFrame:

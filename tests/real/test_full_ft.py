@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.test_real_weights import configured
+from tests.real.conftest import configured
 
 WORDS = ("training.epochs=1", "training.batch_size=2", "training.evaluations_per_epoch=1")
 """Two steps of two examples and one checkpoint, of 1.6 GB."""

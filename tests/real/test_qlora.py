@@ -9,7 +9,7 @@ import pytest
 
 from harness.models.local.engine import LocalEngine
 from tests.conftest import ROOT
-from tests.test_real_weights import configured
+from tests.real.conftest import configured
 
 pytest.importorskip("bitsandbytes", reason="has no wheel for every machine")
 WORDS = ("training.epochs=1", "training.batch_size=2", "training.evaluations_per_epoch=1")

@@ -25,7 +25,7 @@ from harness.analysis.runs import read_ladder
 from harness.errors import TrackingError
 from harness.evidence.statistics import Interval
 from harness.record.results import RunFolder, load_results
-from harness.report import patience
+from harness.report import mlflow_run, patience
 from harness.report.mlflow import Mlflow, _make_whole, main
 from tests.record.conftest import ANSWERS, MANIFEST, TRAINING, complete_run
 
@@ -266,6 +266,14 @@ def test_a_metric_that_is_nan_is_refused(store: Store, tmp_path: Path) -> None:
     folder = complete_run(tmp_path / "results", more={"bleu/bleu": nan})
     with pytest.raises(TrackingError, match="metric 'bleu/bleu' is NaN"):
         Mlflow(store.uri).mirror(folder)
+
+
+def test_a_fault_of_harness_is_not_taken_for_one_of_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlflow_run, "_curves", lambda folder: {}["no such key"])
+    with pytest.raises(KeyError):
+        Mlflow(NOBODY).mirror(complete_run(tmp_path / "results"))
 
 
 @pytest.mark.parametrize("value", ["@ = [1]", "a//b", "/../a", "x" * 300, "1/2/", "ü"])

@@ -18,7 +18,7 @@ import harness
 from harness.answer import Json
 from harness.errors import LeakError
 from harness.evidence.isolation import Isolation
-from harness.experiment import JobSpec, compose
+from harness.experiment import compose
 from harness.job import Job
 from harness.models.local import padded
 from harness.models.local.constraint import compile_constraint
@@ -28,6 +28,7 @@ from harness.record.results import RunFolder
 from harness.run import run
 from harness.task import Task
 from tests.conftest import BANKING77, ROOT
+from tests.real.conftest import configured
 
 RUNGS = ("prompt", "few_shot", "rag", "lora")
 LIMIT = 3
@@ -38,11 +39,6 @@ FEW_PASSAGES = [
     "probes.forgetting.answer_tokens=4",
 ]  # fmt: skip
 """Of general text, read before and after tuning."""
-
-
-def configured(*words: str) -> JobSpec:
-    """What the words describe, without the settings that were chosen for the task."""
-    return compose(["+task=support_json", "~task.rungs", *words])[0]
 
 
 @pytest.fixture(scope="module")

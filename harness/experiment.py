@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.configuration.compose import compose
-from harness.configuration.spec import JobSpec
+from harness.configuration.spec import SWEPT, JobSpec
 from harness.configuration.words import sweep, word
 from harness.errors import ConfigError, HarnessError, RungUnavailableError, TrackingError
 from harness.home import HOME, INSTALLED
@@ -154,17 +154,20 @@ class Sweep:
         from harness.preflight import Preflight
 
         preflight = Preflight(self._sharing().certify)
-        return [job if self._possible(preflight.check, job) else None for job in jobs]
+        possible: list[Job | None] = []
+        for job in jobs:
+            try:
+                preflight.check(job)
+            except RungUnavailableError as error:
+                self._leave_out(job, error)
+                possible.append(None)
+            else:
+                possible.append(job)
+        return possible
 
-    def _possible(self, action: Callable[[Job], object], job: Job) -> bool:
-        """Whether a rung can be had; else it is left out with a warning."""
-        try:
-            action(job)
-        except RungUnavailableError as error:
-            self.left_out.append(f"{job.rung.name} is left out of {job.task.name}: {error}")
-            say(f"warning: {self.left_out[-1]}")
-            return False
-        return True
+    def _leave_out(self, job: Job, why: RungUnavailableError) -> None:
+        self.left_out.append(f"{job.rung.name} is left out of {job.task.name}: {why}")
+        say(f"warning: {self.left_out[-1]}")
 
     def _foretell(self, specs: Sequence[JobSpec], jobs: Sequence[Job | None]) -> None:
         """Say what a sweep over several sizes of train will take, before it starts."""
@@ -183,10 +186,11 @@ class Sweep:
         tracking = self._stores.setdefault(tracking, tracking)  # its patience is the sweep's
         from harness.run import run
 
-        folders: list[RunFolder] = []
-        if not self._possible(lambda job: folders.append(run(job, self._sharing())), job):
+        try:
+            folder = run(job, self._sharing())
+        except RungUnavailableError as error:
+            self._leave_out(job, error)
             return
-        (folder,) = folders
         for done in (folder, *self._controls(job, folder)):
             if all(done.path != earlier.folder.path for earlier in self.finished):
                 self._track(tracking, partial(tracking.mirror, done), spec.results)
@@ -253,16 +257,24 @@ def _eval_of(folder: RunFolder) -> str:
 
 
 def _plan(specs: Sequence[JobSpec]) -> str:
-    """What will run, and where its results go."""
+    """What will run, and where its results go; loudly if eval is not asked whole."""
     rungs: dict[str, dict[str, None]] = {}
     for spec in specs:
-        task, _, rung = spec.title.partition(" / ")
+        task, rung = spec.names
         rungs.setdefault(task, {})[rung] = None
-    what = "; ".join(f"{task}: {', '.join(each)}" for task, each in rungs.items())
+    parts = [f"{task}: {', '.join(each)}" for task, each in rungs.items()]
+    for name in SWEPT:
+        words = dict.fromkeys(spec.swept.get(name, f"{name}={SWEPT[name]}") for spec in specs)
+        if any(name in spec.swept for spec in specs):
+            part = ", ".join(words)
+            parts.append(
+                f"LIMIT: only the first eval examples, {part}" if name == "limit" else part
+            )
+    parts.append(f"results go to {', '.join(dict.fromkeys(str(spec.results) for spec in specs))}")
+    if not INSTALLED and Path.cwd() != HOME:
+        parts.append(f"conf/ and tasks/ are those of {HOME}")
     runs = f"{len(specs)} runs" if len(specs) > 1 else "1 run"
-    where = ", ".join(dict.fromkeys(str(spec.results) for spec in specs))
-    shipped = "" if INSTALLED or Path.cwd() == HOME else f"; conf/ and tasks/ are those of {HOME}"
-    return f"{runs}, {what}; results go to {where}{shipped}"
+    return f"{runs}, {'; '.join(parts)}"
 
 
 def _given(values: Any) -> bool:

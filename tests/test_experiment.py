@@ -99,7 +99,8 @@ def test_without_progress_nothing_is_said_and_with_it_the_jobs_are(
     harness.compare("mine", rungs=["prompt"], **here)
     out, err = capsys.readouterr()
     assert out == ""
-    assert "[0] mine / prompt  LIMIT: only the first 2 eval examples\n" in err
+    assert "1 run, mine: prompt; LIMIT: only the first eval examples, limit=2; results go " in err
+    assert "[0] mine / prompt  limit=2\n" in err
     assert "report: " in err
 
 

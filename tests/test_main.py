@@ -172,7 +172,7 @@ def test_a_sweep_leaves_results_a_table_and_a_mirror(harness: Shell, tmp_path: P
     first = harness(*sweep, "limit=6")
     assert first.returncode == 0, first.stderr
     assert "limit=6: only the first 6 eval examples were asked" in first.stdout
-    assert "LIMIT: only the first 6 eval examples" in first.stderr
+    assert "LIMIT: only the first eval examples, limit=6" in first.stderr
     first_cells = [line.split()[:2] for line in first.stdout.splitlines()]
     # The table of dev without the constraint has six questions too.
     rows = dict.fromkeys(cells[0] for cells in first_cells if cells[1:] == ["6"])

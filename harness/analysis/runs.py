@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -346,24 +346,13 @@ def _place(run: RunResult) -> tuple[bool, str, int, str, str]:
 
 def warnings(runs: Sequence[RunResult]) -> list[str]:
     """What must be said loudly about these runs, each sentence once."""
-    said: dict[str, None] = {}
+    said = dict.fromkeys(_not_isolated([run.manifest["isolation"] for run in runs]))
     for run in runs:
         m = run.manifest
         if run.effective_groups < FEW_GROUPS:
             said[_few_groups(run)] = None
         if m["limit"] is not None:
             said[f"limit={m['limit']}: only the first {m['n']} eval examples were asked"] = None
-        leaks = len(m["isolation"]["leaks"])
-        if m["isolation"]["decision"] == "allowed":
-            said[f"NOT ISOLATED: {leaks} leaks into eval were allowed; scores are inflated"] = None
-        if m["isolation"]["decision"] == "dropped":
-            said[f"{leaks} leaks into eval were found and taken out of what rungs learn from"] = (
-                None
-            )
-        if suspects := len(m["isolation"]["suspects"]):
-            said[
-                f"{suspects} texts that rungs learn from look like eval's; they were not left out"
-            ] = None
         for line in m["lowered"]:
             said[f"{run.label}: {line}"] = None
         if m["external"] is not None:
@@ -376,6 +365,23 @@ def warnings(runs: Sequence[RunResult]) -> list[str]:
         elif count := sum(p.error is not None for p in run.predictions):
             said[f"{run.label}: {count} predictions failed and count as wrong"] = None
     return list(said)
+
+
+def _not_isolated(certificates: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Sentences about leaks into eval and what may be some: most in any run, as rungs that learn
+    from less have fewer."""
+    leaks = {c["decision"]: 0 for c in certificates}
+    for certificate in certificates:
+        decision = certificate["decision"]
+        leaks[decision] = max(leaks[decision], len(certificate["leaks"]))
+    if "allowed" in leaks:
+        yield f"NOT ISOLATED: {leaks['allowed']} leaks into eval were allowed; scores are inflated"
+    if "dropped" in leaks:
+        yield (
+            f"{leaks['dropped']} leaks into eval were found and taken out of what rungs learn from"
+        )
+    if suspects := max((len(c["suspects"]) for c in certificates), default=0):
+        yield f"{suspects} texts that rungs learn from look like eval's; they were not left out"
 
 
 def _few_groups(run: RunResult) -> str:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from harness.task import Task
     from harness.trials import Candidate
 
-__all__ = ["JobSpec", "key_of"]
+__all__ = ["SWEPT", "JobSpec", "key_of"]
 
 UNTOLD = {
     "experiment",
@@ -56,6 +56,8 @@ UNTOLD = {
     "rung.predictions",
 }
 """Overrides that a result tells by itself, or that do not change it."""
+SWEPT = {"decoding": "constrained", "train_share": 1, "seed": 0, "limit": None}
+"""What sweeps go through beside rungs, and the usual value of each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,16 +73,21 @@ class JobSpec:
 
     @property
     def title(self) -> str:
-        """The job in a few words: its task and its rung, and loudly if eval is not asked whole."""
+        """The job in a few words: its task, its rung, and what of SWEPT is not as usual."""
+        return "  ".join([" / ".join(self.names), *self.swept.values()])
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Its task and its rung."""
         with self._resolving():
-            config = self.config
-            loud = (
-                ""
-                if config.limit is None
-                else f"  LIMIT: only the first {config.limit} eval examples"
-            )
-            share = "" if config.train_share == 1 else f"  train_share={config.train_share}"
-            return f"{config.task.name} / {config.rung.name}{share}{loud}"
+            return str(self.config.task.name), str(self.config.rung.name)
+
+    @property
+    def swept(self) -> dict[str, str]:
+        """What of SWEPT is not as usual, as words of a command line."""
+        with self._resolving():
+            values = {name: self.config[name] for name in SWEPT}
+        return {name: f"{name}={v}" for name, v in values.items() if v != SWEPT[name]}
 
     @property
     def words(self) -> list[str]:

@@ -188,12 +188,16 @@ def test_what_was_cut_short_beside_the_runs_is_named(tmp_path: Path, name: str) 
 
 def test_what_must_be_said_loudly_is_said_once(tmp_path: Path) -> None:
     leaky: dict[str, Any] = {"isolation": {"decision": "allowed", "leaks": [{}, {}]}, "limit": 4}
-    runs = [complete_run(tmp_path, rung, **leaky) for rung in ("prompt", "rag")]
+    fewer = {"isolation": {"decision": "allowed", "leaks": [{}]}}
+    runs = [
+        complete_run(tmp_path, "prompt", **leaky),
+        complete_run(tmp_path, "rag", **leaky | fewer),
+    ]
     runs.append(failing(complete_run(tmp_path, "lora", lowered=["k lowered"], **leaky)))
     assert warnings(read_ladder(runs).runs) == [
+        "NOT ISOLATED: 2 leaks into eval were allowed; scores are inflated",
         "only 4 groups of questions: below ten, intervals are rough",
         "limit=4: only the first 4 eval examples were asked",
-        "NOT ISOLATED: 2 leaks into eval were allowed; scores are inflated",
         "lora: k lowered",
         "lora: 1 predictions failed and count as wrong",
     ]

@@ -34,6 +34,7 @@ RUNGS = ("prompt", "few_shot", "rag", "lora")
 LIMIT = 3
 TWO_SHOTS = {"few_shot": ["rung.shots.k=2"], "rag": ["rung.shots.k=2"]}
 """Prompts that are no longer than they need to be here."""
+SHORT_TRAINING = ["training.epochs=2", "training.batch_size=4"]
 FEW_PASSAGES = [
     "probes.forgetting.count=4", "probes.forgetting.tokens=32", "probes.forgetting.prompts=1",
     "probes.forgetting.answer_tokens=4",
@@ -59,7 +60,7 @@ def model(in_root: None) -> LocalEngine:
 def support(in_root: None) -> Task:
     """support_json with few enough examples to train on in seconds."""
     task: Task = configured().build("task")
-    fewer = replace(task.materials, train=task.materials.train[:16], dev=task.materials.dev[:3])
+    fewer = replace(task.materials, train=task.materials.train[:8], dev=task.materials.dev[:3])
     return replace(task, materials=fewer).limited(LIMIT)
 
 
@@ -68,7 +69,7 @@ def job(support: Task, model: LocalEngine, tmp_path_factory: pytest.TempPathFact
     root = tmp_path_factory.mktemp("ladder") / "results"
 
     def make(name: str, task: Task = support, decoding: str = "constrained", **changes: Any) -> Job:
-        words = [f"rung={name}", "training.epochs=2", f"decoding={decoding}", *FEW_PASSAGES]
+        words = [*SHORT_TRAINING, f"rung={name}", f"decoding={decoding}", *FEW_PASSAGES]
         made = configured(*words, *TWO_SHOTS.get(name, [])).job(task)
         here = replace(made, model=model.spec, root=root, controls=False, dev_questions=0)
         return replace(here, **changes)
@@ -120,7 +121,8 @@ def test_every_rung_answers_the_same_sealed_questions(ladder: dict[str, RunFolde
 
 def test_worked_examples_bring_the_format(job: Callable[..., Job], support: Task) -> None:
     """Without the constraint: under it every answer has the format."""
-    one = support.limited(1)
+    fewer_tokens = replace(support.materials, max_new_tokens=120)
+    one = replace(support, materials=fewer_tokens).limited(1)
     free = {rung: run(job(rung, one, decoding="free")) for rung in ("prompt", "few_shot")}
     valid = {rung: f.read("metrics.json")["all"]["readable"]["value"] for rung, f in free.items()}
     assert valid["few_shot"] > valid["prompt"]

@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from harness.analysis.findings import findings
-from harness.analysis.runs import read_ladder, warnings
+from harness.analysis.runs import read_ladder
+from harness.analysis.warnings import warnings
 from harness.answer import Label
 from harness.errors import LeakError, RungUnavailableError, TaskError
 from harness.evidence.isolation import Isolation

@@ -26,8 +26,9 @@ from harness.analysis.prompt_search import PromptSearch, prompt_searches
 from harness.analysis.recommendation import Recommendation, recommend
 from harness.analysis.rung_costs import Costs
 from harness.analysis.rungs import RungResult, rung_results
-from harness.analysis.runs import Ladder, RunResult, warnings
+from harness.analysis.runs import Ladder, RunResult
 from harness.analysis.train_sizes import of_largest_train
+from harness.analysis.warnings import warnings
 from harness.evidence import sanity
 from harness.evidence.contrasts import Contrast
 from harness.evidence.sanity import Badge

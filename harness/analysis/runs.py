@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis.labels import labels
 from harness.errors import ResultsError
 from harness.evidence.cost import Prices
 from harness.evidence.statistics import Interval, effective_groups, group_labels
 from harness.record import file_types, ledger
 from harness.record.declaration import Declaration, declaration_path, declarations
 from harness.record.doubted import doubted
-from harness.record.manifest import MODEL_FREE, altered
 from harness.record.measurements import Measurement, measurements
 from harness.record.prices import read_prices
 from harness.record.results import RunFolder
@@ -26,18 +25,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "FEW_GROUPS",
     "Ladder",
     "RunResult",
     "known",
     "read_ladder",
     "read_ladders",
-    "shared_words",
-    "warnings",
 ]
-
-FEW_GROUPS = 10
-"""Effective groups of questions: with fewer, intervals are wide and depend on single scenarios."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +222,7 @@ def _ladder(read: Sequence[_Read], left_out: Sequence[str] = ()) -> Ladder:
                 f"{folders[0].path} and {one.folder.path} answered different questions of one eval "
                 "set; delete the one that is wrong and run again"
             )
-    named = zip(read, _labels(manifests), strict=True)
+    named = zip(read, labels(manifests), strict=True)
     runs = sorted((_run(one, *names) for one, names in named), key=_place)
     task, eval_set = folders[0].path.parents[1], manifests[0]["fingerprints"]["eval"]
     judged = ledger.ledger_path(task, eval_set)
@@ -273,119 +266,7 @@ def _questions(path: Path) -> dict[str, dict[str, Any]]:
     return {line["id"]: line for line in lines}
 
 
-def _labels(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """The rung's name, with the model, seed, overrides, size of train or hash where they differ
-    between runs; and the same without the seed."""
-    models = {m["model"] for m in manifests if m["model"]}
-    shared = set(shared_words(manifests))
-    seeds = {m["seed"] for m in manifests if m["seed"] is not None}
-    typed = []
-    for m in manifests:
-        parts = [m["rung"]]
-        parts += [word for word in _words(m) if word not in shared]
-        if len(models) > 1:
-            parts.append(m["model"])
-        typed.append(" ".join(filter(None, parts)))
-    sized = _sized(typed, [m["train_size"] for m in manifests])
-    marks = [_seedless(m) for m in manifests]
-    labels: list[tuple[str, str]] = []
-    for m, key, mark in zip(manifests, sized, marks, strict=True):
-        # Nothing that was typed differs, so data, settings or weights do: a hash is left.
-        twins = {other for name, other in zip(sized, marks, strict=True) if name == key}
-        full = f"{key} {mark[:6]}" if len(twins) > 1 else key
-        seed = f" seed={m['seed']}" if len(seeds) > 1 and m["seed"] is not None else ""
-        labels.append((full + seed, full))
-    return labels
-
-
-def shared_words(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The overrides that all runs were started with, whatever was done to the train of some."""
-    plain = [(m, _words(m)) for m in manifests if not altered(m)]
-    every = dict.fromkeys(word for _, words in plain for word in words)
-    return [w for w in every if all(w in words for m, words in plain if _concerned(m, w))]
-
-
-def _words(manifest: Mapping[str, Any]) -> list[str]:
-    """A run's overrides, each a word of its own, though values may have spaces in them; without
-    that of the decoding that is the usual one."""
-    words = re.split(r" (?=[+~]{0,2}[\w./@-]+=)", manifest["variant"])
-    untold = ("", "decoding=constrained")
-    return [word for word in words if word not in untold and _concerned(manifest, word)]
-
-
-def _concerned(manifest: Mapping[str, Any], word: str) -> bool:
-    """Whether an override can change a run: where no language model answers, nothing is decoded."""
-    control = manifest["control"]
-    return not (control and control["kind"] in MODEL_FREE and word.startswith("decoding="))
-
-
-def _sized(names: Sequence[str], sizes: Sequence[int | None]) -> list[str]:
-    """Names with the size of train behind those that learned from less than another of the name:
-    a rung on all of train is called what it is called without a learning curve."""
-    largest: dict[str, int] = {}
-    for name, size in zip(names, sizes, strict=True):
-        largest[name] = max(largest.get(name, 0), size or 0)
-    return [
-        f"{name} train={size}" if size is not None and size < largest[name] else name
-        for name, size in zip(names, sizes, strict=True)
-    ]
-
-
-def _seedless(manifest: Mapping[str, Any]) -> str:
-    """A hash of all that determines the result but the seed; without a seed it is the folder's."""
-    if manifest["seed"] is None:
-        return str(manifest["run"].rpartition("/")[2])
-    return ledger.configuration(manifest["identity"])
-
-
 def _place(run: RunResult) -> tuple[bool, str, int, str, str]:
     """Controls stand behind the ladder, and each model has its own."""
     m = run.manifest
     return (m["control"] is not None, m["model"] or "", m["place"], m["rung"], run.label)
-
-
-def warnings(runs: Sequence[RunResult]) -> list[str]:
-    """What must be said loudly about these runs, each sentence once."""
-    said = dict.fromkeys(_not_isolated([run.manifest["isolation"] for run in runs]))
-    for run in runs:
-        m = run.manifest
-        if run.effective_groups < FEW_GROUPS:
-            said[_few_groups(run)] = None
-        if m["limit"] is not None:
-            said[f"limit={m['limit']}: only the first {m['n']} eval examples were asked"] = None
-        for line in m["lowered"]:
-            said[f"{run.label}: {line}"] = None
-        if m["external"] is not None:
-            if missing := m["external"]["missing"]:
-                file = m["external"]["file"]
-                said[
-                    f"{run.label}: {missing} of {m['n']} questions have no answer in {file} and "
-                    "count as wrong"
-                ] = None
-        elif count := sum(p.error is not None for p in run.predictions):
-            said[f"{run.label}: {count} predictions failed and count as wrong"] = None
-    return list(said)
-
-
-def _not_isolated(certificates: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Sentences about leaks into eval and what may be some: most in any run, as rungs that learn
-    from less have fewer."""
-    leaks = {c["decision"]: 0 for c in certificates}
-    for certificate in certificates:
-        decision = certificate["decision"]
-        leaks[decision] = max(leaks[decision], len(certificate["leaks"]))
-    if "allowed" in leaks:
-        yield f"NOT ISOLATED: {leaks['allowed']} leaks into eval were allowed; scores are inflated"
-    if "dropped" in leaks:
-        yield (
-            f"{leaks['dropped']} leaks into eval were found and taken out of what rungs learn from"
-        )
-    if suspects := max((len(c["suspects"]) for c in certificates), default=0):
-        yield f"{suspects} texts that rungs learn from look like eval's; they were not left out"
-
-
-def _few_groups(run: RunResult) -> str:
-    groups = len(set(run.groups.values()))
-    unequal = run.effective_groups < groups - 0.05
-    worth = f", worth {run.effective_groups:.1f} of one size" if unequal else ""
-    return f"only {groups} groups of questions{worth}: below ten, intervals are rough"

@@ -15,7 +15,8 @@ from markupsafe import Markup, escape
 
 from harness.analysis.declared_contrasts import changes
 from harness.analysis.findings import Findings
-from harness.analysis.runs import RunResult, shared_words
+from harness.analysis.labels import shared_words
+from harness.analysis.runs import RunResult
 from harness.inert import visible
 from harness.report import diagnosis
 from harness.report.ablation_figure import waterfall_chart

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.analysis.findings import Findings
-from harness.analysis.runs import RunResult, shared_words
+from harness.analysis.labels import shared_words
+from harness.analysis.runs import RunResult
 from harness.inert import visible
 from harness.report import knowledge_update
 from harness.report.advice import advice, rule

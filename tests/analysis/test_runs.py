@@ -1,21 +1,20 @@
-"""Runs read from disk: which stand in one ladder, in which order, under which names."""
+"""Runs read from disk: which stand in one ladder, and in which order."""
 
 from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from harness.analysis.findings import findings
-from harness.analysis.runs import read_ladder, read_ladders, shared_words, warnings
+from harness.analysis.runs import read_ladder, read_ladders
 from harness.errors import ResultsError
 from harness.record import ledger
 from harness.record.manifest import LADDER
 from harness.record.results import find_runs
 from harness.task import Example
-from tests.record.conftest import complete_run, failing
+from tests.record.conftest import complete_run
 
 
 def labels(root: Path) -> list[str]:
@@ -46,61 +45,6 @@ def test_a_run_has_its_scores_slices_and_predictions(tmp_path: Path) -> None:
     assert run.slices["odd=True"]["accuracy"].value == 0.5
     assert [run.per_question(c) for c in ("prompt_tokens", "seconds")] == [100, 0.5]
     assert list(run.values.values()) == [1.0, 0.0, 1.0, 1.0]
-
-
-def test_a_rung_that_ran_once_has_only_its_name(tmp_path: Path) -> None:
-    complete_run(tmp_path, "prompt", seed=None)
-    complete_run(tmp_path, "lora", seed=3)
-    assert labels(tmp_path) == ["prompt", "lora"]
-
-
-def test_overrides_tell_runs_of_a_rung_apart(tmp_path: Path) -> None:
-    complete_run(tmp_path, "rag", variant="rung.retrieval.k=5")
-    complete_run(tmp_path, "rag")
-    assert labels(tmp_path) == ["rag", "rag rung.retrieval.k=5"]
-
-
-def test_overrides_that_all_runs_share_stand_in_no_name(tmp_path: Path) -> None:
-    every = "training.epochs=1 task.question=Ticket: {input}"
-    complete_run(tmp_path, "prompt", variant=every)
-    for own in ("decoding=free", "decoding=constrained", "rung.retrieval.k=5"):
-        complete_run(tmp_path, "rag", variant=f"{every} {own}", decoding=own.partition("=")[2])
-    found = read_ladder(find_runs(tmp_path))
-    labels = [run.label for run in found.runs]
-    assert labels == ["prompt", "rag", "rag decoding=free", "rag rung.retrieval.k=5"]
-    shared = shared_words([run.manifest for run in found.runs])
-    assert shared == ["training.epochs=1", "task.question=Ticket: {input}"]
-
-
-def test_what_no_model_answered_was_not_decoded(tmp_path: Path) -> None:
-    complete_run(tmp_path, "prompt", variant="decoding=free")
-    complete_run(tmp_path, "rag", variant="decoding=constrained")
-    constant = {"kind": "majority", "of": None}
-    complete_run(tmp_path, "majority", variant="decoding=free", control=constant)
-    assert sorted(labels(tmp_path)) == ["majority", "prompt decoding=free", "rag"]
-
-
-def test_seeds_tell_runs_apart_where_they_matter(tmp_path: Path) -> None:
-    complete_run(tmp_path, "prompt", seed=None)
-    complete_run(tmp_path, "lora", seed=1)
-    complete_run(tmp_path, "lora", seed=0)
-    assert labels(tmp_path) == ["prompt", "lora seed=0", "lora seed=1"]
-
-
-def test_models_tell_runs_apart_and_each_has_its_own_ladder(tmp_path: Path) -> None:
-    for model in ("small", "large"):
-        for rung in ("lora", "prompt"):
-            complete_run(tmp_path, rung, model=model)
-    assert labels(tmp_path) == ["prompt large", "lora large", "prompt small", "lora small"]
-
-
-def test_runs_that_nothing_else_tells_apart_carry_their_folders_hash(tmp_path: Path) -> None:
-    """The same command before and after train.jsonl was edited, or the weights were replaced."""
-    first = complete_run(tmp_path, "few_shot", weights="1" * 64)
-    second = complete_run(tmp_path, "few_shot", weights="2" * 64)
-    complete_run(tmp_path, "prompt")
-    hashed = sorted(f"few_shot {run.path.name[:6]}" for run in (first, second))
-    assert labels(tmp_path) == ["prompt", *hashed]
 
 
 def test_each_eval_set_has_a_table_of_its_own_and_the_latest_comes_last(tmp_path: Path) -> None:
@@ -184,20 +128,3 @@ def test_what_was_cut_short_beside_the_runs_is_named(tmp_path: Path, name: str) 
     with pytest.raises(ResultsError, match="cannot be read") as caught:
         read_ladder([folder])
     assert str(path) in str(caught.value)
-
-
-def test_what_must_be_said_loudly_is_said_once(tmp_path: Path) -> None:
-    leaky: dict[str, Any] = {"isolation": {"decision": "allowed", "leaks": [{}, {}]}, "limit": 4}
-    fewer = {"isolation": {"decision": "allowed", "leaks": [{}]}}
-    runs = [
-        complete_run(tmp_path, "prompt", **leaky),
-        complete_run(tmp_path, "rag", **leaky | fewer),
-    ]
-    runs.append(failing(complete_run(tmp_path, "lora", lowered=["k lowered"], **leaky)))
-    assert warnings(read_ladder(runs).runs) == [
-        "NOT ISOLATED: 2 leaks into eval were allowed; scores are inflated",
-        "only 4 groups of questions: below ten, intervals are rough",
-        "limit=4: only the first 4 eval examples were asked",
-        "lora: k lowered",
-        "lora: 1 predictions failed and count as wrong",
-    ]

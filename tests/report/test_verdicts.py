@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from harness.analysis.findings import Findings, findings
-from harness.analysis.runs import read_ladder, warnings
+from harness.analysis.runs import read_ladder
+from harness.analysis.warnings import warnings
 from harness.record.ledger import record
 from harness.record.results import RunFolder
 from harness.report.formatting import percent

@@ -1,0 +1,60 @@
+"""What must be said loudly about runs, whatever their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.analysis.runs import RunResult
+
+__all__ = ["FEW_GROUPS", "warnings"]
+
+FEW_GROUPS = 10
+"""Effective groups of questions: with fewer, intervals are wide and depend on single scenarios."""
+
+
+def warnings(runs: Sequence[RunResult]) -> list[str]:
+    """What must be said loudly about these runs, each sentence once."""
+    said = dict.fromkeys(_not_isolated([run.manifest["isolation"] for run in runs]))
+    for run in runs:
+        m = run.manifest
+        if run.effective_groups < FEW_GROUPS:
+            said[_few_groups(run)] = None
+        if m["limit"] is not None:
+            said[f"limit={m['limit']}: only the first {m['n']} eval examples were asked"] = None
+        for line in m["lowered"]:
+            said[f"{run.label}: {line}"] = None
+        if m["external"] is not None:
+            if missing := m["external"]["missing"]:
+                file = m["external"]["file"]
+                said[
+                    f"{run.label}: {missing} of {m['n']} questions have no answer in {file} and "
+                    "count as wrong"
+                ] = None
+        elif count := sum(p.error is not None for p in run.predictions):
+            said[f"{run.label}: {count} predictions failed and count as wrong"] = None
+    return list(said)
+
+
+def _not_isolated(certificates: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Sentences about leaks into eval and what may be some: most in any run, as rungs that learn
+    from less have fewer."""
+    leaks = {c["decision"]: 0 for c in certificates}
+    for certificate in certificates:
+        decision = certificate["decision"]
+        leaks[decision] = max(leaks[decision], len(certificate["leaks"]))
+    if "allowed" in leaks:
+        yield f"NOT ISOLATED: {leaks['allowed']} leaks into eval were allowed; scores are inflated"
+    if "dropped" in leaks:
+        yield (
+            f"{leaks['dropped']} leaks into eval were found and taken out of what rungs learn from"
+        )
+    if suspects := max((len(c["suspects"]) for c in certificates), default=0):
+        yield f"{suspects} texts that rungs learn from look like eval's; they were not left out"
+
+
+def _few_groups(run: RunResult) -> str:
+    groups = len(set(run.groups.values()))
+    unequal = run.effective_groups < groups - 0.05
+    worth = f", worth {run.effective_groups:.1f} of one size" if unequal else ""
+    return f"only {groups} groups of questions{worth}: below ten, intervals are rough"

@@ -1,0 +1,27 @@
+"""What every report says of runs, whatever their scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.analysis.runs import read_ladder
+from harness.analysis.warnings import warnings
+from tests.record.conftest import complete_run, failing
+
+
+def test_what_must_be_said_loudly_is_said_once(tmp_path: Path) -> None:
+    leaky: dict[str, Any] = {"isolation": {"decision": "allowed", "leaks": [{}, {}]}, "limit": 4}
+    fewer = {"isolation": {"decision": "allowed", "leaks": [{}]}}
+    runs = [
+        complete_run(tmp_path, "prompt", **leaky),
+        complete_run(tmp_path, "rag", **leaky | fewer),
+    ]
+    runs.append(failing(complete_run(tmp_path, "lora", lowered=["k lowered"], **leaky)))
+    assert warnings(read_ladder(runs).runs) == [
+        "NOT ISOLATED: 2 leaks into eval were allowed; scores are inflated",
+        "only 4 groups of questions: below ten, intervals are rough",
+        "limit=4: only the first 4 eval examples were asked",
+        "lora: k lowered",
+        "lora: 1 predictions failed and count as wrong",
+    ]

@@ -249,7 +249,7 @@ def problem(subject: Subject) -> Sentence:
         return said(
             f"What is left is mostly {kind.name}: {REPAIR[kind.name]} {{}}% of the errors of {{}}, "
             "net of chance.",
-            Number(kind.repaired.at, kind.repaired.share.value), kind.repaired.of,
+            _repaired(kind.repaired), kind.repaired.of,
         )  # fmt: skip
     measured = Number(f"{OWN}/kind/measured", len(kind.effects), "count")
     if kind.name == "none":
@@ -274,7 +274,15 @@ def _shown(subject: Subject) -> Sentence:
     over = f"{effect.rung} against {effect.baseline}"
     if effect.rung == effect.baseline:
         over = f"{effect.rung} with it and without, on dev"
+    template = f"It is mostly a problem of {kind.name}: {BRINGS[kind.name]} {{}} of {{}} ({{}})"
+    brought = Between(f"{OWN}/kind/effects/{place}/difference", effect.difference)
+    if kind.repaired is None or kind.repairs in (None, kind.name):
+        return said(f"{template}.", brought, subject.metric, over)
     return said(
-        f"It is mostly a problem of {kind.name}: {BRINGS[kind.name]} {{}} of {{}} ({{}}).",
-        Between(f"{OWN}/kind/effects/{place}/difference", effect.difference), subject.metric, over,
+        f"{template}; but of the errors of {{}} {REPAIR[kind.repairs]} most, {{}}% net of chance.",
+        brought, subject.metric, over, kind.repaired.of, _repaired(kind.repaired),
     )  # fmt: skip
+
+
+def _repaired(share: Repaired) -> Number:
+    return Number(share.at, share.share.value)

@@ -16,12 +16,14 @@ def labels(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """The rung's name, with the model, seed, overrides, size of train or hash where they differ
     between runs; and the same without the seed."""
     models = {m["model"] for m in manifests if m["model"]}
-    shared = set(shared_words(manifests))
+    untold = set(shared_words(manifests))
+    if all(m["decoding"] != "constrained" for m in manifests):
+        untold.add("decoding=free")  # typed of some, true of all
     seeds = {m["seed"] for m in manifests if m["seed"] is not None}
     typed = []
     for m in manifests:
         parts = [m["rung"]]
-        parts += [word for word in _words(m) if word not in shared]
+        parts += [word for word in _words(m) if word not in untold]
         if len(models) > 1:
             parts.append(m["model"])
         typed.append(" ".join(filter(None, parts)))

@@ -84,6 +84,8 @@ def _missed(subject: Subject) -> Sentence | None:
             "found.",
             share, missed.of,
         )  # fmt: skip
+    if missed and missed.share.high is not None and missed.share.high < MISSED:
+        return None  # the right passages were shown, and did not help
     if subject.kind.name != "knowledge":
         return None
     for place, rung in enumerate(subject.found.rungs):

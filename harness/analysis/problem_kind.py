@@ -76,8 +76,10 @@ class ProblemKind:
     """All that were measured."""
     shown: Effect | None
     """The one that names the kind; None if a diagnosis does, or nothing."""
+    repairs: Kind | None
+    """The kind whose change repairs most of the errors; None if that is not known of any."""
     repaired: Repaired | None
-    """What a diagnosis says of this kind; None without one."""
+    """How many it repairs."""
     missing: Sequence[Missing]
 
 
@@ -96,18 +98,18 @@ def problem_kind(
     effects = _adjusted(list(_effects(rungs)))
     known = {effect.kind for effect in effects}
     missing = [Missing(kind, _command(kind, task)) for kind in _asked(rungs) if kind not in known]
-    found = ProblemKind("unknown", effects, None, None, missing)
+    found = ProblemKind("unknown", effects, None, None, None, missing)
     if nothing:
         return replace(found, name="none")
-    real = [e for e in effects if e.p_adjusted < 1 - CONFIDENCE and e.difference.value > margin]
-    if real:
-        shown = max(real, key=lambda e: e.difference.value)
-        return replace(found, name=shown.kind, shown=shown)
     shares = {kind: repaired[kind] for kind in KINDS if repaired and kind in repaired}
     certain = {kind: one for kind, one in shares.items() if (one.share.low or 0.0) > 0.0}
     if certain:
         most = max(certain, key=lambda kind: certain[kind].share.value)
-        return replace(found, name=most, repaired=certain[most])
+        found = replace(found, name=most, repairs=most, repaired=certain[most])
+    real = [e for e in effects if e.p_adjusted < 1 - CONFIDENCE and e.difference.value > margin]
+    if real:
+        shown = max(real, key=lambda e: e.difference.value)
+        return replace(found, name=shown.kind, shown=shown)
     return found
 
 

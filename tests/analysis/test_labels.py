@@ -38,9 +38,18 @@ def test_overrides_that_all_runs_share_stand_in_no_name(tmp_path: Path) -> None:
     assert shared == ["training.epochs=1", "task.question=Ticket: {input}"]
 
 
+def test_where_all_runs_are_decoded_freely_no_name_says_so(tmp_path: Path) -> None:
+    """A task without a grammar is, whether that was typed or not."""
+    complete_run(tmp_path, "prompt", variant="decoding=free", decoding="free")
+    complete_run(tmp_path, "rag", decoding="free")
+    assert labels(tmp_path) == ["prompt", "rag"]
+    complete_run(tmp_path, "lora", decoding="constrained")
+    assert labels(tmp_path) == ["prompt decoding=free", "rag", "lora"]
+
+
 def test_what_no_model_answered_was_not_decoded(tmp_path: Path) -> None:
     complete_run(tmp_path, "prompt", variant="decoding=free")
-    complete_run(tmp_path, "rag", variant="decoding=constrained")
+    complete_run(tmp_path, "rag", variant="decoding=constrained", decoding="constrained")
     constant = {"kind": "majority", "of": None}
     complete_run(tmp_path, "majority", variant="decoding=free", control=constant)
     assert sorted(labels(tmp_path)) == ["majority", "prompt decoding=free", "rag"]

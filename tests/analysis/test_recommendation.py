@@ -234,6 +234,30 @@ def test_errors_whose_passages_were_not_found_come_first(tmp_path: Path) -> None
     )
 
 
+def test_a_search_is_not_blamed_where_the_right_passages_did_not_help(tmp_path: Path) -> None:
+    one = MADE["retrieval misses"](tmp_path)
+    assert told(one).sentences[2].text.startswith("Fix retrieval before you tune")
+    share = Interval(0.01, 0.0, 0.06, 60, "bootstrap")
+    advice = recommend(one, repaired={"knowledge/missed": Repaired(share, "rag", "/somewhere")})
+    assert advice
+    assert "retrieval" not in advice.sentences[2].text
+
+
+def test_a_diagnosis_that_says_otherwise_stands_beside_the_kind(tmp_path: Path) -> None:
+    one = MADE["use"](tmp_path)
+    share = Interval(0.6, 0.5, 0.7, 60, "bootstrap")
+    for kind in ("knowledge", "behaviour"):
+        advice = recommend(one, repaired={kind: Repaired(share, "prompt", "/somewhere")})
+        assert advice
+        assert advice.kind.name == "behaviour"
+        otherwise = advice.sentences[1].text.partition("; but ")[2]
+        assert otherwise == (
+            "of the errors of prompt the right passages repair most, 60.0% net of chance."
+            if kind == "knowledge"
+            else ""
+        )
+
+
 def test_a_diagnosis_names_the_kind_where_no_rung_does(tmp_path: Path) -> None:
     one = ladder(tmp_path, prompt=30, few_shot=30)
     assert told(one).kind.name == "unknown"

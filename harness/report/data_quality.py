@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from textwrap import shorten
+
 from harness.analysis.data_quality import Cell, DataQuality
 from harness.analysis.findings import Findings
 from harness.evidence.contrasts import Contrast
@@ -98,14 +101,19 @@ def _difference(contrast: Contrast | None) -> str:
 def _doubtful(told: DataQuality) -> list[Table]:
     if not told.doubtful:
         return []
+    places = [Path(one.where) for one in told.doubtful]
+    folders = {place.parent for place in places}
+    shared = len(folders) == 1 and places[0].is_absolute()
     lines = [
-        [one.where, f"{one.loss:.2f}", one.input[:QUOTED], one.target[:QUOTED]]
-        for one in told.doubtful
-    ]
+        [place.name if shared else one.where, f"{one.loss:.2f}",
+         *(shorten(text, QUOTED, placeholder=" …") for text in (one.input, one.target))]
+        for one, place in zip(told.doubtful, places, strict=True)
+    ]  # fmt: skip
     title = f"the {len(lines)} most doubtful examples of train: loss per token in {told.judge}"
     note = (
         "A high loss in every epoch is a hard example or a wrong target (Swayamdipta et al. 2020): "
         "look at it. `python -m harness.audit +task=NAME` looks for more."
     )
+    notes = [f"Lines of files in {places[0].parent}.", note] if shared else [note]
     headings = ["line", "loss", "input", "target"]
-    return [Table(title, headings, lines, prose=["input", "target"], notes=[note])]
+    return [Table(title, headings, lines, prose=["input", "target"], notes=notes)]

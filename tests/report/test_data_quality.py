@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,14 @@ def test_the_tables_say_what_was_planted_found_and_gained(found: Findings) -> No
     assert dropping.lines[1][3].startswith("10.0 (")
     assert doubtful.lines[0] == ["train.jsonl:1", "1.99", "input 1", "red"]
     assert len(doubtful.lines) == 20
+
+
+def test_a_long_folder_of_the_doubtful_lines_is_said_once(found: Findings) -> None:
+    told = found.data_quality
+    elsewhere = [replace(one, where=f"/a/long/folder/{one.where}") for one in told.doubtful]
+    *_, doubtful = data_quality(replace(found, data_quality=replace(told, doubtful=elsewhere)))
+    assert doubtful.lines[0][0] == "train.jsonl:1"
+    assert doubtful.notes[0] == "Lines of files in /a/long/folder."
 
 
 def test_the_picture_has_a_line_for_each_rung_broken_without_suspects(found: Findings) -> None:

@@ -32,7 +32,8 @@ def warnings(runs: Sequence[RunResult]) -> list[str]:
                     "count as wrong"
                 ] = None
         elif count := sum(p.error is not None for p in run.predictions):
-            said[f"{run.label}: {count} predictions failed and count as wrong"] = None
+            failed = _many(count, "prediction failed and counts", "predictions failed and count")
+            said[f"{run.label}: {failed} as wrong"] = None
     return list(said)
 
 
@@ -44,13 +45,21 @@ def _not_isolated(certificates: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         decision = certificate["decision"]
         leaks[decision] = max(leaks[decision], len(certificate["leaks"]))
     if "allowed" in leaks:
-        yield f"NOT ISOLATED: {leaks['allowed']} leaks into eval were allowed; scores are inflated"
+        leaky = _many(leaks["allowed"], "leak into eval was", "leaks into eval were")
+        yield f"NOT ISOLATED: {leaky} allowed; scores are inflated"
     if "dropped" in leaks:
-        yield (
-            f"{leaks['dropped']} leaks into eval were found and taken out of what rungs learn from"
-        )
+        leaky = _many(leaks["dropped"], "leak into eval was", "leaks into eval were")
+        yield f"{leaky} found and taken out of what rungs learn from"
     if suspects := max((len(c["suspects"]) for c in certificates), default=0):
-        yield f"{suspects} texts that rungs learn from look like eval's; they were not left out"
+        yield _many(
+            suspects,
+            "text that rungs learn from looks like eval's and was left in",
+            "texts that rungs learn from look like eval's and were left in",
+        )
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 def _few_groups(run: RunResult) -> str:

@@ -10,6 +10,15 @@ from harness.analysis.warnings import warnings
 from tests.record.conftest import complete_run, failing
 
 
+def test_one_leak_is_no_plural(tmp_path: Path) -> None:
+    dropped = {"decision": "dropped", "leaks": [{}], "suspects": [{}]}
+    run = complete_run(tmp_path, isolation=dropped)
+    assert warnings(read_ladder([run]).runs)[:2] == [
+        "1 leak into eval was found and taken out of what rungs learn from",
+        "1 text that rungs learn from looks like eval's and was left in",
+    ]
+
+
 def test_what_must_be_said_loudly_is_said_once(tmp_path: Path) -> None:
     leaky: dict[str, Any] = {"isolation": {"decision": "allowed", "leaks": [{}, {}]}, "limit": 4}
     fewer = {"isolation": {"decision": "allowed", "leaks": [{}]}}
@@ -23,5 +32,5 @@ def test_what_must_be_said_loudly_is_said_once(tmp_path: Path) -> None:
         "only 4 groups of questions: below ten, intervals are rough",
         "limit=4: only the first 4 eval examples were asked",
         "lora: k lowered",
-        "lora: 1 predictions failed and count as wrong",
+        "lora: 1 prediction failed and counts as wrong",
     ]

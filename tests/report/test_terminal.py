@@ -77,7 +77,7 @@ def test_a_limit_and_leaks_that_were_allowed_are_shouted(tmp_path: Path) -> None
 
 def test_failed_predictions_are_counted_aloud(tmp_path: Path) -> None:
     text = printed(findings(read_ladder([failing(complete_run(tmp_path))])))
-    assert "! prompt: 1 predictions failed and count as wrong" in text
+    assert "! prompt: 1 prediction failed and counts as wrong" in text
 
 
 def test_what_all_runs_were_started_with_stands_above_the_table_once(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ def _points(found: Findings, curve: LearningCurve) -> Table:
         f"Without train: {', '.join(levels)}." if levels else "",
         *(_steps(one) for one in curve.curves if one.tuned),
         DRAWN_ONCE,
+        *(f"{_passes(one, found.labels)}." for one in curve.crossings if one.at is None),
     ]
     return Table(
         f"learning curve: {found.primary} by train examples, % (95% interval)",

@@ -82,7 +82,8 @@ def test_too_few_sizes_and_no_dev_are_said(tmp_path: Path) -> None:
     assert sentences(few)[0] == (
         "lora against few_shot: no curve is fitted, that needs 4 sizes of both."
     )
-    assert len(learning_curves(few)) == 1
+    (points,) = learning_curves(few)
+    assert points.notes[-1] == sentences(few)[0]
     silent = sized_run(tmp_path / "dev", "rag", 100, 400, dev=None)
     assert sentences(show(*sized_ladder(tmp_path / "dev"), silent))[0] == (
         "lora: the best untuned rung is not known, as one did not answer dev."

@@ -131,9 +131,11 @@ def _effects(rungs: Sequence[RungResult]) -> Iterator[Effect]:
 def _pair(
     name: str, lacking: str, rungs: Sequence[RungResult]
 ) -> tuple[RungResult, RungResult] | None:
-    """The first two rungs of these names that have all else in common."""
-    for rung in rungs:
-        for other in rungs:
+    """The first two rungs of these names that have all else in common, those under the constraint
+    before freely decoded ones."""
+    usual_first = sorted(rungs, key=lambda rung: rung.manifest["decoding"] != "constrained")
+    for rung in usual_first:
+        for other in usual_first:
             names = (rung.manifest["rung"], other.manifest["rung"])
             alike = all(rung.manifest[k] == other.manifest[k] for k in ("model", "decoding"))
             by_question = rung.measured_by_question and other.measured_by_question

@@ -10,6 +10,7 @@ of its scenario.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -32,6 +33,8 @@ AGREED = 0.5
 """Share of the fields that could be judged in which an example must be flagged."""
 STRANGE = 5.0
 """Nats for a value that should stand in the input and does not: odds of 150 to 1."""
+FEW = 10
+"""Examples of a value that cleanlab wants to leave: it flags none of a value that has no more."""
 LEAST = 1e-6
 """A label score is at least this."""
 
@@ -67,8 +70,9 @@ def label_suspects(materials: Materials, embedder: Embedder) -> Suspects | None:
         groups = [train[i].group for i in rows]
         judged[name] = _judged(ids, [column[i] for i in ids], vectors[rows], groups)
     strange = strangers(materials, train)
+    counts = {name: Counter(column.values()) for name, column in columns.items()}
     doubt: dict[str, float] = {}
-    wrong, why = 0, {}
+    wrong, rare, why = 0, 0, {}
     for i in (example.id for example in train):
         seen = {name: one for name, one in judged.items() if i in one.doubt}
         foreign = {name: column[i] for name, column in strange.items() if i in column}
@@ -77,8 +81,9 @@ def label_suspects(materials: Materials, embedder: Embedder) -> Suspects | None:
             why[i] = "; ".join([*_strange(foreign), *_unlikely(i, seen, columns)])
             against = sum(i in one.flagged for one in seen.values())
             wrong += bool(foreign) or against >= AGREED * len(seen)
+            rare += all(counts[name][columns[name][i]] <= FEW for name in seen)
     # How many, cleanlab knows; which, the ranking knows better.
-    return Suspects(doubt, sorted(doubt, key=lambda i: -doubt[i])[:wrong], why)
+    return Suspects(doubt, sorted(doubt, key=lambda i: -doubt[i])[:wrong], why, rare)
 
 
 def out_of_fold(

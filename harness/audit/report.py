@@ -53,6 +53,8 @@ class Audit:
     """What the doubtful were ranked by, in words; none if nothing could judge them."""
     flagged: int
     """How many examples are called wrong."""
+    only_ranked: int
+    """How many could not have been called wrong, as too few have their label."""
     doubtful: Sequence[Doubtful]
     """The most doubtful first."""
 
@@ -106,6 +108,7 @@ def audit(
         shares=shares(materials),
         judges=list(judges),
         flagged=len({i for one in judges.values() for i in one.flagged}),
+        only_ranked=max((one.only_ranked for one in judges.values()), default=0),
         doubtful=_worst(materials, list(judges.values())),
     )
 

@@ -60,3 +60,8 @@ def _doubtful(found: Audit) -> Iterator[str]:
         yield f"  {one.where}: {mark}{quote(one.input)} → {told}"
     if found.flagged:
         yield f"{found.flagged} of {found.train} contradict what the others say (wrong?)"
+    if found.only_ranked:
+        yield (
+            f"{found.only_ranked} of {found.train} are ranked only: where a label has ten examples "
+            "or fewer, cleanlab calls none of them wrong"
+        )

@@ -137,6 +137,8 @@ class Suspects:
     """Ids of those that the audit itself calls wrong; none if it only ranks."""
     why: Mapping[str, str] = field(default_factory=dict)
     """By id, what speaks against the target, in words."""
+    only_ranked: int = 0
+    """How many could not have been flagged, whatever speaks against them."""
 
     def worst(self, share: float | None, of: int) -> list[str]:
         """Ids of the most doubtful `share` of so many examples, or (None) of the flagged ones."""

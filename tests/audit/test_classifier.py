@@ -69,6 +69,19 @@ def test_clean_labels_are_hardly_flagged() -> None:
     assert all(doubt >= 0 for doubt in suspects.doubt.values())
 
 
+@pytest.mark.parametrize(("each", "only_ranked"), [(6, 24), (30, 0)])
+def test_labels_of_few_examples_are_ranked_and_it_is_counted_how_many(
+    each: int, only_ranked: int
+) -> None:
+    clean = labelled([(f"{t} text {n}", t) for n in range(each) for t in TOPICS], labels=TOPICS)
+    planted = set(PlantedErrors(0.2).givers(clean, 0))
+    suspects = label_suspects(PlantedErrors(0.2).apply(clean, 0), Topics())
+    assert suspects is not None
+    assert suspects.only_ranked == only_ranked
+    assert len(planted & set(suspects.worst(0.2, len(clean.train)))) >= 0.75 * len(planted)
+    assert bool(suspects.flagged) is not bool(only_ranked)
+
+
 def test_whole_groups_are_left_out_together() -> None:
     """Two examples of each scenario share a wrong label: neither vouches for the other."""
     values = [TOPICS[n % 2] for n in range(40)]

@@ -56,6 +56,12 @@ def test_the_most_doubtful_are_ranked_by_all_judges_and_flagged_ones_are_marked(
     assert f"lora/{run.path.name}" in said
 
 
+def test_it_is_said_of_how_many_labels_nothing_is_called_wrong() -> None:
+    few = labelled([(f"{label} {n}", label) for n in range(9) for label in ("birch", "dune")])
+    said = list(lines("tickets", audit(few, 0.9, embedder=Topics())))
+    assert said[-1].startswith("18 of 18 are ranked only")
+
+
 def test_free_text_without_a_finished_run_has_no_judge() -> None:
     found = audit(materials([(f"question {n}", "an answer") for n in range(9)]), 0.9,
                   embedder=Topics())  # fmt: skip

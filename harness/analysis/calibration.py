@@ -18,7 +18,15 @@ from harness.analysis.measured import measured
 from harness.analysis.rungs import RungResult
 from harness.evidence.statistics import CONFIDENCE, Interval, Labels, Values, group_labels
 
-__all__ = ["Calibration", "Point", "brier", "calibration", "calibration_error", "covered"]
+__all__ = [
+    "Calibration",
+    "Point",
+    "brier",
+    "calibration",
+    "calibration_error",
+    "covered",
+    "resampled",
+]
 
 PROBE = "calibration"
 LABEL = "label"
@@ -28,7 +36,7 @@ COVERAGE = 0.8
 GRID = 20
 """Points of the risk-coverage curve."""
 DRAWS = 1000
-METHOD = "percentile bootstrap of groups"
+METHOD = "percentile bootstrap of groups, less its bias"
 
 
 @dataclass(frozen=True)
@@ -144,7 +152,7 @@ def _of(
         mean: Values = np.asarray(drawn, dtype=float).mean(0)
         return mean
 
-    accuracy, score, error, most, *risks = _resampled(statistics, labels)
+    accuracy, score, error, most, *risks = resampled(statistics, labels)
     return Calibration(
         rung=rung.key,
         field=None if name == LABEL else name,
@@ -180,7 +188,7 @@ def _seed(asked: Sequence[Mapping[str, Any]], truth: Labels) -> _Seed:
     return _Seed(brier(probabilities, truth), confidence, right, best)
 
 
-def _resampled(statistics: Any, labels: Labels) -> list[Interval]:
+def resampled(statistics: Any, labels: Labels) -> list[Interval]:
     """Each statistic with its interval when whole groups are drawn anew."""
     n, groups = len(labels), int(labels.max()) + 1
     members = [np.flatnonzero(labels == group) for group in range(groups)]
@@ -195,8 +203,10 @@ def _resampled(statistics: Any, labels: Labels) -> list[Interval]:
         ]
     )
     tail = 100 * (1 - CONFIDENCE) / 2
-    lows, highs = np.percentile(drawn, [tail, 100 - tail], axis=0)
+    # A calibration error is larger in draws than in what they are drawn from: bins of fewer
+    # different questions. Without the shift its interval may leave the error itself out.
+    lows, highs = np.percentile(drawn, [tail, 100 - tail], axis=0) - (drawn.mean(0) - values)
     return [
-        Interval(float(value), float(low), float(high), n, METHOD)
+        Interval(float(value), max(0.0, float(low)), float(high), n, METHOD)
         for value, low, high in zip(values, lows, highs, strict=True)
     ]

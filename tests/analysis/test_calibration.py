@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss
 
-from harness.analysis.calibration import brier, calibration_error, covered
+from harness.analysis.calibration import brier, calibration_error, covered, resampled
 from harness.analysis.findings import Findings, findings
 from harness.analysis.runs import read_ladder
 from harness.record.measurements import Measurement, keep
@@ -41,6 +41,18 @@ def test_calibration_error_by_hand() -> None:
     right[:2] = 0.45  # confident at 0.05, right at 0.45
     assert calibration_error(confidence, right) == pytest.approx(0.4 / 10)
     assert calibration_error(np.full(4, 0.7), np.array([1.0, 1, 0, 0])) == pytest.approx(0.5)
+
+
+def test_the_interval_of_a_calibration_error_holds_it() -> None:
+    """Of draws alone it would not: they are less calibrated than what they are drawn from."""
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.4, 0.6, 100)
+    right = np.tile([1.0, 0.0], 50)[np.argsort(np.argsort(confidence))]
+    (found,) = resampled(
+        lambda rows: np.array([calibration_error(confidence[rows], right[rows])]), np.arange(100)
+    )
+    assert found.low is not None and found.high is not None
+    assert found.low <= found.value <= found.high
 
 
 def test_what_is_answered_first_is_what_is_most_certain() -> None:

@@ -19,13 +19,13 @@ from tests.conftest import ROOT, fixed
 
 def job(rung: str, root: Path) -> Job:
     """The shipped rung on the shortest tickets of support_json, its teacher with less to say."""
-    words = ("training.epochs=1", "training.batch_size=2", "training.evaluations_per_epoch=1")
+    words = ("training.epochs=1", "training.batch_size=4", "training.evaluations_per_epoch=1")
     made = compose(["+task=support_json", f"rung={rung}", "rung.transform.min_score=null", *words])[
         0
     ]
     task: Task = made.build("task")
     m = task.materials
-    short = sorted(m.train, key=lambda e: len(e.input) + len(e.target))[:2]
+    short = sorted(m.train, key=lambda e: len(e.input) + len(e.target))[:4]
     task = replace(task, materials=replace(m, train=tuple(short), dev=m.dev[:1])).limited(1)
     (candidate,) = made.job(task).candidates
     transform = candidate.rung.transform
@@ -54,5 +54,5 @@ def test_the_student_learns_what_the_model_itself_answered_to_train(
     assert all(said[i].startswith(target) for i, target in learned.items())
     assert all(learned[i] != gold[i][: len(learned[i])] for i in learned)
     told = folder.manifest()["teacher"]
-    assert (told["name"], told["asked"], told["kept"]) == ("few_shot", 2, 2)
-    assert told["completion_tokens"] > 2 * 20
+    assert (told["name"], told["asked"], told["kept"]) == ("few_shot", 4, 4)
+    assert told["completion_tokens"] > 4 * 20

@@ -263,9 +263,10 @@ def _plan(specs: Sequence[JobSpec]) -> str:
         task, rung = spec.names
         rungs.setdefault(task, {})[rung] = None
     parts = [f"{task}: {', '.join(each)}" for task, each in rungs.items()]
+    swept = [spec.swept for spec in specs]
     for name in SWEPT:
-        words = dict.fromkeys(spec.swept.get(name, f"{name}={SWEPT[name]}") for spec in specs)
-        if any(name in spec.swept for spec in specs):
+        words = dict.fromkeys(one.get(name, f"{name}={SWEPT[name]}") for one in swept)
+        if any(name in one for one in swept):
             part = ", ".join(words)
             parts.append(
                 f"LIMIT: only the first eval examples, {part}" if name == "limit" else part

@@ -37,7 +37,7 @@ def advised(told: Recommendation) -> dict[str, Any]:
             "name": kind.name,
             "measured": len(kind.effects),
             "effects": [asdict(effect) for effect in kind.effects],
-            "repaired": {"kind": kind.repairs, **asdict(kind.repaired)} if kind.repaired else None,
+            "repaired": asdict(kind.repaired) if kind.repaired else None,
             "missing": [asdict(one) for one in kind.missing],
         },
         "rule": {

@@ -276,10 +276,11 @@ def _shown(subject: Subject) -> Sentence:
         over = f"{effect.rung} with it and without, on dev"
     template = f"It is mostly a problem of {kind.name}: {BRINGS[kind.name]} {{}} of {{}} ({{}})"
     brought = Between(f"{OWN}/kind/effects/{place}/difference", effect.difference)
-    if kind.repaired is None or kind.repairs in (None, kind.name):
+    if kind.repaired is None or kind.repaired.kind == kind.name:
         return said(f"{template}.", brought, subject.metric, over)
     return said(
-        f"{template}; but of the errors of {{}} {REPAIR[kind.repairs]} most, {{}}% net of chance.",
+        f"{template}; but of the errors of {{}} {REPAIR[kind.repaired.kind]} most, "
+        "{}% net of chance.",
         brought, subject.metric, over, kind.repaired.of, _repaired(kind.repaired),
     )  # fmt: skip
 

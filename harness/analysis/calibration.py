@@ -206,6 +206,7 @@ def resampled(statistics: Any, labels: Labels) -> list[Interval]:
     # A calibration error is larger in draws than in what they are drawn from: bins of fewer
     # different questions. Without the shift its interval may leave the error itself out.
     lows, highs = np.percentile(drawn, [tail, 100 - tail], axis=0) - (drawn.mean(0) - values)
+    highs = np.minimum(highs, np.maximum(drawn.max(0), values))  # No accuracy above 100%.
     return [
         Interval(float(value), max(0.0, float(low)), float(high), n, METHOD)
         for value, low, high in zip(values, lows, highs, strict=True)

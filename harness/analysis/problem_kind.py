@@ -51,6 +51,8 @@ class Effect:
 class Repaired:
     """Share of the errors of the best untuned rung that a single change repairs, net of chance."""
 
+    kind: str
+    """One of KINDS, `several` or `none`."""
     share: Interval
     of: str
     """Key of the rung whose errors they are."""
@@ -76,10 +78,8 @@ class ProblemKind:
     """All that were measured."""
     shown: Effect | None
     """The one that names the kind; None if a diagnosis does, or nothing."""
-    repairs: Kind | None
-    """The kind whose change repairs most of the errors; None if that is not known of any."""
     repaired: Repaired | None
-    """How many it repairs."""
+    """Of the change that repairs most of the errors; None if that is not known of any."""
     missing: Sequence[Missing]
 
 
@@ -98,14 +98,14 @@ def problem_kind(
     effects = _adjusted(list(_effects(rungs)))
     known = {effect.kind for effect in effects}
     missing = [Missing(kind, _command(kind, task)) for kind in _asked(rungs) if kind not in known]
-    found = ProblemKind("unknown", effects, None, None, None, missing)
+    found = ProblemKind("unknown", effects, None, None, missing)
     if nothing:
         return replace(found, name="none")
     shares = {kind: repaired[kind] for kind in KINDS if repaired and kind in repaired}
     certain = {kind: one for kind, one in shares.items() if (one.share.low or 0.0) > 0.0}
     if certain:
         most = max(certain, key=lambda kind: certain[kind].share.value)
-        found = replace(found, name=most, repairs=most, repaired=certain[most])
+        found = replace(found, name=most, repaired=certain[most])
     real = [e for e in effects if e.p_adjusted < 1 - CONFIDENCE and e.difference.value > margin]
     if real:
         shown = max(real, key=lambda e: e.difference.value)

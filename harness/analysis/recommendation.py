@@ -146,7 +146,7 @@ def repaired_of(diagnosis: Diagnosis | None) -> dict[str, Repaired]:
     for place, share in enumerate(split.shares):
         at = pointer("diagnosis", name, "shares", place, "alone", "net", "value")
         kind = f"{share.kind}/{share.part}" if share.part else share.kind
-        found[kind] = Repaired(share.alone.net, rung.key, at)
+        found[kind] = Repaired(share.kind, share.alone.net, rung.key, at)
     return found
 
 

@@ -40,10 +40,10 @@ def warnings(runs: Sequence[RunResult]) -> list[str]:
 def _not_isolated(certificates: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Sentences about leaks into eval and what may be some: most in any run, as rungs that learn
     from less have fewer."""
-    leaks = {c["decision"]: 0 for c in certificates}
+    leaks: dict[str, int] = {}
     for certificate in certificates:
         decision = certificate["decision"]
-        leaks[decision] = max(leaks[decision], len(certificate["leaks"]))
+        leaks[decision] = max(leaks.get(decision, 0), len(certificate["leaks"]))
     if "allowed" in leaks:
         leaky = _many(leaks["allowed"], "leak into eval was", "leaks into eval were")
         yield f"NOT ISOLATED: {leaky} allowed; scores are inflated"

@@ -8,12 +8,18 @@ from pathlib import Path
 from harness.analysis.control_comparisons import ControlComparison
 from harness.analysis.findings import findings
 from harness.analysis.runs import read_ladder
+from harness.record.results import find_runs
 from tests.ladders import five, sixteen
 from tests.record.conftest import TRAINING, complete_run
 
-__all__ = ["N", "five", "right", "shown", "sixteen"]
+__all__ = ["N", "five", "labels", "right", "shown", "sixteen"]
 
 N = 40
+
+
+def labels(root: Path) -> list[str]:
+    """What the runs below a folder are called, in the ladder's order."""
+    return [run.label for run in read_ladder(find_runs(root)).runs]
 
 
 def right(count: int) -> dict[str, str]:

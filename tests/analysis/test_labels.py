@@ -7,11 +7,8 @@ from pathlib import Path
 from harness.analysis.labels import shared_words
 from harness.analysis.runs import read_ladder
 from harness.record.results import find_runs
+from tests.analysis.conftest import labels
 from tests.record.conftest import complete_run
-
-
-def labels(root: Path) -> list[str]:
-    return [run.label for run in read_ladder(find_runs(root)).runs]
 
 
 def test_a_rung_that_ran_once_has_only_its_name(tmp_path: Path) -> None:

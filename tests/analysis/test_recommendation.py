@@ -226,7 +226,7 @@ def test_errors_whose_passages_were_not_found_come_first(tmp_path: Path) -> None
     one = MADE["tune"](tmp_path)
     share = Interval(0.61, 0.5, 0.7, 60, "bootstrap")
     advice = recommend(
-        one, repaired={"knowledge/missed": Repaired(share, "few_shot", "/somewhere")}
+        one, repaired={"knowledge/missed": Repaired("knowledge", share, "few_shot", "/somewhere")}
     )
     assert advice
     assert advice.sentences[2].text == (
@@ -238,7 +238,9 @@ def test_a_search_is_not_blamed_where_the_right_passages_did_not_help(tmp_path: 
     one = MADE["retrieval misses"](tmp_path)
     assert told(one).sentences[2].text.startswith("Fix retrieval before you tune")
     share = Interval(0.01, 0.0, 0.06, 60, "bootstrap")
-    advice = recommend(one, repaired={"knowledge/missed": Repaired(share, "rag", "/somewhere")})
+    advice = recommend(
+        one, repaired={"knowledge/missed": Repaired("knowledge", share, "rag", "/somewhere")}
+    )
     assert advice
     assert "retrieval" not in advice.sentences[2].text
 
@@ -247,7 +249,7 @@ def test_a_diagnosis_that_says_otherwise_stands_beside_the_kind(tmp_path: Path) 
     one = MADE["use"](tmp_path)
     share = Interval(0.6, 0.5, 0.7, 60, "bootstrap")
     for kind in ("knowledge", "behaviour"):
-        advice = recommend(one, repaired={kind: Repaired(share, "prompt", "/somewhere")})
+        advice = recommend(one, repaired={kind: Repaired(kind, share, "prompt", "/somewhere")})
         assert advice
         assert advice.kind.name == "behaviour"
         otherwise = advice.sentences[1].text.partition("; but ")[2]
@@ -262,7 +264,9 @@ def test_a_diagnosis_names_the_kind_where_no_rung_does(tmp_path: Path) -> None:
     one = ladder(tmp_path, prompt=30, few_shot=30)
     assert told(one).kind.name == "unknown"
     share = Interval(0.4, 0.3, 0.5, 60, "bootstrap")
-    advice = recommend(one, repaired={"knowledge": Repaired(share, "few_shot", "/somewhere")})
+    advice = recommend(
+        one, repaired={"knowledge": Repaired("knowledge", share, "few_shot", "/somewhere")}
+    )
     assert advice
     assert advice.kind.name == "knowledge"
     assert advice.sentences[1].text.startswith(

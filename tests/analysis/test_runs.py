@@ -14,11 +14,8 @@ from harness.record import ledger
 from harness.record.manifest import LADDER
 from harness.record.results import find_runs
 from harness.task import Example
+from tests.analysis.conftest import labels
 from tests.record.conftest import complete_run
-
-
-def labels(root: Path) -> list[str]:
-    return [run.label for run in read_ladder(find_runs(root)).runs]
 
 
 def test_rungs_stand_where_their_manifests_say_and_by_name_where_two_say_the_same(

@@ -20,10 +20,12 @@ from bench.soak.untracked import Untracked
 __all__ = ["PROMISE", "run"]
 
 PROMISE = "memory"
-SIZES = {"train": 16, "dev": 6, "eval": 96}
+SIZES = {"train": 16, "dev": 6, "eval": 1000}
 WORDS = ("rung=prompt", "dev_questions=0", "controls=false")
 LONG = ("task.max_new_tokens=3000",)
 """Room for this many tokens is kept for each answer side by side, though none gets so long."""
+ALONE, WHOLE = ("batch_size=1", "limit=8"), ("batch_size=1000",)
+"""So many side by side that what they take stands out of what imports and threads reserve."""
 LEVELS = (-0.6, -0.2, 0.1, 0.3, 0.55, 0.8)
 """As parts of what the batch takes, above what the process takes without it."""
 QUICK = (0.55,)
@@ -46,15 +48,16 @@ class Ran:
 
 def run(place: Place) -> list[Outcome]:
     tiny = Untracked.write(place.folder / "tiny", SIZES)
-    alone = _answered(tiny, "alone", ("batch_size=1",))
-    whole = _answered(tiny, "whole", ())
+    _answered(tiny, "first", ALONE)  # To fetch and de-quantize the weights takes memory too.
+    alone = _answered(tiny, "alone", ALONE)
+    whole = _answered(tiny, "whole", WHOLE)
     problems = [f"without a limit: {' / '.join(r.said)}" for r in (alone, whole) if r.code]
     took, levels = whole.peak - alone.peak, QUICK if place.quick else LEVELS
     seen: list[str] = []
     failures = list(problems)
     for level in levels:
         limit = alone.peak + int(level * took)
-        ran = _answered(tiny, f"level{level}", (), limit)
+        ran = _answered(tiny, f"level{level}", WHOLE, limit)
         if problem := _problem(ran, whole):
             failures.append(f"{limit // MB} MB ({level:+.0%} of the batch's): {problem}")
         how = f"{ran.batch} at a time" if ran.code == 0 else "one line"

@@ -11,6 +11,7 @@ import pytest
 
 from harness.answer import Json
 from harness.answer.length import longest
+from harness.constraint import JsonSchema
 from harness.errors import ConfigError, TaskError
 from harness.models.grammar import check_constraint
 
@@ -43,6 +44,12 @@ def mutual(count: int) -> dict[str, Any]:
     wanted = [{"$ref": f"#/$defs/d{i}"} for i in range(count)]
     objects = {f"d{i}": {"properties": {"b": {"anyOf": wanted}}} for i in range(count)}
     return one({"$ref": "#/$defs/d0"}, **{"$defs": objects})
+
+
+def alternatives(count: int) -> dict[str, Any]:
+    """All of so many pairs of alternatives: 2 to the power of `count`, multiplied out."""
+    pairs = [[{"required": [f"p{i}"]}, {"required": [f"q{i}"]}] for i in range(count)]
+    return {"type": "object", "properties": {}, "allOf": [{"anyOf": pair} for pair in pairs]}
 
 
 def deep(depth: int) -> dict[str, Any]:
@@ -127,6 +134,26 @@ def test_large_counts_take_no_time(tmp_path: Path, rules: Any) -> None:
 def test_rules_that_multiply_have_no_bound_that_is_looked_for_long(schema: Any) -> None:
     began = time.process_time()
     assert longest(schema) is None
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (bomb(40, "anyOf"), None),
+        (bomb(40, "allOf"), None),
+        (mutual(40), None),
+        (alternatives(24), "makes no grammar"),
+    ],
+    ids=["anyOf", "allOf", "mutual", "alternatives"],
+)
+def test_rules_that_multiply_are_soon_a_grammar_or_none(schema: Any, said: str | None) -> None:
+    began = time.process_time()
+    if said is None:
+        check_constraint(JsonSchema(schema))
+    else:
+        with pytest.raises(ConfigError, match=said):
+            check_constraint(JsonSchema(schema))
     assert time.process_time() - began < 5
 
 

@@ -14,6 +14,7 @@ import warnings
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import torch
 from torch import nn
@@ -28,13 +29,15 @@ __all__ = ["rows"]
 
 SMALL = 32
 """Sequences side by side in the second round; in the first as many as fit."""
+Precision = Literal["float32", "mixed", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 def rows(arguments: Namespace) -> Iterator[Row]:
     """The precision lines: each against float32."""
     asked = experiment(["+task=support_json", "rung=few_shot", *arguments.overrides])
     asked = replace(asked, task=asked.task.limited(arguments.ours))
-    models = {name: _in(asked.model, name) for name in ("float32", "mixed", "bfloat16")}
+    models = {str(name): _in(asked.model, name) for name in PRECISIONS}
     models["int8"] = _quantized(asked.model)
     measured = {name: _answered(replace(asked, model=model)) for name, model in models.items()}
     single = measured["float32"]
@@ -79,14 +82,14 @@ def _in_small_batches(predictor: Predictor) -> Predictor:
     return replace(predictor, engine=engine)
 
 
-def _in(model: LocalEngine, dtype: str) -> LocalEngine:
+def _in(model: LocalEngine, dtype: Precision) -> LocalEngine:
     return LocalEngine(replace(model.spec, dtype=dtype), model.folder, model.fingerprint)
 
 
 def _quantized(model: LocalEngine) -> LocalEngine:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its successor, torchao, would be one more dependency
-        weights = torch.ao.quantization.quantize_dynamic(
+        weights = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
             model.fresh(torch.float32), {nn.Linear}, dtype=torch.qint8
         )
     return model.with_weights(weights, f"{model.fingerprint} in int8")

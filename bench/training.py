@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from datasets import Dataset
@@ -48,7 +48,8 @@ from harness.tuning.trainer_rows import GroupedByLength  # the order that harnes
 __all__ = ["Job", "rows"]
 
 BATCH = 8
-AIMS = {"float32": 4.0, "bfloat16": 2.5}
+Precision = Literal["float32", "bfloat16"]
+AIMS: dict[Precision, float] = {"float32": 4.0, "bfloat16": 2.5}
 """By SFTTrainer's precision: the ratio that is aimed at for harness in bfloat16."""
 NO_TRL = "not run: pip install -e '.[bench]'"
 DEV = 2
@@ -193,7 +194,7 @@ class Job:
         assert isinstance(method, Adapter | FullFineTuning)
         return method
 
-    def harness(self, dtype: str) -> _Run:
+    def harness(self, dtype: Precision) -> _Run:
         """What the rung does."""
         method = self.method
         settings = replace(method.training, dtype=dtype, epochs=1, batch_size=BATCH, accumulate=1)

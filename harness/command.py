@@ -54,7 +54,7 @@ def command(main: Callable[[], int | None]) -> NoReturn:
         code = main()
     except Stopped as stopped:
         _leave(stopped.args[0])
-    except Exception as error:
+    except BaseException as error:  # a panic of a library in Rust is no Exception
         said = no_memory(error) or (no_room(error) if isinstance(error, OSError) else None)
         if said is None:
             raise

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import errno
+import re
 
 from harness.errors import first_line
 
 __all__ = ["no_memory", "out_of_memory"]
 
-SIGNS = (
-    "allocate memory",
-    "bad_alloc",
-    "bad allocation",
-    "out of memory",
-    "unable to allocate",
-    "failed to map segment",
-    "can't start new thread",
+SIGNS = re.compile(
+    "allocate memory|bad_alloc|bad allocation|out of memory|unable to allocate"
+    "|failed to map segment|can't start new thread|resource temporarily unavailable"
+    # oneDNN's; behind "primitive descriptor" it has no such computation.
+    "|could not create a primitive$",
+    re.IGNORECASE,
 )
-"""What torch, NumPy, the C++ library, the loader of libraries and Python say then."""
+"""What torch, NumPy, the C++ library, the loader of libraries, Python and Rust say then."""
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -30,9 +29,9 @@ def out_of_memory(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM or "os error 12" in str(error)
-    return isinstance(error, RuntimeError | ImportError) and any(
-        sign in str(error).casefold() for sign in SIGNS
-    )
+    # A panic of a library in Rust is no Exception, and its class cannot be imported.
+    told = isinstance(error, RuntimeError | ImportError) or type(error).__name__ == "PanicException"
+    return told and SIGNS.search(str(error)) is not None
 
 
 def no_memory(error: BaseException) -> str | None:

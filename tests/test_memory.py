@@ -9,6 +9,10 @@ import pytest
 from harness.memory import no_memory, out_of_memory
 
 
+class PanicException(BaseException):
+    """Named as what PyO3 raises."""
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -17,13 +21,15 @@ from harness.memory import no_memory, out_of_memory
         RuntimeError("[enforce fail at alloc_cpu.cpp:124] . DefaultCPUAllocator: can't allocate memory"),
         RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
         RuntimeError("std::bad_alloc"),
+        RuntimeError("could not create a primitive"),
+        PanicException('ThreadPoolBuildError { kind: "Resource temporarily unavailable" }'),
         RuntimeError("can't start new thread"),
         OSError(errno.ENOMEM, "Cannot allocate memory"),
         ImportError("libtorch_cpu.so: failed to map segment from shared object"),
     ],
     ids=repr,
 )  # fmt: skip
-def test_memory_that_ran_out(error: Exception) -> None:
+def test_memory_that_ran_out(error: BaseException) -> None:
     assert out_of_memory(error)
     said = no_memory(error)
     assert said is not None and "fix: batch_size=1" in said
@@ -31,7 +37,12 @@ def test_memory_that_ran_out(error: Exception) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [RuntimeError("shapes do not fit"), OSError(errno.ENOENT, "gone"), ValueError("out of memory")],
+    [
+        RuntimeError("shapes do not fit"),
+        RuntimeError("could not create a primitive descriptor for a matmul primitive"),
+        OSError(errno.ENOENT, "gone"),
+        ValueError("out of memory"),
+    ],
     ids=repr,
 )
 def test_something_else(error: Exception) -> None:

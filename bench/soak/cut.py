@@ -166,7 +166,7 @@ def _interrupted(mark: Path) -> None:
 
 def _numbers(tiny: Tiny) -> object:
     """All scores that a report would show, and how contrasts ended."""
-    told = []
+    told: list[object] = []
     for ladder in read_ladders(find_runs(tiny.results)):
         found = findings(ladder)
         told.append([(rung.label, rung.primary, rung.metrics) for rung in found.rungs])

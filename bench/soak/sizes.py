@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 
@@ -25,6 +27,7 @@ from harness.constraint import Choices
 from harness.corpus import read_corpus
 from harness.evidence import scoring
 from harness.evidence.isolation import Isolation
+from harness.job import Job
 from harness.ladder.retrieval import FlatIndex
 from harness.ladder.shots import Shots
 from harness.load import load_task
@@ -112,7 +115,8 @@ def _loading(folder: Path, share: float) -> Callable[[], object]:
 
 def _certifying(folder: Path, share: float) -> Callable[[], object]:
     task = _task(folder)
-    return lambda: Shared().certify(SEALED, task)
+    job = cast(Job, SimpleNamespace(isolation=SEALED, task=task))
+    return lambda: Shared().certify(job)
 
 
 def _certifying_questions(folder: Path, share: float) -> Callable[[], object]:

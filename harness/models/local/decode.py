@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -41,6 +42,8 @@ bits of a result; smaller steps are filled up."""
 PREFILL_ROWS = 1024
 """New prompts are taken in by so many tokens at a time, which bounds the memory of a step."""
 
+ROOM = 256 << 20
+"""Bytes on a CPU for kernels and for what a pass computes."""
 MOST_SLOTS, MOST_SLOTS_ON_GPU = 128, 256
 """Each slot costs memory; on two cores more of them gain a tenth at most."""
 
@@ -93,7 +96,9 @@ class _Sequence:
     index: int
     prompt: Sequence[int]
     node: Node | None
-    constraint: TokenConstraint | None
+    begin: Callable[[], TokenConstraint | None]
+    constraint: TokenConstraint | None = None
+    """While it has a slot: each holds what its answer may be, which is 80 kB for a JSON schema."""
     slot: int = -1
     pending: list[int] = field(default_factory=list)
     """Tokens whose keys are not stored yet."""
@@ -109,6 +114,7 @@ class _Sequence:
 
     def start(self, slot: int) -> None:
         self.slot, self.pending = slot, list(self.prompt[self.shared :])
+        self.constraint = self.begin()
         self.computed += len(self.pending)
 
 
@@ -144,10 +150,12 @@ def generate(
         root = learned.node(len(indices)) if learned else None
         work = prefix_tree.build([prompts[i] for i in indices], MIN_SAVING, MIN_LENGTH, root)
         queue = [
-            _Sequence(indices[i], prompts[indices[i]], node, begun(constraint, indices[i]))
+            _Sequence(indices[i], prompts[indices[i]], node, partial(begun, constraint, indices[i]))
             for i, node in work
         ]
         try:
+            if batch > 1 and model.device.type == "cpu":
+                _check_room(model, longest, batch)
             for completion in _Batch(model, queue, batch, stop, max_new_tokens, steady).run():
                 todo.remove(completion.index)
                 yield completion
@@ -262,7 +270,7 @@ class _Batch:
 
     def _finish(self, s: _Sequence, finish: str) -> Decoded:
         bisect.insort(self.free, s.slot)
-        s.slot = -1
+        s.slot, s.constraint = -1, None
         if s.node:
             s.node.release()
         return Decoded(s.index, s.output, finish, s.seconds, s.computed, self.slots)
@@ -320,22 +328,35 @@ def _cache_shape(model: PreTrainedModel) -> tuple[int, int, int]:
     return config.num_hidden_layers, getattr(config, "num_key_value_heads", None) or heads, dim
 
 
+def _check_room(model: PreTrainedModel, longest: int, slots: int) -> None:
+    """Raises RuntimeError unless there is memory for the keys and values, and ROOM beside them.
+
+    oneDNN makes its kernels when they are first needed, and never again if there was no memory for
+    one then: that must not happen while a smaller batch may still do.
+    """
+    torch.empty(slots * _slot_bytes(model, longest) + ROOM, dtype=torch.uint8)
+
+
+def _slot_bytes(model: PreTrainedModel, longest: int) -> int:
+    """Of the keys and values of one answer with its prompt."""
+    layers, heads, dim = _cache_shape(model)
+    weight: Tensor = model.get_input_embeddings().weight
+    return 2 * layers * heads * dim * longest * weight.element_size()
+
+
 def _batch_size(model: PreTrainedModel, longest: int, prompts: int) -> int:
     """Slots whose keys and values fit into half of the free memory, and no more than pay.
 
     Prompts that need several turns are spread evenly: answers to one task often end together.
     """
-    layers, heads, dim = _cache_shape(model)
-    weight: Tensor = model.get_input_embeddings().weight
-    per_slot = 2 * layers * heads * dim * longest * weight.element_size()
-    if weight.device.type == "cuda":
+    if model.device.type == "cuda":
         most = MOST_SLOTS_ON_GPU
-        free, _ = torch.cuda.mem_get_info(weight.device)
+        free, _ = torch.cuda.mem_get_info(model.device)
     else:
         import psutil
 
         most = MOST_SLOTS
         free = psutil.virtual_memory().available
-    slots = max(1, min(most, free // 2 // per_slot))
+    slots = max(1, min(most, free // 2 // _slot_bytes(model, longest)))
     turns = -(-prompts // slots)
     return -(-prompts // turns)

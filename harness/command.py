@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import logging
 import os
@@ -60,6 +61,7 @@ def command(main: Callable[[], int | None]) -> NoReturn:
             raise
         say(f"error: {said}")
         code = 2
+    _leave_when_stopped()
     sys.exit(code)
 
 
@@ -104,9 +106,21 @@ def listen() -> None:
     ours.setblocking(False)
     # Written by the C library's handler at once, while Python's own waits for the computation.
     signal.set_wakeup_fd(ours.fileno(), warn_on_full_buffer=False)
+    _leave_when_stopped()
+    # Registered first, so called last: then all is done but the interpreter's own end, in which
+    # Python lets the system handle signals, which kills without a word.
+    atexit.register(_ignore)
+    threading.Thread(target=_watch, args=(ours, theirs), daemon=True).start()
+
+
+def _leave_when_stopped() -> None:
     for number in SIGNALS:
         signal.signal(number, lambda number, frame: _leave(number))
-    threading.Thread(target=_watch, args=(ours, theirs), daemon=True).start()
+
+
+def _ignore() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _raise(number: int, frame: FrameType | None) -> NoReturn:

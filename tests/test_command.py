@@ -53,6 +53,31 @@ def test_a_signal_ends_it_within_seconds_in_one_line_that_says_how_to_go_on(
     ]
 
 
+def test_a_signal_behind_the_end_is_the_same_line_or_nothing() -> None:
+    process = started(
+        "import atexit, time\n"
+        "def what():\n"
+        "    atexit.register(lambda: (print('on', flush=True), time.sleep(60)))"
+    )
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, len(said.splitlines())) == (143, 1)
+
+    process = started(
+        "import os, time\n"
+        "class Slow:\n"
+        "    def __del__(self, write=os.write, sleep=time.sleep):\n"
+        "        write(1, b'on\\n')\n"
+        "        sleep(1)\n"
+        "def what():\n"
+        "    import sys\n"
+        "    sys.modules['slow'] = Slow()"
+    )
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (0, "")
+
+
 def test_a_second_signal_kills() -> None:
     process = started(
         "import time\n"

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -36,7 +37,7 @@ AGAIN = (
     ("weights", "rag", "cache/wheels/*/*.gguf"),
     ("embedder", "embed", "cache/wheels/*/embedder/model.safetensors"),
     ("their configuration", "rag", "cache/dequantized/*/config.json"),
-    ("adapter's configuration", "lora", "results/tiny/trained/*/adapter/adapter_config.json"),
+    ("configuration of the adapter", "lora", "results/tiny/trained/*/adapter/adapter_config.json"),
     ("training report", "lora", "results/tiny/trained/*/training.json"),
     ("losses", "lora", "results/tiny/trained/*/example_losses.jsonl"),
     ("declaration", "rag", "results/tiny/declared-*.json"),
@@ -49,7 +50,7 @@ was stopped, or nothing; and where it lies."""
 
 
 def run(place: Place) -> list[Outcome]:
-    last, each = (20, 2) if place.quick else (200, 20)
+    last, each = (20, 2) if place.quick else (200, 8)
     tiny = copied(finished().tiny, place.folder / "read", made=("results",))
     return [
         _read(place, tiny, last, each),
@@ -64,7 +65,9 @@ def _read(place: Place, tiny: Tiny, last: int, each: int) -> Outcome:
     (mark,) = tiny.results.glob("tiny/lora/*/complete.json")
     files = sorted(p for p in mark.parent.rglob("*") if p.is_file() and p != mark)
     files += sorted(p for p in mark.parents[2].glob("*-*.json*") if "findings" not in p.name)
-    whole = _numbers(tiny)
+    folders = find_runs(tiny.results)
+    whole = _numbers(folders)
+    without = _numbers(folder for folder in folders if folder.path != mark.parent)
     cuts = [(mark, o) for o in _offsets(random, mark, last)]
     cuts += [(path, o) for path in files for o in _offsets(random, path, each)]
     failures = []
@@ -72,18 +75,19 @@ def _read(place: Place, tiny: Tiny, last: int, each: int) -> Outcome:
     for path, offset in cuts:
         with _Cut(path, offset):
             try:
-                same = _numbers(tiny) == whole
+                told = _numbers(find_runs(tiny.results))
             except HarnessError as error:
-                refused += 1
-                if str(path) not in str(error):
-                    failures.append(f"{path.name} cut at {offset}: refused without its name")
+                told = _Told((), [str(error)])
             except Exception as error:  # noqa: BLE001 - it is what is counted
                 failures.append(f"{path.name} cut at {offset}: {type(error).__name__}: {error}")
-            else:
-                if not same:
-                    failures.append(f"{path.name} cut at {offset}: other numbers")
+                continue
+        refused += bool(told.refused)
+        if told.refused and str(path) not in " ".join(told.refused):
+            failures.append(f"{path.name} cut at {offset}: refused without its name")
+        if told.numbers and told.numbers != (without if told.refused else whole).numbers:
+            failures.append(f"{path.name} cut at {offset}: other numbers")
     names = len({path for path, _ in cuts})
-    figure = f"{names} files; {refused} refused by name, the others told the same without it"
+    figure = f"{names} files; {refused} refused by name, the others told the same without them"
     return _outcome(place, "complete.json and every other file cut, report", cuts, figure, failures)
 
 
@@ -164,14 +168,23 @@ def _interrupted(mark: Path) -> None:
     mark.with_name("clock.json").write_text('{"phases": {"fit": 1.0}, "total": 2.0}')
 
 
-def _numbers(tiny: Tiny) -> object:
-    """All scores that a report would show, and how contrasts ended."""
-    told: list[object] = []
-    for ladder in read_ladders(find_runs(tiny.results)):
+@dataclass(frozen=True)
+class _Told:
+    numbers: Sequence[object]
+    """All scores that a report would show, and how contrasts ended; empty if it refused."""
+    refused: Sequence[str]
+    """What was said of a run that is left out, or of everything."""
+
+
+def _numbers(folders: Iterable[RunFolder]) -> _Told:
+    numbers: list[object] = []
+    refused: list[str] = []
+    for ladder in read_ladders(folders):
         found = findings(ladder)
-        told.append([(rung.label, rung.primary, rung.metrics) for rung in found.rungs])
-        told.append([(c.rung, c.baseline, c.verdict) for c in found.contrasts])
-    return told
+        numbers.append([(rung.label, rung.primary, rung.metrics) for rung in found.rungs])
+        numbers.append([(c.rung, c.baseline, c.verdict) for c in found.contrasts])
+        refused += ladder.left_out
+    return _Told(numbers, refused)
 
 
 def _offsets(random: Random, path: Path, count: int) -> Iterator[int]:

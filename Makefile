@@ -41,13 +41,16 @@ soak: $(READY) ## what is promised under faults, tried; TRIALS="kill disk" for s
 clean: ## remove .venv; results/ and mlflow.db stay
 	rm -rf $(VENV)
 
+# Modules are compiled when they are first imported, as most of these never are.
+INSTALL := $(PY) -m pip install --quiet --progress-bar on --no-compile -c constraints.txt
+
 $(READY): constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "harness needs Python 3.11 or later; say: make PYTHON=python3.12 ..."; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --progress-bar on -c constraints.txt -e '.[dev]'
+	$(INSTALL) -e '.[dev]'
 	@touch $@
 
 $(VENV)/.bench: $(READY)
-	$(PY) -m pip install --quiet --progress-bar on -c constraints.txt -e '.[dev,bench]'
+	$(INSTALL) -e '.[dev,bench]'
 	@touch $@

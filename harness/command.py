@@ -62,7 +62,7 @@ def command(main: Callable[[], int | None]) -> NoReturn:
         say(f"error: {said}")
         code = 2
     _leave_when_stopped()
-    sys.exit(code)
+    _end(code or 0)
 
 
 def no_room(error: OSError) -> str | None:
@@ -107,9 +107,6 @@ def listen() -> None:
     # Written by the C library's handler at once, while Python's own waits for the computation.
     signal.set_wakeup_fd(ours.fileno(), warn_on_full_buffer=False)
     _leave_when_stopped()
-    # Registered first, so called last: then all is done but the interpreter's own end, in which
-    # Python lets the system handle signals, which kills without a word.
-    atexit.register(_ignore)
     threading.Thread(target=_watch, args=(ours, theirs), daemon=True).start()
 
 
@@ -118,9 +115,17 @@ def _leave_when_stopped() -> None:
         signal.signal(number, lambda number, frame: _leave(number))
 
 
-def _ignore() -> None:
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+def _end(code: int) -> NoReturn:
+    """What the interpreter does at its end, but for taking itself to pieces: that takes up to three
+    seconds here, in which a signal kills without a word."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # nobody reads it any more, or its disk is full
+            code = code or 120  # as Python says it
+    os._exit(code)
 
 
 def _raise(number: int, frame: FrameType | None) -> NoReturn:

@@ -53,7 +53,7 @@ def test_a_signal_ends_it_within_seconds_in_one_line_that_says_how_to_go_on(
     ]
 
 
-def test_a_signal_behind_the_end_is_the_same_line_or_nothing() -> None:
+def test_what_was_left_for_the_end_is_done_and_a_signal_meanwhile_is_the_same_line() -> None:
     process = started(
         "import atexit, time\n"
         "def what():\n"
@@ -64,18 +64,18 @@ def test_a_signal_behind_the_end_is_the_same_line_or_nothing() -> None:
     assert (process.returncode, len(said.splitlines())) == (143, 1)
 
     process = started(
-        "import os, time\n"
-        "class Slow:\n"
-        "    def __del__(self, write=os.write, sleep=time.sleep):\n"
-        "        write(1, b'on\\n')\n"
-        "        sleep(1)\n"
+        "import atexit, threading, time\n"
+        "def late():\n"
+        "    time.sleep(0.3)\n"
+        "    print('a thread')\n"
         "def what():\n"
-        "    import sys\n"
-        "    sys.modules['slow'] = Slow()"
+        "    print('on', flush=True)\n"
+        "    atexit.register(print, 'registered')\n"
+        "    threading.Thread(target=late).start()\n"
+        "    return 3"
     )
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=30)
-    assert (process.returncode, said) == (0, "")
+    told, said = process.communicate(timeout=30)
+    assert (process.returncode, told, said) == (3, "a thread\nregistered\n", "")
 
 
 def test_a_second_signal_kills() -> None:

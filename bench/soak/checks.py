@@ -163,11 +163,12 @@ def one_line(said: str, start: str = "error: ") -> Iterator[str]:
 
 
 def _steady(predictions: bytes) -> bytes:
-    """Predictions without what another company changes, one a line."""
+    """Predictions without what another company changes, one a line and sorted: answers that end in
+    the same step are written in the order in which they stood side by side."""
     lines = []
     for line in predictions.splitlines():
         record = json.loads(line)
         for name in VARYING:
             record.pop(name, None)
         lines.append(json.dumps(record, sort_keys=True))
-    return "\n".join(lines).encode()
+    return "\n".join(sorted(lines)).encode()

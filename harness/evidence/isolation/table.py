@@ -13,7 +13,10 @@ from harness.evidence.isolation.features import Features, Integers, chunks, gram
 __all__ = ["NEVER", "Table", "similar_pairs"]
 
 COMMON = 64
-"""Features of more eval texts than this are left out of the product where they can be."""
+"""Features of more eval texts than this are left out of products where they can be."""
+SURPLUS = 0.2
+"""Of the features that a similar pair must share: so many of them it must share in its products.
+More make these denser, fewer leave more pairs to be compared."""
 PAIRS = 1 << 14
 """Pairs that are compared exactly at a time, which bounds the memory."""
 NEVER = 2.0
@@ -23,11 +26,11 @@ NEVER = 2.0
 class Table:
     """The features of eval, ready to be multiplied with those of many lines.
 
-    A pair over the lower threshold t shares at least t * n of the eval text's n features. So the
-    commonest are left out of the product, fewer than t * n of each text, which keeps it sparse and
-    misses nothing (the prefix filter of Bayardo et al. 2007, "Scaling up all pairs similarity
-    search"). Pairs that could reach a threshold if they had all that was left out are then
-    compared exactly.
+    Two texts over a threshold share so many features that, of either, the rarest have some in
+    common (the prefix filter of Bayardo et al. 2007, "Scaling up all pairs similarity search",
+    with several features as in Wang et al. 2012, "Can we beat the prefix filtering?"). So common
+    features stay out of the products, which keeps them sparse and misses nothing. Pairs that share
+    enough of the rare ones are then compared exactly.
     """
 
     def __init__(
@@ -35,20 +38,22 @@ class Table:
     ) -> None:
         self.features, self.similar, self.contained = features, similar, contained
         found, row = features(texts)
-        self.vocabulary, column, frequency = np.unique(
+        self.vocabulary, place, frequency = np.unique(
             found, return_inverse=True, return_counts=True
         )
         self.sizes = np.bincount(row, minlength=len(texts))
-        self.whole = _matrix(row, column, (len(texts), len(self.vocabulary)))
-        order = np.lexsort((-frequency[column], row))
-        row, column = row[order], column[order]
-        rank = np.arange(len(row)) - np.repeat(self.sizes.cumsum() - self.sizes, self.sizes)
-        threshold = min(similar, contained)
-        spare = np.ceil(threshold * self.sizes) - 1
-        out = (frequency[column] > COMMON) & (rank < spare[row])
-        left_out = np.bincount(row[out], minlength=len(texts))
-        self.needed = threshold * self.sizes - left_out - 1e-9  # rounding must not lose a pair
-        self.rare = _matrix(column[~out], row[~out], self.whole.shape[::-1])
+        # Columns are numbered from the rarest feature to the commonest.
+        order = np.argsort(frequency, kind="stable")
+        self.column = np.argsort(order)
+        self.frequency = frequency[order]
+        row, column = _by_rarity(row, self.column[place])
+        self.shape = len(texts), len(self.vocabulary)
+        self.whole = _matrix(row, column, self.shape)
+        self.joins = [
+            (threshold, both, *self._rare(row, column, self.sizes, threshold))
+            for threshold, both in ((similar, True), (contained, False))
+            if threshold <= 1
+        ]
 
     def matches(self, texts: Sequence[bytes]) -> Iterator[tuple[int, int, float, float]]:
         """(line, eval text, similarity, containment) of all pairs over a threshold, and of the
@@ -58,21 +63,51 @@ class Table:
         # Sorted features make this search a walk through the vocabulary.
         place = np.searchsorted(self.vocabulary, found).clip(max=len(self.vocabulary) - 1)
         known = self.vocabulary[place] == found
-        rows = _matrix(row[known], place[known], (len(texts), len(self.vocabulary)))
-        product = (rows @ self.rare).tocoo()
-        if not product.nnz:
+        row, column = _by_rarity(row[known], self.column[place[known]])
+        whole = _matrix(row, column, (len(texts), self.shape[1]))
+        candidates: list[Integers] = []
+        for threshold, both, eval_rows, eval_least in self.joins:
+            rows, least = whole, np.full(len(texts), len(self.vocabulary))
+            if both:
+                rows, least = self._rare(row, column, sizes, threshold)
+            product = rows @ eval_rows.T
+            if not product.nnz:
+                continue
+            # Of tens of millions of pairs all but a few share too little for any text.
+            floor = min(least.min(), eval_least.min(), product.data.max())
+            place = np.flatnonzero(product.data >= floor)
+            i, j = np.searchsorted(product.indptr, place, "right") - 1, product.indices[place]
+            count = product.data[place]
+            keep = count >= np.minimum(least[i], eval_least[j])
+            keep[np.argmax(count / (sizes[i] + self.sizes[j]))] = True
+            candidates.append(i[keep] * self.shape[0] + j[keep])
+        if not candidates:
             return
-        keep = product.data >= self.needed[product.col]
-        keep[np.argmax(product.data / (sizes[product.row] + self.sizes[product.col]))] = True
-        pairs = np.stack([product.row[keep], product.col[keep]])
+        pairs = np.stack(np.divmod(np.unique(np.concatenate(candidates)), self.shape[0]))
         for i, j in (pairs[:, at : at + PAIRS] for at in range(0, pairs.shape[1], PAIRS)):
-            shared = np.asarray(rows[i].multiply(self.whole[j]).sum(axis=1)).ravel()
+            shared = np.asarray(whole[i].multiply(self.whole[j]).sum(axis=1)).ravel()
             similarity = shared / (sizes[i] + self.sizes[j] - shared)
             containment = shared / self.sizes[j]
             over = (similarity >= self.similar) | (containment >= self.contained)
             over[np.argmax(similarity)] = True
             numbers = (values[over].tolist() for values in (i, j, similarity, containment))
             yield from zip(*numbers, strict=True)
+
+    def _rare(
+        self, row: Integers, column: Integers, sizes: Integers, threshold: float
+    ) -> tuple[Any, Integers]:
+        """The rarest features of texts, as a matrix, and how many of them, at least, a text has in
+        common with one that has the share `threshold` of all of its features.
+
+        Of features in order of rarity; those that eval does not have are rarer than all others.
+        """
+        known = np.bincount(row, minlength=len(sizes))
+        rank = np.arange(len(row)) - np.repeat(known.cumsum() - known, known)
+        rank += (sizes - known)[row]
+        shared = np.ceil(threshold * sizes - 1e-9).astype(np.int64)  # rounding must lose no pair
+        least = np.ceil(SURPLUS * shared).astype(np.int64)
+        rare = (rank < (sizes - shared + least)[row]) | (self.frequency[column] <= COMMON)
+        return _matrix(row[rare], column[rare], (len(sizes), self.shape[1])), least
 
 
 def similar_pairs(texts: Sequence[str], at_least: float) -> Iterator[tuple[int, int, float]]:
@@ -83,6 +118,12 @@ def similar_pairs(texts: Sequence[str], at_least: float) -> Iterator[tuple[int, 
         for i, j, similarity, _ in table.matches(chunk):
             if j < start + i and similarity >= at_least:
                 yield j, start + i, similarity
+
+
+def _by_rarity(row: Integers, column: Integers) -> tuple[Integers, Integers]:
+    """Places of a matrix, row by row, in each from the rarest feature on."""
+    order = np.lexsort((column, row))
+    return row[order], column[order]
 
 
 def _matrix(row: Integers, column: Integers, shape: tuple[int, int]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,19 @@ PAIRS = 1 << 14
 """Pairs that are compared exactly at a time, which bounds the memory."""
 NEVER = 2.0
 """A threshold that no text reaches."""
+
+
+@dataclass(frozen=True)
+class _Join:
+    """The rare features of eval, by which pairs over one threshold are found."""
+
+    threshold: float
+    both: bool
+    """Whether it is a share of either text's features, so that the line's rare ones suffice."""
+    rows: Any
+    """A sparse matrix of ones, of shape [eval texts, features]."""
+    least: Integers
+    """How many of them each text shares at least with one over the threshold."""
 
 
 class Table:
@@ -50,7 +64,7 @@ class Table:
         self.shape = len(texts), len(self.vocabulary)
         self.whole = _matrix(row, column, self.shape)
         self.joins = [
-            (threshold, both, *self._rare(row, column, self.sizes, threshold))
+            _Join(threshold, both, *self._rare(row, column, self.sizes, threshold))
             for threshold, both in ((similar, True), (contained, False))
             if threshold <= 1
         ]
@@ -66,19 +80,19 @@ class Table:
         row, column = _by_rarity(row[known], self.column[place[known]])
         whole = _matrix(row, column, (len(texts), self.shape[1]))
         candidates: list[Integers] = []
-        for threshold, both, eval_rows, eval_least in self.joins:
+        for join in self.joins:
             rows, least = whole, np.full(len(texts), len(self.vocabulary))
-            if both:
-                rows, least = self._rare(row, column, sizes, threshold)
-            product = rows @ eval_rows.T
+            if join.both:
+                rows, least = self._rare(row, column, sizes, join.threshold)
+            product = rows @ join.rows.T
             if not product.nnz:
                 continue
             # Of tens of millions of pairs all but a few share too little for any text.
-            floor = min(least.min(), eval_least.min(), product.data.max())
+            floor = min(least.min(), join.least.min(), product.data.max())
             place = np.flatnonzero(product.data >= floor)
             i, j = np.searchsorted(product.indptr, place, "right") - 1, product.indices[place]
             count = product.data[place]
-            keep = count >= np.minimum(least[i], eval_least[j])
+            keep = count >= np.minimum(least[i], join.least[j])
             keep[np.argmax(count / (sizes[i] + self.sizes[j]))] = True
             candidates.append(i[keep] * self.shape[0] + j[keep])
         if not candidates:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
@@ -35,7 +36,9 @@ TRIALS = (
     "scale",
     "long",
 )
-"""In the order in which they run."""
+"""In the order in which they run, but for SIDE_BY_SIDE."""
+SIDE_BY_SIDE = ("tracking", "memory", "surroundings")
+"""Of one process each; the first mostly waits."""
 
 
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -72,29 +75,45 @@ def rows(name: str, outcomes: Sequence[Outcome], words: str) -> Iterator[tuple[s
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the trials one after the other; print each outcome as it comes, the table at the end."""
+    """Run the trials; print each outcome as it comes, the table at the end."""
     given = parse(words)
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     options = f" --seed {given.seed}" * (given.seed != 0) + " --quick" * given.quick
     table: list[tuple[str, ...]] = []
     kept = True
-    for name in given.trials or TRIALS:
-        print(f"{name}: begins", file=sys.stderr, flush=True)
-        began = time.perf_counter()
-        outcomes = run(name, Place(folder / name, given.seed, given.quick))
-        for one in outcomes:
-            print(f"  {one.trial}: {one.held} of {one.tried}; {one.figure}", file=sys.stderr)
-            for failure in one.failures:
-                print(f"    not held: {failure}", file=sys.stderr)
-        print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
-        table += rows(name, outcomes, options)
-        kept &= all(one.kept for one in outcomes) and bool(outcomes)
+    for names in _groups(given.trials or TRIALS):
+        places = [Place(folder / name, given.seed, given.quick) for name in names]
+        with ThreadPoolExecutor(len(names)) as pool:
+            done = list(pool.map(_told, names, places))
+        for name, outcomes in zip(names, done, strict=True):
+            table += rows(name, outcomes, options)
+            kept &= all(one.kept for one in outcomes) and bool(outcomes)
     _show(table, markdown=given.markdown)
     if kept:
         shutil.rmtree(folder, ignore_errors=True)
         return 0
     print(f"what the trials left is in {folder}", file=sys.stderr)
     return 1
+
+
+def _groups(names: Sequence[str]) -> list[list[str]]:
+    """What runs at a time, one group after the other."""
+    together = [name for name in names if name in SIDE_BY_SIDE]
+    apart = [[name] for name in names if name not in SIDE_BY_SIDE]
+    return [*apart, together] if together else apart
+
+
+def _told(name: str, place: Place) -> list[Outcome]:
+    """Run a trial and print its outcomes."""
+    print(f"{name}: begins", file=sys.stderr, flush=True)
+    began = time.perf_counter()
+    outcomes = run(name, place)
+    lines = [f"{name}: {time.perf_counter() - began:.0f} s"]
+    for one in outcomes:
+        lines.append(f"  {one.trial}: {one.held} of {one.tried}; {one.figure}")
+        lines += [f"    not held: {failure}" for failure in one.failures]
+    print("\n".join(lines), file=sys.stderr, flush=True)
+    return outcomes
 
 
 def _show(table: Sequence[tuple[str, ...]], *, markdown: bool) -> None:

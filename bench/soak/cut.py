@@ -50,10 +50,10 @@ was stopped, or nothing; and where it lies."""
 
 
 def run(place: Place) -> list[Outcome]:
-    last, each = (20, 2) if place.quick else (200, 8)
+    last, each = (20, 2) if place.quick else (200, 4)
     tiny = copied(finished().tiny, place.folder / "read", made=("results",))
     with ThreadPoolExecutor(1) as pool:  # beside reading, which has one core
-        again = pool.submit(_again, place, 1 if place.quick else 3)
+        again = pool.submit(_again, place, 1 if place.quick else 2)
         return [_read(place, tiny, last, each), _answers(place, tiny, last), again.result()]
 
 

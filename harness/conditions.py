@@ -135,8 +135,20 @@ class Conditions:
             value=scoring.metrics(task, predictions, scores)[task.primary].value,
             n=len(task.eval),
             each={s.id: s.values[task.primary] for s in scores if task.primary in s.values},
-            tokens=fmean(p.prompt_tokens + p.completion_tokens for p in predictions),
+            tokens=tokens_each(predictions),
         )
+
+    def value(self, predictions: Sequence[Prediction]) -> float:
+        """The primary metric of some answers to questions of dev."""
+        ids = {p.id for p in predictions}
+        task = replace(self.task, eval=tuple(e for e in self.dev if e.id in ids), metrics=())
+        scores = scoring.score(task, predictions)
+        return scoring.metrics(task, predictions, scores)[task.primary].value
+
+
+def tokens_each(predictions: Sequence[Prediction]) -> float:
+    """Prompt and answer tokens per question."""
+    return fmean(p.prompt_tokens + p.completion_tokens for p in predictions)
 
 
 def _questions(examples: Sequence[Example]) -> tuple[Question, ...]:

@@ -8,13 +8,16 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from harness.files import write_whole
 from harness.models.engine import Engine, ModelSource
 from harness.task import Example
 
 __all__ = ["Answered", "Reflection", "Reflector", "evolve"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 COMPONENT = "instructions"
 """What GEPA calls the one text that it changes."""
@@ -110,25 +113,49 @@ def evolve(
 
     The same examples give feedback and say what is kept. It ends after `calls` scored answers.
     Nothing of its own state is kept: a search that was killed is gone through again with the same
-    seed, out of what `ask` and `reflect` remember.
+    seed, out of what `ask` and `reflect` remember. Raises whatever they raise.
     """
     from gepa.api import optimize
 
-    adapter: Any = _Adapter(ask)
-    reflection_lm: Any = reflect
-    found: Any = optimize(
-        seed_candidate={COMPONENT: start},
-        trainset=list(examples),
-        valset=list(examples),
-        adapter=adapter,
-        reflection_lm=reflection_lm,
-        reflection_minibatch_size=min(minibatch, len(examples)),
-        max_metric_calls=calls,
-        logger=_Silent(),
-        track_best_outputs=False,
-        seed=seed,
-    )
+    adapter: Any = _Adapter(_stopping(ask))
+    reflection_lm: Any = _stopping(reflect)
+    try:
+        found: Any = optimize(
+            seed_candidate={COMPONENT: start},
+            trainset=list(examples),
+            valset=list(examples),
+            adapter=adapter,
+            reflection_lm=reflection_lm,
+            reflection_minibatch_size=min(minibatch, len(examples)),
+            max_metric_calls=calls,
+            logger=_Silent(),
+            track_best_outputs=False,
+            seed=seed,
+        )
+    except _Failed as failed:
+        raise failed.fault from None
     return list(dict.fromkeys(candidate[COMPONENT] for candidate in found.candidates))
+
+
+class _Failed(BaseException):
+    """A fault of ours on its way through GEPA, which would catch an Exception and go on without
+    the reflection: the search would end, complete, with nothing found."""
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+def _stopping(call: Callable[P, T]) -> Callable[P, T]:
+    """The same call, whose faults end the search."""
+
+    def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return call(*args, **kwargs)
+        except Exception as fault:
+            raise _Failed(fault) from fault
+
+    return called
 
 
 class _Silent:

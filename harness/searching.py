@@ -198,7 +198,9 @@ class _Bench:
         predictor = self._predictor(prompt)
         if predictor is None:
             return None
-        conditions = replace(self.conditions, dev=tuple(examples))
+        # GEPA fills the last minibatch of an epoch up with a question that is in it already.
+        once = {example.id: example for example in examples}
+        conditions = replace(self.conditions, dev=tuple(once.values()))
         return conditions.on_dev(predictor, self.folder, prompt.file)
 
     def _predictor(self, prompt: Prompt) -> Predictor | None:

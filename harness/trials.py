@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from harness.conditions import DEV, Conditions
+from harness.conditions import DEV, Conditions, tokens_each
 from harness.files import write_whole
 from harness.inert import say
 from harness.ladder.rung import Rung
@@ -59,11 +59,32 @@ class Trial:
 def try_all(candidates: Sequence[Candidate], conditions: Conditions, folder: Path) -> list[Trial]:
     """What each candidate does on dev, in folders of their own; those that were finished are read.
 
-    Trials have the seed 0.
+    Trials have the seed 0. Where questions of dev pick prompts, and not the same ones in all
+    trials, all trials are valued by those that picked none.
     """
-    return [
-        _try(candidate, place, len(candidates), conditions, RunFolder(folder / str(place)))
+    folders = [RunFolder(folder / str(place)) for place in range(len(candidates))]
+    trials = [
+        _try(candidate, place, len(candidates), conditions, folders[place])
         for place, candidate in enumerate(candidates)
+    ]
+    if any(candidate.rung.search for candidate in candidates):
+        return _by_common(trials, folders, conditions)
+    return trials
+
+
+def _by_common(
+    trials: Sequence[Trial], folders: Sequence[RunFolder], conditions: Conditions
+) -> list[Trial]:
+    """The trials, valued by the questions that all of them answered."""
+    answers = [folder.predictions(DEV) for folder in folders]
+    common = set.intersection(*({p.id for p in each} for each in answers))
+    if not common or all(len(each) == len(common) for each in answers):
+        return list(trials)
+    judged = [[p for p in each if p.id in common] for each in answers]
+    values = [conditions.value(each) for each in judged]
+    return [
+        replace(trial, value=value, n=len(common), tokens=tokens_each(each))
+        for trial, value, each in zip(trials, values, judged, strict=True)
     ]
 
 

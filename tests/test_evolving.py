@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
+from harness.errors import WeightsError
 from harness.evolving import Answered, Reflector, evolve
+from harness.models.engine import Engine
 from harness.task import Example
 from tests.reflecting import FakeReflector
 
@@ -57,3 +61,12 @@ def test_what_leaves_no_room_in_the_reflectors_context_is_not_reflected_on(tmp_p
     reflector = Reflector(source, tmp_path / "calls.jsonl", 64)
     assert reflector("many words in one prompt") == ""
     assert source.asked == []
+
+
+def test_a_reflector_that_cannot_answer_ends_the_search(tmp_path: Path) -> None:
+    class Gone(FakeReflector):
+        def load(self) -> Engine:
+            raise WeightsError("the hub cannot be reached")
+
+    with pytest.raises(WeightsError, match="cannot be reached"):
+        evolved(Reflector(Gone("never"), tmp_path / "calls.jsonl", 64))

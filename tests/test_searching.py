@@ -178,6 +178,32 @@ def test_each_setting_has_its_own_search_and_the_run_takes_over_the_winners(
     assert found(folder.path) == json.loads(chosen.read_text())
 
 
+def test_trials_that_pick_by_other_questions_are_valued_by_the_same_ones(make: MakeJob) -> None:
+    many, few = (replace(RUNG, search=replace(SEARCH, questions=n)) for n in (4, 2))
+    job = make(candidates=(candidate(many), candidate(few, "rung.search.questions=2")))
+    m = job.task.materials
+    more = [replace(e, id=f"{e.id}-b", group=f"{e.group}-b") for e in m.dev]
+    task = replace(job.task, materials=replace(m, dev=(*m.dev, *more)))
+    folder = run(replace(job, task=task, dev_questions=12))
+    assert [trial["n"] for trial in folder.manifest()["trials"]] == [8, 8]
+    found_by = sorted((folder.path.parents[1] / "trials").rglob("found.json"))
+    assert [len(json.loads(path.read_text())["picked"]) for path in found_by] == [4, 2]
+
+
+def test_a_question_that_a_minibatch_holds_twice_is_asked_once(
+    make: MakeJob, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reflector = FakeReflector("```\nWrite red, C1 and a note.\n```")
+    search = replace(
+        SEARCH, examples=[0], questions=3, reflector=reflector, metric_calls=24, minibatch=2
+    )
+    folder = run(make(replace(RUNG, shots=None, search=search)))
+    for path in (folder.path / "search" / "answers").iterdir():
+        ids = [json.loads(line)["id"] for line in path.open()]
+        assert len(ids) == len(set(ids)), path.name
+    assert "answering failed" not in capsys.readouterr().err
+
+
 def test_a_control_of_the_rung_says_what_was_found(make: MakeJob) -> None:
     job = make(controls=True)
     folder = run(job)

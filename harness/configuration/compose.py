@@ -147,7 +147,10 @@ def _composed(loader: Any, words: list[str], sweep: bool) -> list[DictConfig]:
         if o.is_hydra_override() or loader.repository.group_exists(o.key_or_group)
     ]
     general = loader.load_configuration("config", files, run_mode=RunMode.MULTIRUN)
-    swept = [f"{name}={values}" for name, values in (general.hydra.sweeper.params or {}).items()]
+    params = general.hydra.sweeper.params or {}
+    if any(key_of(name) == "trusted" for name in params):
+        raise ConfigError("trusted: cannot be swept, and no YAML can say so; say trusted=[…] alone")
+    swept = [f"{name}={values}" for name, values in params.items()]
     typed = [o.input_line for o in given if not o.is_hydra_override()]
     (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides([*swept, *typed]), None)
     return [_one(loader, general, job) for job in jobs]

@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from harness.configuration.general import check_changes, check_values, results_folder
 from harness.configuration.mistakes import one_line
-from harness.configuration.targets import check_arguments, check_targets
+from harness.configuration.targets import check_arguments, check_metrics, check_targets
 from harness.configuration.teacher import with_teacher
 from harness.errors import ConfigError, HarnessError
 from harness.home import located
@@ -273,10 +273,14 @@ class JobSpec:
         with self._resolving():
             if not isinstance(config, DictConfig) or "_target_" not in config:
                 raise ConfigError(f"{place}={config!s:.60}: describes nothing; it needs a _target_")
-            check_targets(config, self._trusted)
-            check_arguments(config, place)
+            # What is looked at must be what is built: a `${…}` may stand for a whole object.
+            resolved = deepcopy(config)
+            OmegaConf.resolve(resolved)
+            check_targets(resolved, self._trusted)
+            check_arguments(resolved, place)
+            check_metrics(resolved.get("metrics"), self._trusted)
             try:
-                return instantiate(config, _convert_="all")
+                return instantiate(resolved, _convert_="all")
             except InstantiationException as error:
                 raise _unwrapped(error) from error
 

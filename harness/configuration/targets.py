@@ -5,7 +5,9 @@ imported."""
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Any
 
 from hydra.utils import get_object
@@ -14,7 +16,7 @@ from omegaconf import DictConfig, ListConfig
 from harness.configuration.mistakes import suggestion
 from harness.errors import ConfigError
 
-__all__ = ["check_arguments", "check_targets"]
+__all__ = ["check_arguments", "check_metrics", "check_targets"]
 
 KNOWN = ("harness", "peft")
 TOOLS = "harness.toolbox."
@@ -40,6 +42,19 @@ def check_targets(config: Any, trusted: Collection[str]) -> None:
             raise ConfigError(f"_target_: {target}: is no class of {package}; fix the _target_")
         if target.startswith(TOOLS) and target.endswith(".Function"):
             _check_function(described, trusted)
+
+
+def check_metrics(metrics: Any, trusted: Collection[str]) -> None:
+    """Raise ConfigError for a metric whose code is not `evaluate`'s own and not in `trusted`:
+    `evaluate.load` runs that of a file, or of anybody's space on the hub."""
+    for name in metrics or ():
+        if not isinstance(name, str) or name in trusted:
+            continue
+        if not re.fullmatch(r"\w[\w-]*", name) or Path(name).exists():
+            raise ConfigError(
+                f"task.metrics: {name}: its code would be run; name a metric of `evaluate` itself, "
+                f"such as sacrebleu, or, if you trust it, say trusted=[{name}]"
+            )
 
 
 def check_arguments(config: Any, place: str = "") -> None:

@@ -74,12 +74,12 @@ class Function(Tool):
 
     def _call(self, arguments: Mapping[str, Any], seconds: float) -> str:
         done: list[Any] = []
-        failed: list[Exception] = []
+        failed: list[BaseException] = []
 
         def work() -> None:
             try:
                 done.append(self._function(**arguments))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the model is told
+            except BaseException as error:  # noqa: BLE001 - sys.exit among them: the model is told
                 failed.append(error)
 
         thread = threading.Thread(target=work, daemon=True)

@@ -47,6 +47,44 @@ def test_a_package_is_trusted_on_the_command_line_alone(tmp_path: Path) -> None:
         spec.build("prices")
 
 
+def test_the_code_of_a_metric_is_run_only_if_it_is_trusted(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("raise RuntimeError('was run')")
+    words = ["+task=support_json", "rung=prompt"]
+    for name in (str(path), "somebody/metric"):
+        (spec,) = compose([*words, f"+task.metrics=[{name}]"])
+        with pytest.raises(ConfigError, match=rf"task.metrics: {name}: its code would be run"):
+            spec.task()
+        (spec,) = compose([*words, f"+task.metrics=[{name}]", f"trusted=[{name}]"])
+        assert name in spec.task().metrics
+    (spec,) = compose([*words, "+task.metrics=[sacrebleu]"])
+    assert "sacrebleu" in spec.task().metrics
+
+
+def test_a_reference_hides_no_target(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    (tmp_path / "task").mkdir()
+    (tmp_path / "task" / "sly.yaml").write_text(
+        "# @package _global_\n"
+        "task: {_target_: harness.load.load_task, name: sly, folder: tasks/support_json, "
+        'answer: "${probes.sly}", primary: fields, max_new_tokens: 5}\n'
+        f"probes: {{sly: {{_target_: os.mkdir, path: {made}}}}}\n"
+    )
+    (spec,) = compose(["+task=sly", "rung=prompt"], config_dirs=[tmp_path])
+    with pytest.raises(ConfigError, match=r"os.mkdir: is code outside of harness and peft"):
+        spec.task()
+    assert not made.exists()
+
+
+def test_a_sweep_of_a_yaml_trusts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "sly.yaml").write_text(
+        "# @package _global_\nhydra: {sweeper: {params: {+trusted: '[fractions]'}}}\n"
+    )
+    with pytest.raises(ConfigError, match="trusted: cannot be swept"):
+        compose(["+task=support_json", "+experiment=sly"], config_dirs=[tmp_path])
+
+
 @pytest.mark.parametrize(
     ("function", "code"),
     [("os:system", "os"), ("os.path:join", "os"), ("my/tools.py:add", "my/tools.py")],

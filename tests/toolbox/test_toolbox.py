@@ -56,6 +56,71 @@ def test_what_is_no_reading_query_is_refused_when_the_task_is_loaded(
         sql(store, query)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["ATTACH '{other}' AS o; DELETE FROM o.t", "VACUUM INTO '{other}.copy'",
+     "PRAGMA temp_store_directory = '/tmp'"],
+)  # fmt: skip
+def test_the_statements_that_make_a_database_reach_no_other_file(
+    tmp_path: Path, statement: str
+) -> None:
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as made:
+        made.executescript("CREATE TABLE t (x); INSERT INTO t VALUES (1)")
+    path = tmp_path / "store.sql"
+    path.write_text(f"CREATE TABLE stock (item, count); {statement.format(other=other)};")
+    with pytest.raises(TaskError, match=r"not authorized|authorization denied"):
+        sql(path)
+    assert sqlite3.connect(other).execute("SELECT x FROM t").fetchall() == [(1,)]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["other.db", "store.sql"]
+
+
+def test_the_dump_of_a_database_makes_one(tmp_path: Path) -> None:
+    with sqlite3.connect(":memory:") as made:
+        made.executescript("CREATE TABLE stock (item, count); INSERT INTO stock VALUES ('lamp', 7)")
+        dumped = ["PRAGMA foreign_keys=OFF;", *made.iterdump()]
+    path = tmp_path / "store.sql"
+    path.write_text("\n".join(dumped))
+    assert sql(path).opened([])({"item": "lamp"}, 1.0) == '{"item":"lamp","count":7}'
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [("INSERT INTO stock WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) "
+      "SELECT max(i), 1 FROM n", "took longer than 0.1 s"),
+     ("INSERT INTO stock WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+      "SELECT zeroblob(90000), i FROM n", "is full")],
+)  # fmt: skip
+def test_statements_without_end_are_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, said: str
+) -> None:
+    slow = "longer" in said
+    monkeypatch.setattr("harness.toolbox.sql.SECONDS", 0.1 if slow else 60.0)
+    monkeypatch.setattr("harness.toolbox.sql.PAGES", 64)
+    path = tmp_path / "store.sql"
+    path.write_text(f"CREATE TABLE stock (item, count); {statement};")
+    with pytest.raises(TaskError, match=said):
+        sql(path)
+
+
+def test_a_cell_that_is_made_in_one_step_has_a_limit(store: Path) -> None:
+    long = sql(store, "SELECT length(hex(randomblob(100000000))) AS n, :item AS i").opened([])
+    with pytest.raises(ToolError, match="too big"):
+        long({"item": "x"}, 1.0)
+
+
+def test_a_database_with_changes_beside_it_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    made = sqlite3.connect(path)
+    made.executescript(
+        "PRAGMA journal_mode=wal; CREATE TABLE stock (item, count); INSERT INTO stock VALUES (1, 2)"
+    )
+    with pytest.raises(TaskError, match=r"store.db-wal: the database has changes .*wal_checkpoint"):
+        sql(path)
+    made.close()
+    assert sql(path)
+
+
 def test_a_query_that_takes_too_long_is_stopped(store: Path) -> None:
     endless = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "

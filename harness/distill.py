@@ -141,14 +141,19 @@ def _recorded(path: str, job: Job, conditions: Conditions) -> Teaching:
 def _identity(
     teacher: Rung, candidate: Candidate, job: Job, fingerprints: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Everything that determines a teacher's answers: neither eval nor how answers are scored."""
+    """Everything that determines a teacher's answers: neither eval nor how answers are scored, but
+    what they are held to."""
     settings = candidate.settings["transform"]["teacher"]
     alone = replace(
         job, candidates=[Candidate(teacher, settings, "")], dev_questions=0, seed=0, control=None
     )
     determining = identity(alone, dict(fingerprints))
     read = {k: v for k, v in determining["task"].items() if k not in ("eval", "scoring")}
-    return determining | {"task": read | {"train": fingerprints["train"]}}
+    answer = job.task.materials.answer
+    return determining | {
+        "task": read | {"train": fingerprints["train"]},
+        "answer": [type(answer).__name__, answer.rules],
+    }
 
 
 def _graded(predictions: Sequence[Prediction], conditions: Conditions) -> dict[str, Graded]:

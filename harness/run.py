@@ -145,6 +145,8 @@ def _finish(
         "n": len(predictions),
         **dev,
         "settings": job.candidates[chosen].words,
+        # Before its search: a found prompt without worked examples was chosen among some with them.
+        "labelled": job.candidates[chosen].rung.labelled(task.materials),
         "chosen": chosen,
         "trials": [trial.record() for trial in trials],
         "seconds": {
@@ -294,7 +296,6 @@ def _manifest(
         "template": None if baseline else engine["template"],
         "parameters": 0 if baseline else engine["parameters"],
         "train_size": len(task.materials.train) if "train" in job.reads else None,
-        "labelled": predictor.rung.labelled(task.materials),
         "lowered": list(predictor.lowered),
         "teacher": told(predictor.rung, task.materials),
         "training": training.record() if training else None,

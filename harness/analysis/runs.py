@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -132,17 +133,28 @@ def read_ladders(folders: Iterable[RunFolder]) -> list[Ladder]:
     ladder of its task says so: whatever it was, the others are what they are. Raises ResultsError
     if none can be read, and for a broken file beside the runs.
     """
-    sets: dict[tuple[str, str], list[_Read]] = {}
+    read: list[_Read] = []
     left_out: dict[Path, list[str]] = {}
     first: ResultsError | None = None
-    for folder in folders:
+
+    def leave_out(folder: RunFolder, why: object) -> None:
         task = folder.path.parents[1]
+        left_out.setdefault(task, []).append(f"{folder.path.relative_to(task)} is left out: {why}")
+
+    for folder in folders:
         try:
-            one = _read(folder)
+            read.append(_read(folder))
         except ResultsError as error:
             first = first or error
-            name = folder.path.relative_to(task)
-            left_out.setdefault(task, []).append(f"{name} is left out: {error}")
+            leave_out(folder, error)
+    originals: dict[str, RunFolder] = {}
+    for one in sorted(read, key=_was_moved):
+        originals.setdefault(_same(one), one.folder)
+    sets: dict[tuple[str, str], list[_Read]] = {}
+    for one in read:
+        if (original := originals[_same(one)]) is not one.folder:
+            # Taken for another seed it would make intervals narrower.
+            leave_out(one.folder, f"it is a copy of {original.path}; delete one of them")
             continue
         key = (one.manifest["task"], one.manifest["fingerprints"]["eval"])
         sets.setdefault(key, []).append(one)
@@ -153,6 +165,16 @@ def read_ladders(folders: Iterable[RunFolder]) -> list[Ladder]:
         _ladder(runs, [line for task in _tasks(runs) for line in left_out.get(task, ())])
         for runs in sets.values()
     ]
+
+
+def _same(one: _Read) -> str:
+    """What two copies of a run have in common, and no other two runs."""
+    return json.dumps([one.manifest["task"], one.manifest["identity"]], sort_keys=True)
+
+
+def _was_moved(one: _Read) -> bool:
+    """Whether a run stands elsewhere than where it was made."""
+    return not one.folder.path.as_posix().endswith(one.manifest["run"])
 
 
 def _tasks(runs: Sequence[_Read]) -> Iterable[Path]:

@@ -63,7 +63,7 @@ def update_cost(rung: RungResult, records: Sequence[Mapping[str, Any]], costs: C
     restated = [record["restated"] for record in records]
     labelled = None if None in restated else fmean(restated)
     if records[0]["asked_again"]:
-        way, seconds, labelled = "index", fmean(r["index_seconds"] for r in records), 0.0
+        way, seconds, labelled = "index", fmean(r["index_seconds"] or 0.0 for r in records), 0.0
     elif own.tuning:
         way, seconds = "train", own.tuning.seconds
     elif own.labelled:

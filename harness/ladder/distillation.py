@@ -114,6 +114,15 @@ class Distilled(TrainTransform):
     def embeds(self) -> bool:
         return self.teacher is not None and self.teacher.embeds
 
+    @property
+    def reads_targets(self) -> bool:
+        """Not if all that can be read is kept, and learned as the teacher wrote it."""
+        return self.targets == "gold" or self.min_score is not None
+
+    def labelled(self, materials: Materials) -> int:
+        own = len(materials.train) if self.reads_targets else 0
+        return max(own, self.teacher.labelled(materials) if self.teacher else 0)
+
     def check(self, materials: Materials) -> None:
         if self.teacher is None:
             return

@@ -105,8 +105,16 @@ class Rung:
         return any(slot.free for slot in self.slots)
 
     def labelled(self, materials: Materials) -> int:
-        """How many labelled examples it needs."""
-        return max((slot.labelled(materials) for slot in self.slots), default=0)
+        """How many labelled examples it needs, of train and dev."""
+        transform, search = self.transform, self.search
+        unread = transform is not None and not transform.reads_targets
+        left = replace(materials, train=()) if unread else materials
+        others = [slot for slot in self.slots if slot is not transform and slot is not search]
+        needed = [slot.labelled(left) for slot in others]
+        if transform:
+            needed.append(transform.labelled(materials))
+        # Other slots may read train, and a search picks on dev: both are needed.
+        return max(needed, default=0) + (search.labelled(materials) if search else 0)
 
     def check(self, materials: Materials) -> None:
         """Raise what is known before a model is loaded: RungUnavailableError, ConfigError."""

@@ -16,6 +16,7 @@ from harness.errors import ConfigError, RungUnavailableError
 from harness.ladder.dialogue import Dialogue, Reply
 from harness.models.engine import Completion, Engine, Message
 from harness.models.grammar import check_constraint
+from harness.progress import say_once
 from harness.task import Example, Materials, Question
 from harness.tool import Call, Opened, Tool, ToolError, objection
 from harness.values import AtLeastOne, Count, Positive, settings
@@ -102,7 +103,13 @@ class Tools(Dialogue):
         for example in examples:
             for use in example.calls[: self.times]:
                 said = canonical.text(use.record(), calls)
-                told = caller.told(caller.call(use.tool, use.arguments))
+                call = caller.call(use.tool, use.arguments)
+                if call.failed:
+                    say_once(
+                        f"warning: {example.where}: its call of {use.tool} fails when it is made "
+                        f"again ({call.result}), and is shown like that; fix the line or the tool"
+                    )
+                told = caller.told(call)
                 turns.setdefault(example.id, []).extend(
                     [{"role": "assistant", "content": said}, told]
                 )

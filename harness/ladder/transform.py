@@ -31,6 +31,11 @@ DRAWS = 100
 class Transform(Slot, ABC):
     """A slot that makes what the others read: other targets, other instructions."""
 
+    @property
+    def reads_targets(self) -> bool:
+        """Whether targets of train are needed for what it makes."""
+        return True
+
     @abstractmethod
     def apply(self, materials: Materials, seed: int) -> Materials:
         """The materials as the other slots read them. Eval is not among them."""

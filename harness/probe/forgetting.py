@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, ClassVar
@@ -18,11 +19,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from harness.errors import ProbeUnavailableError
-from harness.files import write_whole
+from harness.files import file_sha256, write_whole
 from harness.ladder.rung import Rung
 from harness.models.engine import Engine
 from harness.models.weights import Weights
-from harness.probe.passages import instructions, passages
+from harness.probe.passages import instructions, own_file, passages
 from harness.probe.probe import FittedRun, Probe, drawn
 from harness.progress import Progress
 from harness.task import Task
@@ -62,12 +63,20 @@ class Forgetting(Probe):
     """Of the answer to each instruction."""
     max_increase: Positive
     """Of cross-entropy, in nats per token; 0.1 raises perplexity by 10.5%."""
+    content: str = ""
+    """SHA-256 of the files of one's own that are named above; `of` fills it in."""
 
     def applies(self, rung: Rung, task: Task) -> bool:
         return rung.tuning is not None and rung.tuning.writes
 
     def cheap(self, rung: Rung, task: Task) -> bool:
         return True
+
+    def of(self, task: Task) -> Probe:
+        named = [own_file(self.passages, "passages")] if isinstance(self.passages, str) else []
+        if self.instructions is not None:
+            named.append(own_file(self.instructions, "instructions"))
+        return replace(self, content=" ".join(map(file_sha256, named)))
 
     def check(self, task: Task) -> None:
         self._passages(task)

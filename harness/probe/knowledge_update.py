@@ -55,7 +55,7 @@ class KnowledgeUpdate(Probe):
         assert update is not None, "check() leaves the probe out without one"
         if conditions.constraint:
             check_targets(conditions.constraint, update.eval)
-        again = "corpus" in run.predictor.rung.reads
+        again = _looks_up(run.predictor.rung)
         predictor, predictions = run.predictor, run.predictions
         if again:
             predictor = _renewed(run, update)
@@ -176,5 +176,14 @@ def _train(
     return len(restated), sum(map(knows, restated))
 
 
-def _seconds(index: Index | None) -> float | None:
-    return index.seconds if index else None
+def _looks_up(rung: Rung) -> bool:
+    """Whether it reads the corpus when it answers: by its own search, or by a tool. What a student
+    learned of a teacher that does is in its weights."""
+    return rung.retrieval is not None or (
+        rung.dialogue is not None and "corpus" in rung.dialogue.reads
+    )
+
+
+def _seconds(index: Index | None) -> float:
+    """Of indexing; a tool searches without an index that is made before."""
+    return index.seconds if index else 0.0

@@ -14,7 +14,7 @@ from harness.home import located, places
 from harness.models.weights import Weights
 from harness.sources import read_file
 
-__all__ = ["instructions", "passages"]
+__all__ = ["instructions", "own_file", "passages"]
 
 ROWS = (".jsonl", ".csv", ".parquet")
 PLACE = "probes.forgetting"
@@ -32,7 +32,7 @@ def passages(source: str | Weights, field: str, count: int, without: Sequence[st
     the task's, ConfigError and TaskError for a file that is not as it must be.
     """
     try:
-        path = source.resolve() if isinstance(source, Weights) else _file(source, "passages")
+        path = source.resolve() if isinstance(source, Weights) else own_file(source, "passages")
     except WeightsError as error:
         raise ProbeUnavailableError(
             f"its passages cannot be had ({error}); or give a file: {PLACE}.passages=FILE"
@@ -51,7 +51,7 @@ def passages(source: str | Weights, field: str, count: int, without: Sequence[st
 
 def instructions(source: str | None) -> list[str]:
     """A YAML list of texts; harness's own without a `source`. Raises ConfigError."""
-    path = OWN if source is None else _file(source, "instructions")
+    path = OWN if source is None else own_file(source, "instructions")
     try:
         listed = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -64,7 +64,8 @@ def instructions(source: str | None) -> list[str]:
     return list(listed)
 
 
-def _file(name: str, setting: str) -> Path:
+def own_file(name: str, setting: str) -> Path:
+    """The path of a file that a setting names. Raises ConfigError."""
     path = Path(located(name))
     if not path.is_file():
         raise ConfigError(f"{PLACE}.{setting}={name}: no such file (looked for {places(name)})")

@@ -96,7 +96,8 @@ class Probe(ABC):
     def settings(self) -> dict[str, Any]:
         """All settings that determine what is found, as plain data."""
         told: Any = asdict(self)  # type: ignore[call-overload]
-        kept = {k: v for k, v in told.items() if k not in ("enabled", *self.gate)}
+        unfilled = {k for k, v in told.items() if v == ""}  # `of` had nothing to say
+        kept = {k: v for k, v in told.items() if k not in ("enabled", *self.gate, *unfilled)}
         plain: dict[str, Any] = json.loads(json.dumps(kept, default=str))
         return redacted(plain)
 

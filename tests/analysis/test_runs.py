@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,16 @@ def test_a_run_that_cannot_be_read_is_left_out_and_every_ladder_of_its_task_says
         "(seed is 'abc': must be a valid integer); "
         f"delete {broken.path} and run again"
     )
+
+
+def test_a_copy_of_a_run_is_no_other_seed(tmp_path: Path) -> None:
+    first = complete_run(tmp_path, "lora", seed=0)
+    shutil.copytree(first.path, first.path.with_name(f"{first.path.name}.bak"))
+    shutil.copytree(first.path.parent, first.path.parent.with_name("lora_old"))
+    (ladder,) = read_ladders(find_runs(tmp_path))
+    assert [run.folder.path for run in ladder.runs] == [first.path]
+    assert len(ladder.left_out) == 3
+    assert all(f"it is a copy of {first.path}; delete one" in line for line in ladder.left_out)
 
 
 def test_if_no_run_can_be_read_the_first_is_named(tmp_path: Path) -> None:

@@ -7,14 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FunctionType, ModuleType
+from typing import Any
 
 import pytest
 import torch
 
 from harness.constraint import Choices
 from harness.errors import ConfigError, RungUnavailableError
+from harness.ladder.distillation import Distilled
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Predictor, Rung
+from harness.ladder.search import Search
 from harness.ladder.shots import Shots
 from harness.models.embedder import Embedder
 from harness.models.engine import Capabilities, Message
@@ -288,6 +291,28 @@ def test_the_most_demanding_slot_says_how_many_labels_a_rung_needs(task: Task) -
     assert replace(PROMPT, shots=fixed(2)).labelled(m) == 2
     assert replace(PROMPT, shots=similar(2)).labelled(m) == len(m.train)
     assert replace(PROMPT, shots=fixed(2), tuning=ADAPTER).labelled(m) == len(m.train + m.dev)
+
+
+def test_a_search_needs_what_its_examples_are_chosen_from_and_dev_to_pick_on(task: Task) -> None:
+    m = task.materials
+    search = Search(questions=2, examples=[0, 1])
+    assert replace(PROMPT, search=search).labelled(m) == 2
+    assert replace(PROMPT, shots=similar(1), search=search).labelled(m) == len(m.train) + 2
+
+
+def test_a_student_of_answers_that_no_target_judges_needs_dev_alone(task: Task) -> None:
+    m = task.materials
+
+    def student(**changes: Any) -> Rung:
+        whose: dict[str, Any] = {"teacher": None, "answers": "a.jsonl", "min_score": None}
+        taught = Distilled(**(whose | {"targets": "teacher"} | changes))
+        return replace(PROMPT, transform=taught, tuning=ADAPTER)
+
+    assert student().labelled(m) == len(m.dev)
+    assert student(min_score=0.5).labelled(m) == len(m.train + m.dev)
+    assert student(targets="gold").labelled(m) == len(m.train + m.dev)
+    few_shot = replace(PROMPT, shots=similar(2))
+    assert student(answers=None, teacher=few_shot).labelled(m) == len(m.train)
 
 
 def test_weights_that_are_not_here_cannot_be_tuned(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -22,7 +23,7 @@ from harness.models.local import ModelSpec
 from harness.models.local.engine import LocalEngine
 from harness.run import run
 from harness.task import Prediction, Task
-from harness.tool import ToolUse
+from harness.tool import ToolError, ToolUse
 from harness.toolbox import Search, Sql
 from tests.conftest import fixed
 from tests.ladder.test_retry import RIGHT, Scripted
@@ -188,6 +189,22 @@ def test_worked_examples_show_their_calls_with_results_made_again(
     assert told == {"role": "user", "content": f"code: {FOUND}"}
     assert answered["content"] in {e.target for e in m.train}
     assert asked["role"] == "user"
+
+
+def test_a_worked_call_that_fails_is_said(
+    equipped: Task, tiny: LocalEngine, letters: Embedder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(arguments: Any, seconds: float) -> str:
+        raise ToolError("no such page")
+
+    m = equipped.materials
+    m = replace(
+        m, train=tuple(replace(e, calls=(ToolUse("code", {"page": "P1"}),)) for e in m.train)
+    )
+    with patch.object(Sql, "opened", lambda *_: broken):
+        replace(RUNG, shots=fixed(1)).prepare(m, tiny, letters, 0).render(equipped.questions[:1])
+    said = "its call of code fails when it is made again (error: no such page)"
+    assert said in capsys.readouterr().err
 
 
 def test_a_template_with_a_place_for_results_gets_a_tool_turn(equipped: Task) -> None:

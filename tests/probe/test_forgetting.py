@@ -91,6 +91,27 @@ def test_the_base_is_measured_once_for_all_runs_of_a_task(
     assert len(json.loads(kept.read_text())["entropy"]) == 4
 
 
+def test_other_passages_and_instructions_in_the_same_files_are_measured_again(
+    job: MakeJob, general: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("- Say hello.\n")
+    probe = forgetting(general, instructions=str(own))
+
+    def told() -> list[str]:
+        found = measured(run(job(LORA, probes=(probe,))), "forgetting")
+        assert found is not None
+        return [json.dumps(found.found[part]) for part in ("passages", "instructions")]
+
+    first = told()
+    own.write_text("- Say goodbye.\n")
+    second = told()
+    general.write_text(general.read_text().upper())
+    third = told()
+    assert first[0] == second[0] != third[0]
+    assert first[1] != second[1] == third[1]
+
+
 def test_only_tuned_rungs_can_forget(task: Task, general: Path) -> None:
     assert forgetting(general).wanted(LORA, task)
     assert not forgetting(general, enabled=True).wanted(PROMPT, task)

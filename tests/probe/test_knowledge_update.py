@@ -14,8 +14,10 @@ import pytest
 from harness.conditions import Conditions
 from harness.constraint import Constraint
 from harness.errors import TaskError
+from harness.ladder.distillation import Distilled
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Predictor, Rung
+from harness.ladder.tools import Tools
 from harness.models.engine import Completion, Conversation, Usage
 from harness.probe.knowledge_update import KnowledgeUpdate
 from harness.probe.measure import available, wanted
@@ -96,6 +98,23 @@ def test_a_rung_that_reads_follows_the_new_fact(task: Task, tmp_path: Path) -> N
     assert found["asked_again"] is True
     assert found["index_seconds"] >= 0.01
     assert [q["found"] for q in found["questions"]] == [1.0] * 8, "P9 is found by its new id"
+
+
+def test_a_rung_whose_tool_reads_is_asked_again_and_has_nothing_to_index(
+    task: Task, tmp_path: Path
+) -> None:
+    rung = Rung("tools", "full", dialogue=Tools(1, 32, 5.0, 100))
+    found = PROBE.measure(fitted(task, rung, tmp_path))
+    assert (found["asked_again"], found["index_seconds"]) == (True, 0.0)
+
+
+def test_what_a_teacher_read_is_in_its_students_weights(task: Task, tmp_path: Path) -> None:
+    taught = Distilled(READS, None, None, "teacher")
+    asked = fitted(task, Rung("lora", "short"), tmp_path)
+    student = replace(asked.predictor.rung, transform=taught)
+    assert "corpus" in student.reads
+    found = PROBE.measure(replace(asked, predictor=replace(asked.predictor, rung=student)))
+    assert (found["asked_again"], found["index_seconds"]) == (False, None)
 
 
 def test_a_rung_that_remembers_stays_with_the_old_one(task: Task, tmp_path: Path) -> None:

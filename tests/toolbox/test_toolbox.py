@@ -130,6 +130,13 @@ def test_a_query_that_takes_too_long_is_stopped(store: Path) -> None:
         sql(store, endless).opened([])({"item": "x"}, 0.05)
 
 
+def test_a_function_that_ends_its_thread_is_no_slow_one(tmp_path: Path) -> None:
+    path = tmp_path / "tool.py"
+    path.write_text("import sys\ndef leave():\n    sys.exit('no more')\n")
+    with pytest.raises(ToolError, match="no more"):
+        Function("d", f"{path}:leave", schema()).opened([])({}, 5.0)
+
+
 @pytest.mark.parametrize("value", [2**70, "\ud800", {"a": 1}])
 def test_a_value_that_a_database_cannot_take_is_told_to_the_model(store: Path, value: Any) -> None:
     with pytest.raises(ToolError):

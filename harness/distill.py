@@ -135,7 +135,10 @@ def _recorded(path: str, job: Job, conditions: Conditions) -> Teaching:
     """What a file says, of the train that there is: of a share, say."""
     here = {e.id for e in conditions.task.materials.train}
     predictions = [p for p in read_answers(path, job.task)[0] if p.id in here]
-    return Teaching(_graded(predictions, conditions), _spent(predictions, 0.0))
+    told = [p.cost for p in predictions if p.cost is not None]
+    cost = sum(told) if len(told) == len(predictions) else None
+    spent = replace(_spent(predictions, 0.0), cost=cost, elsewhere=True)
+    return Teaching(_graded(predictions, conditions), spent)
 
 
 def _identity(
@@ -208,9 +211,11 @@ def _fitting(predictor: Predictor) -> float:
 
 
 def _spent(predictions: Sequence[Prediction], fitting: float) -> Spent:
-    return Spent(
-        prompt_tokens=sum(p.prompt_tokens for p in predictions),
-        computed_tokens=sum(p.computed_tokens for p in predictions),
-        completion_tokens=sum(p.completion_tokens for p in predictions),
-        seconds=sum(p.seconds for p in predictions) + fitting,
-    )
+    unknown = {name for p in predictions for name in p.unknown}
+
+    def total(name: str) -> int | None:
+        return None if name in unknown else sum(getattr(p, name) for p in predictions)
+
+    seconds = None if "seconds" in unknown else sum(p.seconds for p in predictions) + fitting
+    counts = ("prompt_tokens", "computed_tokens", "completion_tokens")
+    return Spent(*map(total, counts), seconds=seconds)

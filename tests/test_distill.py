@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from harness.analysis.findings import findings
+from harness.analysis.runs import read_ladder
 from harness.answer import Label
 from harness.errors import ConfigError, LeakError, RungUnavailableError
+from harness.evidence.cost import Prices
 from harness.evidence.isolation import Isolation
 from harness.files import EXAMPLE_LOSSES, TRANSFORM
 from harness.job import Job
@@ -20,7 +23,8 @@ from harness.ladder.rung import Rung
 from harness.models.engine import Completion, Conversation
 from harness.models.local import ModelSpec
 from harness.models.local.engine import LocalEngine
-from harness.record.results import RunFolder
+from harness.record.prices import write_prices
+from harness.record.results import RunFolder, find_runs
 from harness.run import run
 from harness.task import Example, Task
 from harness.trials import Candidate
@@ -163,6 +167,30 @@ def test_recorded_answers_take_the_place_of_a_teacher(
     assert not (tmp_path / "tickets" / "taught").exists()
     isolation = folder.manifest()["isolation"]
     assert (isolation["compared"]["answers"], isolation["decision"]) == (15, "sealed")
+
+
+@pytest.mark.parametrize(("told", "cost"), [({"cost": 0.25}, 3.75), ({}, None)])
+def test_of_recorded_answers_the_told_cost_counts_and_nothing_is_made_up(
+    colours: Task,
+    apt_spec: ModelSpec,
+    tmp_path: Path,
+    recorded: Path,
+    told: dict[str, float],
+    cost: float | None,
+) -> None:
+    lines = [json.loads(line) for line in recorded.read_text().splitlines()]
+    bare = [{"id": line["id"], "text": line["text"], **told} for line in lines]
+    recorded.write_text("".join(json.dumps(line) + "\n" for line in bare))
+    run(job(colours, apt_spec, tmp_path, teacher=None, answers=str(recorded)))
+    write_prices(tmp_path / "tickets", Prices(1.0, 1.0, 3600.0, 0.0, "USD"))
+    found = findings(read_ladder(find_runs(tmp_path)))
+    (costs,) = found.costs.rungs
+    assert costs.taught is not None
+    assert (costs.taught.prompt_tokens, costs.taught.seconds) == (None, None)
+    assert costs.taught.cost == cost
+    assert costs.money is not None
+    trained = costs.tuning.seconds if costs.tuning else 0.0
+    assert costs.money.machine == (None if cost is None else pytest.approx(trained + cost))
 
 
 def test_an_answer_that_holds_a_question_of_eval_is_a_leak(

@@ -124,13 +124,20 @@ class _Rung:
         if self.prices is None:
             return None
         own = self.prices.machine(self.mean("training", "seconds") + self.mean("index", "seconds"))
-        once = [own, *(self.prices.answer(self.spent(part)) for part in ("search", "teacher"))]
+        once = [own, self.prices.answer(self.spent("search")), self._teaching(self.prices)]
         known_once = [part for part in once if part is not None]
         return Money(
             request=float(np.mean(requests)) if requests is not None else None,
             machine=sum(known_once) if len(known_once) == len(once) else None,
             labels=self.prices.labels(labelled) if labelled is not None else None,
         )
+
+    def _teaching(self, prices: Prices) -> float | None:
+        """What its teacher's answers cost, once; those of a file what the file tells."""
+        told = self.result.manifest["teacher"]
+        if told and told.get("elsewhere"):
+            return told["cost"]
+        return prices.answer(self.spent("teacher"))
 
     @property
     def searching(self) -> Searching | None:
@@ -176,12 +183,13 @@ def _rung_costs(rung: _Rung) -> RungCosts:
 
 def _taught(rung: _Rung) -> Taught:
     told = rung.result.manifest["teacher"]
-    counts = (
-        "asked", "answered", "unparsed", "below", "leaked", "kept", "prompt_tokens",
-        "completion_tokens", "seconds",
-    )  # fmt: skip
+    counts = ("asked", "answered", "unparsed", "below", "leaked", "kept")
     means = {name: rung.mean("teacher", name) for name in counts}
-    return Taught(told["name"], told["targets"], told["min_score"], **means)
+    # One teacher has answered for all seeds.
+    spent = {name: told[name] for name in ("prompt_tokens", "completion_tokens", "seconds")}
+    return Taught(
+        told["name"], told["targets"], told["min_score"], **means, **spent, cost=told.get("cost")
+    )
 
 
 def _answering(rung: _Rung) -> Answering:

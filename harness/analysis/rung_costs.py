@@ -113,10 +113,13 @@ class Taught:
     leaked: float
     """Recorded answers that hold something of eval."""
     kept: float
-    prompt_tokens: float
-    completion_tokens: float
-    seconds: float
+    prompt_tokens: float | None
+    """None, as the other counts, if a file of answers does not tell."""
+    completion_tokens: float | None
+    seconds: float | None
     """Of answering, and of its index and its training."""
+    cost: float | None
+    """What a file of answers says that they cost, in the currency."""
 
 
 @dataclass(frozen=True)

@@ -38,15 +38,19 @@ class Graded:
 
 @dataclass(frozen=True)
 class Spent:
-    """What all answers of a teacher took."""
+    """What all answers of a teacher took; None for what a file of recorded answers does not tell."""
 
-    prompt_tokens: int
+    prompt_tokens: int | None
     """As sent."""
-    computed_tokens: int
+    computed_tokens: int | None
     """After prefixes that prompts share were computed once."""
-    completion_tokens: int
-    seconds: float
+    completion_tokens: int | None
+    seconds: float | None
     """Of answering, and of fitting the teacher: its index, its training."""
+    cost: float | None = None
+    """What a file of recorded answers says that they cost: they are not paid by our prices."""
+    elsewhere: bool = False
+    """Whether they were recorded."""
 
 
 @dataclass(frozen=True)

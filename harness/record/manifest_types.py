@@ -154,9 +154,11 @@ class _Teacher(Extensible):
     below: Count
     leaked: Count
     kept: Count
-    prompt_tokens: Number
-    completion_tokens: Number
-    seconds: Number
+    prompt_tokens: Number | None
+    completion_tokens: Number | None
+    seconds: Number | None
+    cost: Number | None = None
+    elsewhere: bool = False
 
 
 class _Fingerprints(Extensible):

@@ -103,9 +103,10 @@ def _taught(rungs: Sequence[RungCosts]) -> list[Table]:
             f"{rung.taught.below:.0f}" if rung.taught.min_score is not None else "",
             f"{rung.taught.leaked:.0f}" if rung.taught.leaked else "",
             f"{rung.taught.kept:.0f}",
-            f"{rung.taught.prompt_tokens:,.0f}",
-            f"{rung.taught.completion_tokens:,.0f}",
-            f"{rung.taught.seconds:.0f}",
+            _whole(rung.taught.prompt_tokens),
+            _whole(rung.taught.completion_tokens),
+            _whole(rung.taught.seconds),
+            f"{rung.taught.cost:g}" if rung.taught.cost is not None else "",
         ]
         for rung in rungs
         if rung.taught
@@ -115,7 +116,7 @@ def _taught(rungs: Sequence[RungCosts]) -> list[Table]:
     table = without_blanks(
         "cost of a teacher: its answers to train, once for all seeds",
         ["rung", "teacher", "targets", "asked", "answered", "unparsed", "below", "leaked", "kept",
-         "prompt tok", "answer tok", "s"],
+         "prompt tok", "answer tok", "s", "told cost"],
         lines,
         "Rungs with one teacher share its answers. Unparsed: cannot be read, cut off, or longer "
         "than an answer may be."
@@ -246,7 +247,7 @@ def without_blanks(
 
 def _whole(value: float | None) -> str:
     """A number without decimals; blank if it is not known."""
-    return "" if value is None else f"{value:.0f}"
+    return "" if value is None else f"{value:,.0f}"
 
 
 def amount(value: float | None) -> str:

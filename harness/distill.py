@@ -217,5 +217,6 @@ def _spent(predictions: Sequence[Prediction], fitting: float) -> Spent:
         return None if name in unknown else sum(getattr(p, name) for p in predictions)
 
     seconds = None if "seconds" in unknown else sum(p.seconds for p in predictions) + fitting
-    counts = ("prompt_tokens", "computed_tokens", "completion_tokens")
-    return Spent(*map(total, counts), seconds=seconds)
+    return Spent(
+        total("prompt_tokens"), total("computed_tokens"), total("completion_tokens"), seconds
+    )

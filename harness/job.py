@@ -12,6 +12,7 @@ from harness.constraint import Constraint
 from harness.errors import ConfigError
 from harness.evidence.contrasts import Contrasts
 from harness.evidence.isolation import Isolation
+from harness.foreign import foreign
 from harness.ladder.budget import longest_target
 from harness.ladder.controls import KINDS, Control, OraclePassages, Wanted, controls
 from harness.ladder.rung import Rung
@@ -142,6 +143,7 @@ def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
     rungs = [candidate.rung for candidate in job.candidates]
     read = {"eval", "prompt", "scoring", *job.reads}
     sources = [rung.search.reflector for rung in rungs if rung.search]
+    code = foreign(slot for rung in rungs for slot in rung.slots)
     reflectors = [source.identity() for source in sources if isinstance(source, ModelSource)]
     return {
         "harness": __version__,
@@ -157,6 +159,7 @@ def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
         "seed": job.seed if any(rung.random for rung in rungs) else None,
         **({"trials": several} if len(several) > 1 else {}),
         **({"reflectors": reflectors} if reflectors else {}),
+        **({"code": code} if code else {}),
     }
 
 

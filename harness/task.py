@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.answer import Answer
 from harness.errors import ConfigError
+from harness.foreign import foreign
 from harness.tool import Call, Tool, ToolUse
 
 __all__ = [
@@ -273,9 +274,10 @@ class Task:
         parts: dict[str, Sequence[Example | Passage]] = {
             "train": m.train, "dev": m.dev, "eval": self.eval, "corpus": m.corpus
         }  # fmt: skip
+        code = foreign([m.answer, *self.metrics])
         settings: dict[str, list[object]] = {
             "prompt": [dict(m.instructions), m.question, m.max_new_tokens],
-            "scoring": [type(m.answer).__name__, m.answer.rules, self.primary, self.metrics],
+            "scoring": [type(m.answer).__name__, m.answer.rules, self.primary, self.metrics, *code],
             "variants": [dict(m.variants)],
         }
         if m.tools:

@@ -136,7 +136,8 @@ class _Rung:
         """What its teacher's answers cost, once; those of a file what the file tells."""
         told = self.result.manifest["teacher"]
         if told and told.get("elsewhere"):
-            return told["cost"]
+            cost: float | None = told["cost"]
+            return cost
         return prices.answer(self.spent("teacher"))
 
     @property

@@ -9,6 +9,8 @@ from harness.analysis.runs import RunResult
 
 __all__ = ["FEW_GROUPS", "warnings"]
 
+SHAPING = ("harness", "torch", "transformers", "peft", "sentence-transformers", "bitsandbytes")
+"""Packages on which answers may depend."""
 FEW_GROUPS = 10
 """Effective groups of questions: with fewer, intervals are wide and depend on single scenarios."""
 
@@ -34,7 +36,20 @@ def warnings(runs: Sequence[RunResult]) -> list[str]:
         elif count := sum(p.error is not None for p in run.predictions):
             failed = _many(count, "prediction failed and counts", "predictions failed and count")
             said[f"{run.label}: {failed} as wrong"] = None
+    said |= dict.fromkeys(_unlike([run.manifest for run in runs if not run.manifest["external"]]))
     return list(said)
+
+
+def _unlike(manifests: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Of packages of which runs had different versions."""
+    for package in SHAPING:
+        versions = {m["versions"][package] for m in manifests if package in m["versions"]}
+        if len(versions) > 1:
+            told = " and ".join(sorted(versions))
+            yield (
+                f"runs were made with different versions of {package} ({told}): what differs "
+                "between them may come from that; force=true makes them again"
+            )
 
 
 def _not_isolated(certificates: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -38,7 +38,7 @@ class Graded:
 
 @dataclass(frozen=True)
 class Spent:
-    """What all answers of a teacher took; None for what a file of recorded answers does not tell."""
+    """What all answers of a teacher took; None for what recorded ones do not tell."""
 
     prompt_tokens: int | None
     """As sent."""

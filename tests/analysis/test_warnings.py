@@ -34,3 +34,14 @@ def test_what_must_be_said_loudly_is_said_once(tmp_path: Path) -> None:
         "lora: k lowered",
         "lora: 1 prediction failed and counts as wrong",
     ]
+
+
+def test_runs_that_other_versions_of_a_library_made_are_told_apart(tmp_path: Path) -> None:
+    old, new = ({"harness": "0.1.0", "torch": version} for version in ("2.12.0", "2.13.0"))
+    runs = [complete_run(tmp_path, "prompt", versions=old)]
+    assert not any("versions" in line for line in warnings(read_ladder(runs).runs))
+    runs.append(complete_run(tmp_path, "rag", versions=new))
+    assert warnings(read_ladder(runs).runs)[-1] == (
+        "runs were made with different versions of torch (2.12.0 and 2.13.0): what differs between "
+        "them may come from that; force=true makes them again"
+    )

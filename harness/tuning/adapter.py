@@ -55,8 +55,7 @@ class Adapter(Method):
     config: PeftConfig
     training: Training
     rate_scale: float = 1.0
-    """Times training's own: methods that change a model by other means than LoRA want another rate.
-    Without effect on an explicit one."""
+    """Times training's own: methods that change a model by other means than LoRA want another rate."""
     quantization: FourBit | None = None
     """None: over the base model in full precision."""
 

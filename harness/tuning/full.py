@@ -45,8 +45,7 @@ class FullFineTuning(Method):
 
     training: Instance[Training]
     rate_share: Positive
-    """Its learning rate, as a share of an adapter's on the same model (`Training.rate`); without
-    effect on an explicit one."""
+    """Its learning rate, as a share of an adapter's on the same model (`Training.rate`)."""
 
     @property
     def settings(self) -> Any:

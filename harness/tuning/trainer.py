@@ -56,9 +56,9 @@ class Training:
     """How weights are trained; conf/training/*.yaml says what each run uses."""
 
     learning_rate: NotNegative | None
-    """None follows the size of the model: `rate`."""
+    """Before all scales; None follows the width of the model: `rate`."""
     rate_scale: Positive
-    """Times the rate that follows the size of the model; without effect on an explicit one."""
+    """Times the rate, whether it follows the width of the model or is said."""
     epochs: Positive
     batch_size: AtLeastOne
     """Examples per step."""
@@ -79,16 +79,17 @@ class Training:
     """Trade a second forward pass for memory."""
 
     def rate(self, hidden_size: int) -> float:
-        """The peak learning rate for a model of this width.
+        """The peak learning rate for a model of this width: `learning_rate`, or what follows the
+        width, times `rate_scale`.
 
-        10 · 5e-5 · (2000 / width)^0.781: ten times the rate of full fine-tuning, falling with the
+        By the width it is 10 · 5e-5 · (2000 / width)^0.781: ten times the rate of full fine-tuning, falling with the
         width as it was fitted on Llama models for LoRA with alpha 32 and scaling 1/r (Schulman and
         Thinking Machines Lab 2025, "LoRA Without Regret", and its cookbook's `get_lr`). It gives
         1.3e-3 at a width of 576 (135M parameters) and 2.9e-4 at 4096 (7B, 8B).
         """
-        if self.learning_rate is not None:
-            return self.learning_rate
-        return self.rate_scale * 5e-4 * float((2000 / hidden_size) ** 0.781)
+        said = self.learning_rate
+        rate = 5e-4 * float((2000 / hidden_size) ** 0.781) if said is None else said
+        return self.rate_scale * rate
 
     def steps(self, examples: int) -> int:
         """Optimizer steps over so many examples, if nothing stops them early."""

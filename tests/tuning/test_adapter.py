@@ -292,8 +292,11 @@ def test_training_examples_are_counted_once_each(fit: Fit, task: Task) -> None:
     assert (report.examples, report.distinct) == (8, 4)
 
 
-def test_a_method_brings_its_rate_beside_the_one_that_training_says(fit: Fit) -> None:
-    training = replace(SHORT, learning_rate=None, rate_scale=2.0)
+@pytest.mark.parametrize("said", [None, 1e-4], ids=["by the width", "explicit"])
+def test_a_method_brings_its_rate_beside_the_one_that_training_says(
+    fit: Fit, said: float | None
+) -> None:
+    training = replace(SHORT, learning_rate=said, rate_scale=2.0)
     report = fit(Adapter(lora(), training, rate_scale=3.0)).report
     rates = [p["learning_rate"] for p in report.curve.points if "learning_rate" in p]
     expected = replace(training, rate_scale=6.0).rate(48)

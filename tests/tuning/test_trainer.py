@@ -129,12 +129,18 @@ def test_the_learning_rate_follows_the_width_of_the_model(width: int, rate: floa
     assert plan(learning_rate=None).rate(width) == pytest.approx(rate, rel=5e-3)
 
 
-def test_a_scale_multiplies_the_rate_that_follows_the_width_and_leaves_an_explicit_one() -> None:
-    own = plan(learning_rate=None)
-    for scale in (0.5, 2.0):
-        scaled = plan(learning_rate=None, rate_scale=scale)
-        assert scaled.rate(576) == pytest.approx(scale * own.rate(576))
-        assert plan(learning_rate=3e-4, rate_scale=scale).rate(576) == 3e-4
+@pytest.mark.parametrize("said", [None, 3e-4], ids=["by the width", "explicit"])
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_a_scale_multiplies_the_rate_whether_it_follows_the_width_or_is_said(
+    said: float | None, scale: float
+) -> None:
+    """Else trials of other rates would be one training, tried three times."""
+    own = plan(learning_rate=said).rate(576)
+    assert plan(learning_rate=said, rate_scale=scale).rate(576) == pytest.approx(scale * own)
+
+
+def test_an_explicit_rate_is_the_same_for_any_width() -> None:
+    assert plan(learning_rate=3e-4).rate(576) == plan(learning_rate=3e-4).rate(4096) == 3e-4
 
 
 def test_the_model_is_trained_at_the_rate_of_its_width(tiny: LocalEngine, tmp_path: Path) -> None:

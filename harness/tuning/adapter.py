@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -37,7 +38,7 @@ from harness.tuning.preparation import (
 from harness.tuning.quantization import FourBit
 from harness.tuning.trainer import Training, train_weights
 
-__all__ = ["Adapter"]
+__all__ = ["Adapter", "without_casts"]
 
 LEARNED_KEYS = (PeftType.PREFIX_TUNING, PeftType.CARTRIDGE)
 """Prompt learning whose virtual tokens are keys and values, and no rows of the input."""
@@ -140,8 +141,7 @@ class Adapter(Method):
         has_rows = self.config.is_prompt_learning and self.config.peft_type not in LEARNED_KEYS
         collate = batching(engine, base, flat=not has_rows)
         autocast = dtype == torch.bfloat16
-        # Under autocast PEFT's own casts of each layer's input would be work done twice.
-        with disable_input_dtype_casting(adapted, autocast and _can_leave_casts(adapted)):
+        with without_casts(adapted, autocast):
             curve = train_weights(
                 adapted,
                 examples,
@@ -245,8 +245,11 @@ def _in_four_bits(engine: LocalEngine) -> LocalEngine:
     return engine.with_weights(weights, f"{engine.fingerprint} in NF4")
 
 
-def _can_leave_casts(adapted: PeftModel) -> bool:
-    """Whether PEFT's switch for input casts is there: in some methods' layers, as (IA)3's, it is
-    missing, and PEFT does not look before it turns it."""
+def without_casts(adapted: PeftModel, autocast: bool) -> AbstractContextManager[None]:
+    """Where training is under autocast, PEFT's own casts of each layer's input are left out: they
+    would be work done twice."""
     layers = (m for m in adapted.modules() if isinstance(m, BaseTunerLayer))
-    return all(hasattr(layer, "cast_input_dtype_enabled") for layer in layers)
+    # Some methods' layers, as (IA)3's, lack the switch, and PEFT does not look before it turns it.
+    can = all(hasattr(layer, "cast_input_dtype_enabled") for layer in layers)
+    casts: AbstractContextManager[None] = disable_input_dtype_casting(adapted, autocast and can)
+    return casts

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from peft import PeftModel, TaskType, get_peft_model
-from peft.helpers import disable_input_dtype_casting
+from peft import AdaLoraConfig, PeftModel, TaskType, get_peft_model
 from torch import Tensor
 from transformers import PreTrainedModel, set_seed
 
@@ -20,7 +19,7 @@ from harness.models.local.engine import LocalEngine, dtype_of
 from harness.models.vetting import check_adapter
 from harness.models.weights import digest
 from harness.task import Materials
-from harness.tuning.adapter import Adapter
+from harness.tuning.adapter import Adapter, without_casts
 from harness.tuning.example_losses import keep_losses
 from harness.tuning.flat_batches import Encoded
 from harness.tuning.head import calibrated, check_labels, known_labels
@@ -55,6 +54,16 @@ class ClassifierHeadAdapter(Adapter):
             raise ConfigError(
                 f"rung.tuning.config: {type(self.config).__name__} cannot be merged below a "
                 "classification head; use peft.LoraConfig or its like"
+            )
+        if isinstance(self.config, AdaLoraConfig):
+            raise ConfigError(
+                "rung.tuning.config=AdaLoraConfig: allocates no ranks below a classification head; "
+                "use peft.LoraConfig or its like"
+            )
+        if self.quantization:
+            raise ConfigError(
+                "rung.tuning.quantization: a classification head is trained over the full base; "
+                "say rung.tuning.quantization=null"
             )
         check_labels(materials)
 
@@ -102,12 +111,12 @@ class ClassifierHeadAdapter(Adapter):
         adapted = get_peft_model(base, config)
         examples, dev_examples = _encode(engine, train, labels), _encode(engine, dev, labels)
         autocast = dtype == torch.bfloat16
-        with disable_input_dtype_casting(adapted, autocast):
+        with without_casts(adapted, autocast):
             curve = train_weights(
                 adapted,
                 examples,
                 dev_examples,
-                training=self.training,
+                training=self._training,
                 collate=collate,
                 stop=[NO_TOKEN],
                 seed=seed,

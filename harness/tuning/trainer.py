@@ -1,6 +1,7 @@
 """The training loop: transformers' Trainer with our loss and our batches.
 
-Checkpoints, resuming, schedules, early stopping and several GPUs are the Trainer's.
+Checkpoints, resuming, schedules and early stopping are the Trainer's; it trains on the device where
+the model is, and on that one alone.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -208,7 +210,7 @@ def train_weights(
     arguments = _arguments(training, len(examples), seed, folder, model)
     if one_checkpoint:
         arguments.load_best_model_at_end, arguments.save_total_limit = False, None
-    with Progress("training", unit="step") as progress:
+    with _current(model.device), Progress("training", unit="step") as progress:
         trainer = _CompletionTrainer(
             model=model,
             args=arguments,
@@ -246,6 +248,14 @@ def train_weights(
     )
 
 
+def _current(device: torch.device) -> AbstractContextManager[None]:
+    """Where "cuda" without a number is this device: accelerate says no number."""
+    on: AbstractContextManager[None] = nullcontext()
+    if device.type == "cuda":
+        on = torch.cuda.device(device)
+    return on
+
+
 def _last_checkpoint(folder: Path) -> str | None:
     """The last checkpoint to go on from; later ones that do not serve are taken away.
 
@@ -270,7 +280,7 @@ def _arguments(
     steps_per_epoch = -(-examples // (training.batch_size * training.accumulate))
     every = max(1, steps_per_epoch // training.evaluations_per_epoch)
     total = steps_per_epoch * training.epochs
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=training.epochs,
         learning_rate=training.rate(model.config.get_text_config().hidden_size),
@@ -302,6 +312,11 @@ def _arguments(
         remove_unused_columns=False,
         dataloader_pin_memory=False,
     )
+    # It would take all GPUs that there are, by DataParallel, which tears flat batches apart and
+    # multiplies the size of others; and it would move the model to the first.
+    arguments._n_gpu, arguments._setup_devices = 1, model.device
+    arguments.distributed_state.device = model.device
+    return arguments
 
 
 def _points(log: Sequence[dict[str, float]]) -> list[dict[str, float]]:

@@ -9,6 +9,7 @@ from copy import deepcopy
 from functools import partial
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from peft import (
 from torch import Tensor
 
 from harness.models.local.engine import LocalEngine
-from harness.tuning import flat_batches
+from harness.tuning import flat_batches, trainer
 from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
 from harness.tuning.method import Curve
 from harness.tuning.trainer import train_weights
@@ -120,6 +121,17 @@ def interrupted(after: int) -> Collate:
 def last_checkpoint(folder: Path) -> int:
     """The step of the last checkpoint, 0 if there is none."""
     return max((int(p.name.split("-")[1]) for p in folder.glob("checkpoint-*")), default=0)
+
+
+def test_of_several_gpus_training_uses_the_one_that_has_the_model(
+    tiny: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """transformers would split each batch between all of them, and begin with the first."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    model = SimpleNamespace(config=tiny.config, device=torch.device("cuda", 1))
+    arguments = trainer._arguments(plan(batch_size=4), 16, 0, tmp_path, model)
+    assert (arguments.n_gpu, arguments.train_batch_size) == (1, 4)
+    assert arguments.device == arguments.distributed_state.device == model.device
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from harness.models.local.attention import set_plain
 from harness.models.local.engine import LocalEngine, dtype_of
 from harness.tuning import flat_batches
 from harness.tuning.flat_batches import Collate, Encoded, flat_batch, padded_batch
@@ -74,8 +75,7 @@ def batching(engine: LocalEngine, model: PreTrainedModel, *, flat: bool = True) 
 def last_logits(model: PreTrainedModel | PeftModel, examples: Sequence[Encoded]) -> list[Tensor]:
     """What comes next behind each example: logits [vocabulary]."""
     model.eval()
-    base = model.get_base_model() if isinstance(model, PeftModel) else model
-    base.set_attn_implementation("sdpa")
+    set_plain(model.get_base_model() if isinstance(model, PeftModel) else model)
     batches = [padded_batch([example], pad=0) for example in examples]
     inputs = [
         {k: v.to(model.device) for k, v in batch.items() if k != "labels"} for batch in batches

@@ -270,6 +270,17 @@ def test_a_model_whose_layers_see_a_window_learns_in_padded_batches(
     assert answers(tuned.engine, prompts) == by_peft_alone(model, folder, prompts)
 
 
+def test_a_model_that_caps_its_scores_is_tuned_and_answers_as_peft_says(
+    fit: Fit, task: Task, capped: LocalEngine, prompts: list[list[int]], tmp_path: Path
+) -> None:
+    tuned = fit(Adapter(lora(), replace(SHORT, epochs=1)), engine=capped)
+    asked = len(task.materials.dev)
+    assert tuned.report.zero_step == {"questions": asked, "identical": asked}
+    folder = tmp_path / "run" / "adapter"
+    assert answers(tuned.engine, prompts) == by_peft_alone(capped, folder, prompts)
+    assert answers(tuned.engine, prompts) != answers(capped, prompts)
+
+
 @pytest.mark.parametrize(
     ("name", "dtype"), [*((name, "float32") for name in MERGED), ("dora", "bfloat16")]
 )

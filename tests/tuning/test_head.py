@@ -103,7 +103,7 @@ def windowed(apt_spec: ModelSpec, tmp_path: Path) -> LocalEngine:
     return LocalEngine(apt_spec, tmp_path / "model", "windowed")
 
 
-@pytest.mark.parametrize("name", ["apt", "windowed"])
+@pytest.mark.parametrize("name", ["apt", "windowed", "capped"])
 def test_a_state_is_that_of_the_prompts_last_token_in_whatever_batch(
     request: pytest.FixtureRequest, colours: Task, name: str
 ) -> None:

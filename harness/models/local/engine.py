@@ -30,6 +30,7 @@ from harness.constraint import Constraint
 from harness.errors import ConfigError, WeightsError, first_line
 from harness.models.engine import Capabilities, Completion, Conversation, Usage
 from harness.models.local import four_bit, likelihood, padded
+from harness.models.local.attention import set_plain
 from harness.models.local.constraint import compile_constraint, grammar_tokenizer
 from harness.models.local.decode import Begin, Decoded, generate
 from harness.models.local.learned_prefix import LearnedPrefix, learned_prefix
@@ -262,7 +263,7 @@ class LocalEngine:
         virtual = len(self.learned.tokens) if self.learned else 0
         longest = virtual + max(map(len, prompts), default=0) + max_new_tokens
         if not _fits_shared_prefix(self.model, longest):
-            self.model.set_attn_implementation("sdpa")
+            set_plain(self.model)
             return padded.generate(
                 self.adapter or self.model,
                 prompts,
@@ -293,7 +294,7 @@ class LocalEngine:
         ended: bool = True,
     ) -> list[list[float]]:
         """ln P(answer and, if `ended`, stop token | conversation), in nats, unconstrained."""
-        self.model.set_attn_implementation("sdpa")
+        set_plain(self.model)
         prompts = [self.encode(conversation) for conversation in conversations]
         written = [
             [self.encode_answer(c, text)[: None if ended else -1] for text in texts]
@@ -301,20 +302,22 @@ class LocalEngine:
         ]
         asked = list(zip(prompts, written, strict=True))
         longest = max((len(p) + len(tokens) for p, w in asked for tokens in w), default=0)
-        if self.adapter is None and _fits_shared_prefix(self.model, longest):
+        # The eager attention adds its mask to the scores; that of a tree of answers is boolean.
+        takes_trees = self.adapter is None and self.model._supports_sdpa
+        if takes_trees and _fits_shared_prefix(self.model, longest):
             return list(likelihood.answers(self.model, prompts, written))
         model = self.adapter or self.model
         return [likelihood.answers_in_batches(model, p, w) for p, w in asked]
 
     @torch.inference_mode()
     def text_log_probabilities(self, texts: Sequence[str], max_tokens: int) -> list[list[float]]:
-        self.model.set_attn_implementation("sdpa")
+        set_plain(self.model)
         ids = self.tokenizer(list(texts), truncation=True, max_length=max_tokens).input_ids
         return [likelihood.text(self.adapter or self.model, tokens) for tokens in ids]
 
     @torch.inference_mode()
     def distributions(self, conversation: Conversation, answer: str) -> npt.NDArray[np.float32]:
-        self.model.set_attn_implementation("sdpa")
+        set_plain(self.model)
         prompt, written = self.encode(conversation), self.encode_answer(conversation, answer)
         found = likelihood.distributions(self.adapter or self.model, prompt, written)
         values: npt.NDArray[np.float32] = found.cpu().numpy()

@@ -18,6 +18,7 @@ from peft.utils import PeftType
 from transformers import PreTrainedModel, set_seed
 
 from harness.errors import ConfigError, RungUnavailableError, TrainingError, first_line
+from harness.models.local import four_bit
 from harness.models.local.engine import LocalEngine, dtype_of
 from harness.models.vetting import check_adapter
 from harness.models.weights import digest
@@ -133,8 +134,8 @@ class Adapter(Method):
             dtype_of(engine.spec.dtype) if exact else dtype, quantized=self.quantization is not None
         )
         adapted = self._adapted(base, self.training.steps(len(train)))
-        for frozen in (p for p in base.parameters() if exact and not p.requires_grad):
-            frozen.data = frozen.data.to(dtype)
+        if exact:
+            four_bit.compute_in(base, dtype)
         examples, dev_examples = encoded(engine, train), encoded(engine, dev)
         before = last_logits(adapted, dev_examples[:EFFECT_PROMPTS])
         zero_step = self._zero_step(engine, adapted, dev, folder)

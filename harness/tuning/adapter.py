@@ -113,6 +113,9 @@ class Adapter(Method):
         answering = _answering(engine, folder / "adapter", str(report.sha256), self._unmerged)
         return Tuned(answering, report, folder)
 
+    def base(self, engine: LocalEngine) -> LocalEngine:
+        return _in_four_bits(engine) if self._unmerged else engine
+
     @property
     def _unmerged(self) -> bool:
         """Whether the 4-bit base answers, with the adapter beside its layers."""
@@ -187,7 +190,7 @@ class Adapter(Method):
         texts = [
             {done.index: done.text for done in answering.answer(asked, ZERO_STEP_TOKENS)}
             for answering in (
-                _in_four_bits(engine) if self._unmerged else engine,
+                self.base(engine),
                 _answering(engine, folder / "untrained", "untrained", self._unmerged),
             )
         ]

@@ -127,6 +127,11 @@ class Method(Slot, ABC):
         general text tells nothing of it."""
         return True
 
+    def base(self, engine: Any) -> Any:
+        """The engine as it is before training, with the very weights that are tuned: what its
+        training changed is the difference from it."""
+        return engine
+
     @property
     @abstractmethod
     def settings(self) -> Any:

@@ -31,9 +31,11 @@ from harness.tuning.preparation import (
     EFFECT_PROMPTS,
     batching,
     distinct,
+    dtype_name,
     encoded,
     largest_change,
     last_logits,
+    settled,
     training_dtype,
 )
 from harness.tuning.quantization import FourBit
@@ -113,6 +115,9 @@ class Adapter(Method):
         answering = _answering(engine, folder / "adapter", str(report.sha256), self._unmerged)
         return Tuned(answering, report, folder)
 
+    def on(self, engine: LocalEngine) -> Adapter:
+        return replace(self, training=settled(self.training, engine))
+
     def base(self, engine: LocalEngine) -> LocalEngine:
         return _in_four_bits(engine) if self._unmerged else engine
 
@@ -161,7 +166,8 @@ class Adapter(Method):
         adapted.save_pretrained(folder / "adapter", safe_serialization=True)
         effect = largest_change(before, last_logits(adapted, dev_examples[:EFFECT_PROMPTS]))
         report = _report(adapted, folder / "adapter", examples, zero_step, effect, curve)
-        return replace(report, answering=self.quantization.answering if self.quantization else None)
+        answering = self.quantization.answering if self.quantization else None
+        return replace(report, dtype=dtype_name(dtype), answering=answering)
 
     def _adapted(self, base: PreTrainedModel, steps: int) -> PeftModel:
         """The model behind an untrained adapter. Raises RungUnavailableError if PEFT cannot put it

@@ -24,9 +24,11 @@ from harness.tuning.preparation import (
     EFFECT_PROMPTS,
     batching,
     distinct,
+    dtype_name,
     encoded,
     largest_change,
     last_logits,
+    settled,
     training_dtype,
 )
 from harness.tuning.trainer import Training, train_weights
@@ -50,6 +52,9 @@ class FullFineTuning(Method):
     @property
     def settings(self) -> Any:
         return {"training": asdict(self.training), "rate_share": self.rate_share}
+
+    def on(self, engine: LocalEngine) -> FullFineTuning:
+        return replace(self, training=settled(self.training, engine))
 
     def check(self, materials: Materials) -> None:
         super().check(materials)
@@ -92,6 +97,7 @@ class FullFineTuning(Method):
     ) -> Report:
         set_seed(seed)
         model = engine.fresh(MASTER)
+        dtype = training_dtype(self.training.dtype, engine.device)
         examples, dev_examples = encoded(engine, train), encoded(engine, dev)
         before = last_logits(model, dev_examples[:EFFECT_PROMPTS])
         curve = train_weights(
@@ -103,7 +109,7 @@ class FullFineTuning(Method):
             stop=sorted(engine.stop),
             seed=seed,
             folder=folder / "checkpoints",
-            autocast=training_dtype(self.training.dtype, engine.device) == torch.bfloat16,
+            autocast=dtype == torch.bfloat16,
             one_checkpoint=True,
         )
         effect = largest_change(before, last_logits(model, dev_examples[:EFFECT_PROMPTS]))
@@ -114,7 +120,8 @@ class FullFineTuning(Method):
         keep_losses(folder, curve.losses, (len(e.completion) for e in examples))
         trainable = sum(p.numel() for p in model.parameters())
         _save(model.to(dtype_of(engine.spec.dtype)), folder / "weights")
-        return _report(folder / "weights", trainable, examples, effect, curve)
+        report = _report(folder / "weights", trainable, examples, effect, curve)
+        return replace(report, dtype=dtype_name(dtype))
 
 
 def _report(

@@ -26,7 +26,13 @@ from harness.tuning.head import calibrated, check_labels, known_labels
 from harness.tuning.head_engine import Head, HeadEngine
 from harness.tuning.last_states import Vectors, last_states
 from harness.tuning.method import Curve, Pair, Report, Tuned, keep, kept
-from harness.tuning.preparation import EFFECT_PROMPTS, batching, distinct, training_dtype
+from harness.tuning.preparation import (
+    EFFECT_PROMPTS,
+    batching,
+    distinct,
+    dtype_name,
+    training_dtype,
+)
 from harness.tuning.trainer import train_weights
 
 __all__ = ["ClassifierHeadAdapter"]
@@ -126,7 +132,7 @@ class ClassifierHeadAdapter(Adapter):
         keep_losses(folder, curve.losses, (len(e.completion) for e in examples))
         adapted.save_pretrained(folder / "adapter", safe_serialization=True)
         trainable = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
-        return _Trained(tuple(labels), examples, trainable, _classes(curve))
+        return _Trained(tuple(labels), examples, trainable, dtype_name(dtype), _classes(curve))
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,7 @@ class _Trained:
     examples: Sequence[Encoded]
     trainable: int
     """Parameters."""
+    dtype: str
     curve: Curve
 
 
@@ -197,6 +204,7 @@ def _report(
         distinct=distinct(trained.examples),
         sha256=digest(adapter),
         effect=effect,
+        dtype=trained.dtype,
         curve=trained.curve,
         head={"labels": len(trained.labels)} | on_dev,
     )

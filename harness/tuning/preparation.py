@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from peft import PeftModel
@@ -14,14 +15,17 @@ from harness.models.local.engine import LocalEngine, dtype_of
 from harness.tuning import flat_batches
 from harness.tuning.flat_batches import Collate, Encoded, flat_batch, padded_batch
 from harness.tuning.method import Pair
+from harness.tuning.trainer import Training
 
 __all__ = [
     "EFFECT_PROMPTS",
     "batching",
     "distinct",
+    "dtype_name",
     "encoded",
     "largest_change",
     "last_logits",
+    "settled",
     "takes_flat_batches",
     "training_dtype",
 ]
@@ -49,6 +53,16 @@ def training_dtype(name: str, device: torch.device) -> torch.dtype:
     else:
         native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.bfloat16 if native else torch.float32
+
+
+def settled(training: Training, engine: LocalEngine) -> Training:
+    """The same with its precision as it is here, where it was left to the machine."""
+    return replace(training, dtype=dtype_name(training_dtype(training.dtype, engine.device)))
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """As the configuration has it: bfloat16."""
+    return str(dtype).removeprefix("torch.")
 
 
 def takes_flat_batches(model: PreTrainedModel) -> bool:

@@ -175,6 +175,7 @@ def test_the_report_tells_what_was_trained_and_what_it_did(fit: Fit, tmp_path: P
     assert report.examples == 16
     assert report.effect > 0
     assert report.curve.steps == 8
+    assert report.dtype == "float32"
     kept = json.loads((tmp_path / "run" / "training.json").read_text())
     assert len(kept["curve"]["points"]) == 8 + 2
     assert "points" not in report.record()

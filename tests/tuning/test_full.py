@@ -84,6 +84,7 @@ def test_the_report_tells_what_was_trained_and_what_it_takes(
     assert report.sha256 == digest(weights)
     assert report.effect > 0  # type: ignore[operator]
     assert (report.examples, report.zero_step, report.answering) == (16, None, None)
+    assert report.dtype == "float32"
     assert report.curve.weights_megabytes == pytest.approx(4e-6 * apt.parameters, rel=0.01)  # type: ignore[union-attr]
     kept = sorted(path.name for path in (tmp_path / "run").iterdir())
     assert kept == ["example_losses.jsonl", "training.json", "weights"]

@@ -18,6 +18,7 @@ from peft.utils import PeftType
 from transformers import PreTrainedModel, set_seed
 
 from harness.errors import ConfigError, RungUnavailableError, TrainingError, first_line
+from harness.models.engine import Conversation
 from harness.models.local import four_bit
 from harness.models.local.engine import LocalEngine, dtype_of
 from harness.models.vetting import check_adapter
@@ -26,6 +27,7 @@ from harness.task import Materials
 from harness.tuning import adalora
 from harness.tuning.example_losses import keep_losses
 from harness.tuning.flat_batches import Encoded
+from harness.tuning.memory import give_back
 from harness.tuning.method import Curve, Method, Pair, Report, Tuned, keep, kept
 from harness.tuning.preparation import (
     EFFECT_PROMPTS,
@@ -110,6 +112,7 @@ class Adapter(Method):
         report = kept(folder)
         if report is None:
             report = self._train(engine, train, dev, seed, folder)
+            give_back(engine.device)
             keep(folder, report)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         answering = _answering(engine, folder / "adapter", str(report.sha256), self._unmerged)
@@ -147,6 +150,7 @@ class Adapter(Method):
         examples, dev_examples = encoded(engine, train), encoded(engine, dev)
         before = last_logits(adapted, dev_examples[:EFFECT_PROMPTS])
         zero_step = self._zero_step(engine, adapted, dev, folder)
+        engine.release()
         has_rows = self.config.is_prompt_learning and self.config.peft_type not in LEARNED_KEYS
         collate = batching(engine, base, flat=not has_rows)
         autocast = dtype == torch.bfloat16
@@ -193,16 +197,19 @@ class Adapter(Method):
             return None
         untrained.save_pretrained(folder / "untrained", safe_serialization=True)
         asked = [conversation for conversation, _ in dev[:ZERO_STEP_PROMPTS]]
-        texts = [
-            {done.index: done.text for done in answering.answer(asked, ZERO_STEP_TOKENS)}
-            for answering in (
-                self.base(engine),
-                _answering(engine, folder / "untrained", "untrained", self._unmerged),
-            )
-        ]
+        # One after the other: on a GPU no more than one is held beside the one to be trained.
+        expected = _texts(self.base(engine), asked)
+        engine.release()
+        adapted = _answering(engine, folder / "untrained", "untrained", self._unmerged)
+        texts = _texts(adapted, asked)
         shutil.rmtree(folder / "untrained")
-        same = sum(texts[0][i] == texts[1][i] for i in range(len(asked)))
+        same = sum(texts[i] == expected[i] for i in range(len(asked)))
         return {"questions": len(asked), "identical": same}
+
+
+def _texts(engine: LocalEngine, asked: Sequence[Conversation]) -> dict[int, str]:
+    """The beginning of the answer to each conversation, by its place."""
+    return {done.index: done.text for done in engine.answer(asked, ZERO_STEP_TOKENS)}
 
 
 def _report(

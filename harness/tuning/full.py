@@ -19,6 +19,7 @@ from harness.task import Materials
 from harness.tuning.checkpoints import check_disk
 from harness.tuning.example_losses import keep_losses
 from harness.tuning.flat_batches import Encoded
+from harness.tuning.memory import give_back
 from harness.tuning.method import Curve, Method, Pair, Report, Tuned, keep, kept
 from harness.tuning.preparation import (
     EFFECT_PROMPTS,
@@ -82,6 +83,7 @@ class FullFineTuning(Method):
         if report is None:
             check_disk(folder, engine.parameters * MASTER.itemsize)
             report = self._train(engine, train, dev, seed, folder)
+            give_back(engine.device)
             keep(folder, report)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         identity = f"{engine.fingerprint}+{report.sha256}"
@@ -96,6 +98,7 @@ class FullFineTuning(Method):
         folder: Path,
     ) -> Report:
         set_seed(seed)
+        engine.release()
         model = engine.fresh(MASTER)
         dtype = training_dtype(self.training.dtype, engine.device)
         examples, dev_examples = encoded(engine, train), encoded(engine, dev)

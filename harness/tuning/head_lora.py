@@ -25,6 +25,7 @@ from harness.tuning.flat_batches import Encoded
 from harness.tuning.head import calibrated, check_labels, known_labels
 from harness.tuning.head_engine import Head, HeadEngine
 from harness.tuning.last_states import Vectors, last_states
+from harness.tuning.memory import give_back
 from harness.tuning.method import Curve, Pair, Report, Tuned, keep, kept
 from harness.tuning.preparation import (
     EFFECT_PROMPTS,
@@ -89,6 +90,7 @@ class ClassifierHeadAdapter(Adapter):
         """
         report = kept(folder)
         trained = None if report else self._trained(engine, train, dev, seed, folder)
+        give_back(engine.device)
         labels = trained.labels if trained else Head.load(folder).labels
         body, weight = _merged(engine, folder / "adapter", len(labels))
         if trained:
@@ -110,6 +112,7 @@ class ClassifierHeadAdapter(Adapter):
         labels = known_labels(train)
         set_seed(seed)
         dtype = training_dtype(self.training.dtype, engine.device)
+        engine.release()
         base = engine.fresh(dtype)
         collate = batching(engine, base)
         config = deepcopy(self.config)  # PEFT writes what it infers into it

@@ -84,10 +84,10 @@ class Training:
         """The peak learning rate for a model of this width: `learning_rate`, or what follows the
         width, times `rate_scale`.
 
-        By the width it is 10 · 5e-5 · (2000 / width)^0.781: ten times the rate of full fine-tuning, falling with the
-        width as it was fitted on Llama models for LoRA with alpha 32 and scaling 1/r (Schulman and
-        Thinking Machines Lab 2025, "LoRA Without Regret", and its cookbook's `get_lr`). It gives
-        1.3e-3 at a width of 576 (135M parameters) and 2.9e-4 at 4096 (7B, 8B).
+        By the width it is 10 · 5e-5 · (2000 / width)^0.781: ten times the rate of full fine-tuning,
+        falling with the width as it was fitted on Llama models for LoRA with alpha 32 and scaling
+        1/r (Schulman and Thinking Machines Lab 2025, "LoRA Without Regret", and its cookbook's
+        `get_lr`). It gives 1.3e-3 at a width of 576 (135M parameters) and 2.9e-4 at 4096 (7B, 8B).
         """
         said = self.learning_rate
         rate = 5e-4 * float((2000 / hidden_size) ** 0.781) if said is None else said

@@ -65,6 +65,8 @@ class LocalEngine:
             tool_turns=self._has_tool_turns(),
         )
         self._model: PreTrainedModel | None = None
+        self._in_folder = True
+        """Whether the weights are those of the folder, where they can be read again."""
         self.adapter: Any = None
         """A PEFT adapter that cannot be merged into the weights and answers in front of them."""
         self.learned: LearnedPrefix | None = None
@@ -120,24 +122,32 @@ class LocalEngine:
             return codes
         return read_model(self.folder, dtype=dtype).to(self.device).eval()
 
+    def release(self) -> None:
+        """Let go of weights that stand on a GPU until they are needed again, as training needs the
+        room. In a CPU's memory they stay: to read them for each rung anew would cost more."""
+        if self.device.type == "cuda" and self._in_folder:
+            self._model = None
+            torch.cuda.empty_cache()
+
     def with_weights(self, model: PreTrainedModel, fingerprint: str) -> LocalEngine:
         """The same model with other weights, which must be laid out like `fresh`."""
         other = self._twin(fingerprint)
         pack(model, self._products)
-        other._model = model
+        other._model, other._in_folder = model, False
         return other
 
     def with_folder(self, folder: Path, fingerprint: str) -> LocalEngine:
         """The same model with the weights in another folder, loaded when first needed."""
         other = self._twin(fingerprint)
-        other.folder = folder
+        other.folder, other._in_folder = folder, True
         return other
 
     def with_adapter(self, adapter: Any, fingerprint: str) -> LocalEngine:
         """The same model behind a prompt-learning adapter, which stays apart from the weights."""
         other = self._twin(fingerprint)
         model = adapter.get_base_model()
-        other._model, other.adapter, other.learned = model, adapter, learned_prefix(adapter)
+        other._model, other._in_folder = model, False
+        other.adapter, other.learned = adapter, learned_prefix(adapter)
         pack(model, self._products)
         return other
 

@@ -148,6 +148,23 @@ def test_a_model_that_caps_its_scores_answers_as_plain_forward_passes_do(
         assert tokens[len(prompts[done.index]) :] == done.tokens
 
 
+def test_weights_are_let_go_where_they_can_be_read_again_and_the_memory_is_a_gpus(
+    tiny_spec: ModelSpec, tiny_folder: Path
+) -> None:
+    model = LocalEngine(tiny_spec, tiny_folder, "x")
+    weights = model.model
+    model.release()
+    assert model.model is weights, "a CPU keeps them"
+    tuned = model.with_weights(model.fresh(torch.float32), "tuned")
+    tuned_weights = tuned.model
+    for one in (model, tuned):
+        one.device = torch.device("cuda")
+        one.release()
+        one.device = torch.device("cpu")
+    assert model.model is not weights
+    assert tuned.model is tuned_weights, "they are nowhere else"
+
+
 def test_an_answer_is_a_text_with_what_it_took(tiny: LocalEngine) -> None:
     choices = Choices(("red", "blue wine"))
     done = {c.index: c for c in tiny.answer([ASK, ASK[1:]], 16, choices)}

@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 import torch
 from peft import AdaLoraConfig, LoraConfig
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoTokenizer,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from bench.soak.llama import tokenizer
 from harness.answer import Json
@@ -127,6 +134,35 @@ def even(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> LocalEn
     AutoTokenizer.from_pretrained(tiny_folder).save_pretrained(folder)
     return LocalEngine(
         ModelSpec("even", Folder(str(folder)), "float32", "CC0-1.0", False, "cpu"), folder, "even"
+    )
+
+
+@pytest.fixture(scope="session")
+def capped(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> LocalEngine:
+    """A random Gemma 2: it caps its scores, which torch's fused attention cannot."""
+    folder = tmp_path_factory.mktemp("capped")
+    tokens = AutoTokenizer.from_pretrained(tiny_folder)
+    torch.manual_seed(4)
+    config = Gemma2Config(
+        vocab_size=len(tokens),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        query_pre_attn_scalar=8,
+        attn_logit_softcapping=1.0,
+        final_logit_softcapping=30.0,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+        initializer_range=0.3,
+    )
+    Gemma2ForCausalLM(config).save_pretrained(folder)
+    tokens.save_pretrained(folder)
+    return LocalEngine(
+        ModelSpec("capped", Folder(str(folder)), "float32", "CC0-1.0", False, "cpu"), folder, "capped"
     )
 
 

@@ -220,7 +220,9 @@ def _best_step(evaluations: Sequence[Mapping[str, float]]) -> Badge:
         return Badge("best step", True, text)
     best = losses.index(min(losses))
     at = f"(evaluation {best + 1} of {len(losses)}, step {evaluations[best]['step']:.0f})"
-    if best == 0:
+    # A first look late in training (AdaLoRA's is at half of it) has much training before it.
+    early = evaluations[0]["step"] < evaluations[-1]["step"] // 2
+    if best == 0 and early:
         return Badge("best step", False, f"was best on dev at first {at}, then got worse")
     last, before = losses[-1], losses[-2]
     if best == len(losses) - 1 and last < (1 - STILL_FALLING) * before:

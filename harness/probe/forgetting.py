@@ -38,7 +38,8 @@ SIDE_BY_SIDE = 10
 @settings("probes.forgetting")
 class Forgetting(Probe):
     """Cross-entropy per token on general passages, divergence on the task's prompts, and answers
-    to general instructions: of a tuned rung and of its base model.
+    to general instructions: of a tuned rung and of the base that was tuned (in four bits where that
+    answers under the adapter: what four bits cost is not forgetting).
 
     The gate: cross-entropy may rise by `max_increase` at most.
     """
@@ -86,16 +87,16 @@ class Forgetting(Probe):
         """`passages`: tokens and cross-entropy per token `before` and `after`; `divergence`: of
         each question KL(tuned ‖ base) per token of its answer; `instructions`: both answers, and
         whether they are in the task's format."""
-        tuned, base = run.predictor.engine, run.conditions.engine
+        tuned, base = run.predictor.engine, _base(run)
         if not base.capabilities.log_probabilities:
             raise ProbeUnavailableError(f"{base.name} does not tell how probable texts are")
         texts = self._passages(run.conditions.task)
         asked = instructions(self.instructions)
         what = f"{run.predictor.rung.name}: forgetting"
         with Progress(what, 2 * len(texts) + self.prompts, unit="text") as progress:
-            before = self._base(base, texts, asked, run.shared, progress)
+            before = self._before(base, texts, asked, run.shared, progress)
             after = self._measured(tuned, texts, asked, progress)
-            divergence = self._divergence(run, progress)
+            divergence = self._divergence(run, base, progress)
         answer = run.conditions.task.materials.answer
         held = answer.constraint is not None
 
@@ -126,7 +127,7 @@ class Forgetting(Probe):
         shown = [passage.text for passage in task.materials.corpus]
         return passages(self.passages, self.field, self.count, shown)
 
-    def _base(
+    def _before(
         self,
         engine: Engine,
         texts: Sequence[str],
@@ -164,7 +165,9 @@ class Forgetting(Probe):
             "answers": [done[i] for i in range(len(asked))],
         }
 
-    def _divergence(self, run: FittedRun, progress: Progress) -> list[dict[str, Any]]:
+    def _divergence(
+        self, run: FittedRun, base: Engine, progress: Progress
+    ) -> list[dict[str, Any]]:
         """KL(tuned ‖ base) of the next token, averaged over the tokens of the rung's own answer.
 
         Exact over the whole vocabulary, without the constraint, behind the same prompt.
@@ -175,8 +178,15 @@ class Forgetting(Probe):
         for question, one in zip(questions, run.predictor.render(questions), strict=True):
             text = run.answered[question.id].text
             ours = run.predictor.engine.distributions(one.messages, text)
-            base = run.conditions.engine.distributions(one.messages, text)
-            each = (np.exp(ours) * (ours - base)).sum(-1, dtype=np.float64)
+            theirs = base.distributions(one.messages, text)
+            each = (np.exp(ours) * (ours - theirs)).sum(-1, dtype=np.float64)
             found.append({"id": question.id, "tokens": len(each), "kl": float(each.mean())})
             progress.advance()
         return found
+
+
+def _base(run: FittedRun) -> Engine:
+    """What the rung tuned, untuned."""
+    tuning, engine = run.predictor.rung.tuning, run.conditions.engine
+    base: Engine = tuning.base(engine) if tuning else engine
+    return base

@@ -116,6 +116,7 @@ class _Training(Extensible):
     zero_step: _ZeroStep | None = None
     effect: Number | None = None
     ranks: _Ranks | None = None
+    dtype: str | None = None
     stop_rate: Number | None = None
     answering: str | None = None
     head: _Head | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from peft.utils import PeftType
 from transformers import PreTrainedModel, set_seed
 
 from harness.errors import ConfigError, RungUnavailableError, TrainingError, first_line
+from harness.models.engine import Conversation
+from harness.models.local import four_bit
 from harness.models.local.engine import LocalEngine, dtype_of
 from harness.models.vetting import check_adapter
 from harness.models.weights import digest
@@ -24,20 +27,23 @@ from harness.task import Materials
 from harness.tuning import adalora
 from harness.tuning.example_losses import keep_losses
 from harness.tuning.flat_batches import Encoded
+from harness.tuning.memory import give_back
 from harness.tuning.method import Curve, Method, Pair, Report, Tuned, keep, kept
 from harness.tuning.preparation import (
     EFFECT_PROMPTS,
     batching,
     distinct,
+    dtype_name,
     encoded,
     largest_change,
     last_logits,
+    settled,
     training_dtype,
 )
 from harness.tuning.quantization import FourBit
 from harness.tuning.trainer import Training, train_weights
 
-__all__ = ["Adapter"]
+__all__ = ["Adapter", "without_casts"]
 
 LEARNED_KEYS = (PeftType.PREFIX_TUNING, PeftType.CARTRIDGE)
 """Prompt learning whose virtual tokens are keys and values, and no rows of the input."""
@@ -55,8 +61,7 @@ class Adapter(Method):
     config: PeftConfig
     training: Training
     rate_scale: float = 1.0
-    """Times training's own: methods that change a model by other means than LoRA want another rate.
-    Without effect on an explicit one."""
+    """Times training's own: methods that change a model by other means than LoRA want another rate."""
     quantization: FourBit | None = None
     """None: over the base model in full precision."""
 
@@ -107,10 +112,17 @@ class Adapter(Method):
         report = kept(folder)
         if report is None:
             report = self._train(engine, train, dev, seed, folder)
+            give_back(engine.device)
             keep(folder, report)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         answering = _answering(engine, folder / "adapter", str(report.sha256), self._unmerged)
         return Tuned(answering, report, folder)
+
+    def on(self, engine: LocalEngine) -> Adapter:
+        return replace(self, training=settled(self.training, engine))
+
+    def base(self, engine: LocalEngine) -> LocalEngine:
+        return _in_four_bits(engine) if self._unmerged else engine
 
     @property
     def _unmerged(self) -> bool:
@@ -133,16 +145,16 @@ class Adapter(Method):
             dtype_of(engine.spec.dtype) if exact else dtype, quantized=self.quantization is not None
         )
         adapted = self._adapted(base, self.training.steps(len(train)))
-        for frozen in (p for p in base.parameters() if exact and not p.requires_grad):
-            frozen.data = frozen.data.to(dtype)
+        if exact:
+            four_bit.compute_in(base, dtype)
         examples, dev_examples = encoded(engine, train), encoded(engine, dev)
         before = last_logits(adapted, dev_examples[:EFFECT_PROMPTS])
         zero_step = self._zero_step(engine, adapted, dev, folder)
+        engine.release()
         has_rows = self.config.is_prompt_learning and self.config.peft_type not in LEARNED_KEYS
         collate = batching(engine, base, flat=not has_rows)
         autocast = dtype == torch.bfloat16
-        # Under autocast PEFT's own casts of each layer's input would be work done twice.
-        with disable_input_dtype_casting(adapted, autocast and _can_leave_casts(adapted)):
+        with without_casts(adapted, autocast):
             curve = train_weights(
                 adapted,
                 examples,
@@ -158,7 +170,8 @@ class Adapter(Method):
         adapted.save_pretrained(folder / "adapter", safe_serialization=True)
         effect = largest_change(before, last_logits(adapted, dev_examples[:EFFECT_PROMPTS]))
         report = _report(adapted, folder / "adapter", examples, zero_step, effect, curve)
-        return replace(report, answering=self.quantization.answering if self.quantization else None)
+        answering = self.quantization.answering if self.quantization else None
+        return replace(report, dtype=dtype_name(dtype), answering=answering)
 
     def _adapted(self, base: PreTrainedModel, steps: int) -> PeftModel:
         """The model behind an untrained adapter. Raises RungUnavailableError if PEFT cannot put it
@@ -184,16 +197,19 @@ class Adapter(Method):
             return None
         untrained.save_pretrained(folder / "untrained", safe_serialization=True)
         asked = [conversation for conversation, _ in dev[:ZERO_STEP_PROMPTS]]
-        texts = [
-            {done.index: done.text for done in answering.answer(asked, ZERO_STEP_TOKENS)}
-            for answering in (
-                _in_four_bits(engine) if self._unmerged else engine,
-                _answering(engine, folder / "untrained", "untrained", self._unmerged),
-            )
-        ]
+        # One after the other: on a GPU no more than one is held beside the one to be trained.
+        expected = _texts(self.base(engine), asked)
+        engine.release()
+        adapted = _answering(engine, folder / "untrained", "untrained", self._unmerged)
+        texts = _texts(adapted, asked)
         shutil.rmtree(folder / "untrained")
-        same = sum(texts[0][i] == texts[1][i] for i in range(len(asked)))
+        same = sum(texts[i] == expected[i] for i in range(len(asked)))
         return {"questions": len(asked), "identical": same}
+
+
+def _texts(engine: LocalEngine, asked: Sequence[Conversation]) -> dict[int, str]:
+    """The beginning of the answer to each conversation, by its place."""
+    return {done.index: done.text for done in engine.answer(asked, ZERO_STEP_TOKENS)}
 
 
 def _report(
@@ -246,8 +262,11 @@ def _in_four_bits(engine: LocalEngine) -> LocalEngine:
     return engine.with_weights(weights, f"{engine.fingerprint} in NF4")
 
 
-def _can_leave_casts(adapted: PeftModel) -> bool:
-    """Whether PEFT's switch for input casts is there: in some methods' layers, as (IA)3's, it is
-    missing, and PEFT does not look before it turns it."""
+def without_casts(adapted: PeftModel, autocast: bool) -> AbstractContextManager[None]:
+    """Where training is under autocast, PEFT's own casts of each layer's input are left out: they
+    would be work done twice."""
     layers = (m for m in adapted.modules() if isinstance(m, BaseTunerLayer))
-    return all(hasattr(layer, "cast_input_dtype_enabled") for layer in layers)
+    # Some methods' layers, as (IA)3's, lack the switch, and PEFT does not look before it turns it.
+    can = all(hasattr(layer, "cast_input_dtype_enabled") for layer in layers)
+    casts: AbstractContextManager[None] = disable_input_dtype_casting(adapted, autocast and can)
+    return casts

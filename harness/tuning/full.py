@@ -19,14 +19,17 @@ from harness.task import Materials
 from harness.tuning.checkpoints import check_disk
 from harness.tuning.example_losses import keep_losses
 from harness.tuning.flat_batches import Encoded
+from harness.tuning.memory import give_back
 from harness.tuning.method import Curve, Method, Pair, Report, Tuned, keep, kept
 from harness.tuning.preparation import (
     EFFECT_PROMPTS,
     batching,
     distinct,
+    dtype_name,
     encoded,
     largest_change,
     last_logits,
+    settled,
     training_dtype,
 )
 from harness.tuning.trainer import Training, train_weights
@@ -45,12 +48,14 @@ class FullFineTuning(Method):
 
     training: Instance[Training]
     rate_share: Positive
-    """Its learning rate, as a share of an adapter's on the same model (`Training.rate`); without
-    effect on an explicit one."""
+    """Its learning rate, as a share of an adapter's on the same model (`Training.rate`)."""
 
     @property
     def settings(self) -> Any:
         return {"training": asdict(self.training), "rate_share": self.rate_share}
+
+    def on(self, engine: LocalEngine) -> FullFineTuning:
+        return replace(self, training=settled(self.training, engine))
 
     def check(self, materials: Materials) -> None:
         super().check(materials)
@@ -78,6 +83,7 @@ class FullFineTuning(Method):
         if report is None:
             check_disk(folder, engine.parameters * MASTER.itemsize)
             report = self._train(engine, train, dev, seed, folder)
+            give_back(engine.device)
             keep(folder, report)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         identity = f"{engine.fingerprint}+{report.sha256}"
@@ -92,7 +98,9 @@ class FullFineTuning(Method):
         folder: Path,
     ) -> Report:
         set_seed(seed)
+        engine.release()
         model = engine.fresh(MASTER)
+        dtype = training_dtype(self.training.dtype, engine.device)
         examples, dev_examples = encoded(engine, train), encoded(engine, dev)
         before = last_logits(model, dev_examples[:EFFECT_PROMPTS])
         curve = train_weights(
@@ -104,7 +112,7 @@ class FullFineTuning(Method):
             stop=sorted(engine.stop),
             seed=seed,
             folder=folder / "checkpoints",
-            autocast=training_dtype(self.training.dtype, engine.device) == torch.bfloat16,
+            autocast=dtype == torch.bfloat16,
             one_checkpoint=True,
         )
         effect = largest_change(before, last_logits(model, dev_examples[:EFFECT_PROMPTS]))
@@ -115,7 +123,8 @@ class FullFineTuning(Method):
         keep_losses(folder, curve.losses, (len(e.completion) for e in examples))
         trainable = sum(p.numel() for p in model.parameters())
         _save(model.to(dtype_of(engine.spec.dtype)), folder / "weights")
-        return _report(folder / "weights", trainable, examples, effect, curve)
+        report = _report(folder / "weights", trainable, examples, effect, curve)
+        return replace(report, dtype=dtype_name(dtype))
 
 
 def _report(

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from peft import PeftModel, TaskType, get_peft_model
-from peft.helpers import disable_input_dtype_casting
+from peft import AdaLoraConfig, PeftModel, TaskType, get_peft_model
 from torch import Tensor
 from transformers import PreTrainedModel, set_seed
 
@@ -20,14 +19,21 @@ from harness.models.local.engine import LocalEngine, dtype_of
 from harness.models.vetting import check_adapter
 from harness.models.weights import digest
 from harness.task import Materials
-from harness.tuning.adapter import Adapter
+from harness.tuning.adapter import Adapter, without_casts
 from harness.tuning.example_losses import keep_losses
 from harness.tuning.flat_batches import Encoded
 from harness.tuning.head import calibrated, check_labels, known_labels
 from harness.tuning.head_engine import Head, HeadEngine
 from harness.tuning.last_states import Vectors, last_states
+from harness.tuning.memory import give_back
 from harness.tuning.method import Curve, Pair, Report, Tuned, keep, kept
-from harness.tuning.preparation import EFFECT_PROMPTS, batching, distinct, training_dtype
+from harness.tuning.preparation import (
+    EFFECT_PROMPTS,
+    batching,
+    distinct,
+    dtype_name,
+    training_dtype,
+)
 from harness.tuning.trainer import train_weights
 
 __all__ = ["ClassifierHeadAdapter"]
@@ -56,6 +62,16 @@ class ClassifierHeadAdapter(Adapter):
                 f"rung.tuning.config: {type(self.config).__name__} cannot be merged below a "
                 "classification head; use peft.LoraConfig or its like"
             )
+        if isinstance(self.config, AdaLoraConfig):
+            raise ConfigError(
+                "rung.tuning.config=AdaLoraConfig: allocates no ranks below a classification head; "
+                "use peft.LoraConfig or its like"
+            )
+        if self.quantization:
+            raise ConfigError(
+                "rung.tuning.quantization: a classification head is trained over the full base; "
+                "say rung.tuning.quantization=null"
+            )
         check_labels(materials)
 
     def fit(
@@ -74,6 +90,7 @@ class ClassifierHeadAdapter(Adapter):
         """
         report = kept(folder)
         trained = None if report else self._trained(engine, train, dev, seed, folder)
+        give_back(engine.device)
         labels = trained.labels if trained else Head.load(folder).labels
         body, weight = _merged(engine, folder / "adapter", len(labels))
         if trained:
@@ -95,6 +112,7 @@ class ClassifierHeadAdapter(Adapter):
         labels = known_labels(train)
         set_seed(seed)
         dtype = training_dtype(self.training.dtype, engine.device)
+        engine.release()
         base = engine.fresh(dtype)
         collate = batching(engine, base)
         config = deepcopy(self.config)  # PEFT writes what it infers into it
@@ -102,12 +120,12 @@ class ClassifierHeadAdapter(Adapter):
         adapted = get_peft_model(base, config)
         examples, dev_examples = _encode(engine, train, labels), _encode(engine, dev, labels)
         autocast = dtype == torch.bfloat16
-        with disable_input_dtype_casting(adapted, autocast):
+        with without_casts(adapted, autocast):
             curve = train_weights(
                 adapted,
                 examples,
                 dev_examples,
-                training=self.training,
+                training=self._training,
                 collate=collate,
                 stop=[NO_TOKEN],
                 seed=seed,
@@ -117,7 +135,7 @@ class ClassifierHeadAdapter(Adapter):
         keep_losses(folder, curve.losses, (len(e.completion) for e in examples))
         adapted.save_pretrained(folder / "adapter", safe_serialization=True)
         trainable = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
-        return _Trained(tuple(labels), examples, trainable, _classes(curve))
+        return _Trained(tuple(labels), examples, trainable, dtype_name(dtype), _classes(curve))
 
 
 @dataclass(frozen=True)
@@ -128,6 +146,7 @@ class _Trained:
     examples: Sequence[Encoded]
     trainable: int
     """Parameters."""
+    dtype: str
     curve: Curve
 
 
@@ -188,6 +207,7 @@ def _report(
         distinct=distinct(trained.examples),
         sha256=digest(adapter),
         effect=effect,
+        dtype=trained.dtype,
         curve=trained.curve,
         head={"labels": len(trained.labels)} | on_dev,
     )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from harness.models.local.attention import set_plain
 from harness.models.local.engine import LocalEngine
 from harness.tuning.flat_batches import IGNORED, Encoded, flat_batch, padded_batch
 from harness.tuning.preparation import takes_flat_batches
@@ -78,7 +79,7 @@ def _computed(engine: LocalEngine, prompts: Sequence[list[int]]) -> tuple[Tensor
         rows, layout = batch.pop("logits_to_keep"), batch["layout"]
         del batch["labels"]
         return _hidden(model, batch)[0, rows.to(engine.device)], layout.prefix
-    model.set_attn_implementation("sdpa")
+    set_plain(model)
     batch = padded_batch([Encoded(prompt[:-1], prompt[-1:]) for prompt in prompts], pad=0)
     last = batch.pop("labels") != IGNORED
     return _hidden(model, batch)[last.to(engine.device)], 0

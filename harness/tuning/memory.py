@@ -12,7 +12,15 @@ from torch import Tensor, nn
 from harness.evidence.cost import Monitor
 from harness.models.local.allocator import give_back_freed_memory
 
-__all__ = ["MemoryWatch", "weights_megabytes"]
+__all__ = ["MemoryWatch", "give_back", "weights_megabytes"]
+
+
+def give_back(device: torch.device) -> None:
+    """Free what training held, before what it left is loaded to answer: a Trainer refers to
+    itself, and torch keeps a GPU's memory."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def weights_megabytes(model: nn.Module) -> float:

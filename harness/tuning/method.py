@@ -74,6 +74,8 @@ class Report:
     ranks: dict[str, int] | None = None
     """Of an adapter that allocates them: `initial`, `target` and `final` over all layers; at last
     `least` and `most` of one layer."""
+    dtype: str | None = None
+    """In which products were computed while training."""
     stop_rate: float | None = None
     """Share of dev answers behind which the model puts the stop token first."""
     answering: str | None = None
@@ -126,6 +128,15 @@ class Method(Slot, ABC):
         """Whether what it leaves writes text, token by token; else no constraint holds it, and
         general text tells nothing of it."""
         return True
+
+    def on(self, engine: Any) -> Method:
+        """The method with what its settings leave to the machine said."""
+        return self
+
+    def base(self, engine: Any) -> Any:
+        """The engine as it is before training, with the very weights that are tuned: what its
+        training changed is the difference from it."""
+        return engine
 
     @property
     @abstractmethod

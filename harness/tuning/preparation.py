@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from harness.models.local.attention import set_plain
 from harness.models.local.engine import LocalEngine, dtype_of
 from harness.tuning import flat_batches
 from harness.tuning.flat_batches import Collate, Encoded, flat_batch, padded_batch
 from harness.tuning.method import Pair
+from harness.tuning.trainer import Training
 
 __all__ = [
     "EFFECT_PROMPTS",
     "batching",
     "distinct",
+    "dtype_name",
     "encoded",
     "largest_change",
     "last_logits",
+    "settled",
     "takes_flat_batches",
     "training_dtype",
 ]
@@ -50,6 +55,16 @@ def training_dtype(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
+def settled(training: Training, engine: LocalEngine) -> Training:
+    """The same with its precision as it is here, where it was left to the machine."""
+    return replace(training, dtype=dtype_name(training_dtype(training.dtype, engine.device)))
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """As the configuration has it: bfloat16."""
+    return str(dtype).removeprefix("torch.")
+
+
 def takes_flat_batches(model: PreTrainedModel) -> bool:
     """Whether this architecture takes our attention as it is (no soft cap, no window); if so, the
     model has it from now on."""
@@ -74,8 +89,7 @@ def batching(engine: LocalEngine, model: PreTrainedModel, *, flat: bool = True) 
 def last_logits(model: PreTrainedModel | PeftModel, examples: Sequence[Encoded]) -> list[Tensor]:
     """What comes next behind each example: logits [vocabulary]."""
     model.eval()
-    base = model.get_base_model() if isinstance(model, PeftModel) else model
-    base.set_attn_implementation("sdpa")
+    set_plain(model.get_base_model() if isinstance(model, PeftModel) else model)
     batches = [padded_batch([example], pad=0) for example in examples]
     inputs = [
         {k: v.to(model.device) for k, v in batch.items() if k != "labels"} for batch in batches

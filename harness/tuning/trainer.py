@@ -1,6 +1,7 @@
 """The training loop: transformers' Trainer with our loss and our batches.
 
-Checkpoints, resuming, schedules, early stopping and several GPUs are the Trainer's.
+Checkpoints, resuming, schedules and early stopping are the Trainer's; it trains on the device where
+the model is, and on that one alone.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,9 +58,9 @@ class Training:
     """How weights are trained; conf/training/*.yaml says what each run uses."""
 
     learning_rate: NotNegative | None
-    """None follows the size of the model: `rate`."""
+    """Before all scales; None follows the width of the model: `rate`."""
     rate_scale: Positive
-    """Times the rate that follows the size of the model; without effect on an explicit one."""
+    """Times the rate, whether it follows the width of the model or is said."""
     epochs: Positive
     batch_size: AtLeastOne
     """Examples per step."""
@@ -79,16 +81,17 @@ class Training:
     """Trade a second forward pass for memory."""
 
     def rate(self, hidden_size: int) -> float:
-        """The peak learning rate for a model of this width.
+        """The peak learning rate for a model of this width: `learning_rate`, or what follows the
+        width, times `rate_scale`.
 
-        10 · 5e-5 · (2000 / width)^0.781: ten times the rate of full fine-tuning, falling with the
-        width as it was fitted on Llama models for LoRA with alpha 32 and scaling 1/r (Schulman and
-        Thinking Machines Lab 2025, "LoRA Without Regret", and its cookbook's `get_lr`). It gives
-        1.3e-3 at a width of 576 (135M parameters) and 2.9e-4 at 4096 (7B, 8B).
+        By the width it is 10 · 5e-5 · (2000 / width)^0.781: ten times the rate of full fine-tuning,
+        falling with the width as it was fitted on Llama models for LoRA with alpha 32 and scaling
+        1/r (Schulman and Thinking Machines Lab 2025, "LoRA Without Regret", and its cookbook's
+        `get_lr`). It gives 1.3e-3 at a width of 576 (135M parameters) and 2.9e-4 at 4096 (7B, 8B).
         """
-        if self.learning_rate is not None:
-            return self.learning_rate
-        return self.rate_scale * 5e-4 * float((2000 / hidden_size) ** 0.781)
+        said = self.learning_rate
+        rate = 5e-4 * float((2000 / hidden_size) ** 0.781) if said is None else said
+        return self.rate_scale * rate
 
     def steps(self, examples: int) -> int:
         """Optimizer steps over so many examples, if nothing stops them early."""
@@ -207,7 +210,7 @@ def train_weights(
     arguments = _arguments(training, len(examples), seed, folder, model)
     if one_checkpoint:
         arguments.load_best_model_at_end, arguments.save_total_limit = False, None
-    with Progress("training", unit="step") as progress:
+    with _current(model.device), Progress("training", unit="step") as progress:
         trainer = _CompletionTrainer(
             model=model,
             args=arguments,
@@ -245,6 +248,14 @@ def train_weights(
     )
 
 
+def _current(device: torch.device) -> AbstractContextManager[None]:
+    """Where "cuda" without a number is this device: accelerate says no number."""
+    on: AbstractContextManager[None] = nullcontext()
+    if device.type == "cuda":
+        on = torch.cuda.device(device)
+    return on
+
+
 def _last_checkpoint(folder: Path) -> str | None:
     """The last checkpoint to go on from; later ones that do not serve are taken away.
 
@@ -269,7 +280,7 @@ def _arguments(
     steps_per_epoch = -(-examples // (training.batch_size * training.accumulate))
     every = max(1, steps_per_epoch // training.evaluations_per_epoch)
     total = steps_per_epoch * training.epochs
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=training.epochs,
         learning_rate=training.rate(model.config.get_text_config().hidden_size),
@@ -301,6 +312,11 @@ def _arguments(
         remove_unused_columns=False,
         dataloader_pin_memory=False,
     )
+    # It would take all GPUs that there are, by DataParallel, which tears flat batches apart and
+    # multiplies the size of others; and it would move the model to the first.
+    arguments._n_gpu, arguments._setup_devices = 1, model.device
+    arguments.distributed_state.device = model.device
+    return arguments
 
 
 def _points(log: Sequence[dict[str, float]]) -> list[dict[str, float]]:

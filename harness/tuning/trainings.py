@@ -39,8 +39,10 @@ class Trainings:
     ) -> Tuned:
         """Train, or take up what a rung that trains alike has left, finished or not.
 
-        A second process that wants the same training waits for the first. Raises TrainingError.
+        A second process that wants the same training waits for the first. What another precision
+        has left is another training. Raises TrainingError.
         """
+        method = method.on(engine)
         identity = self.identity(method, train, dev, seed)
         folder = self.folder(identity)
         with alone(folder, "trains"):

@@ -18,6 +18,9 @@ LOOKS = (
     {"step": 20, "dev_loss": 1.0},
     {"step": 30, "dev_loss": 1.1},
 )
+FROM_THE_START_WORSE = tuple(
+    {"step": step, "dev_loss": loss} for step, loss in ((10, 1.0), (20, 1.1), (30, 1.2))
+)
 CONTRAST = Contrast(
     "lora", "prompt", "accuracy", Interval(0.2, 0.1, 0.3, 100, "bootstrap"), 0.01, "permutation",
     0.1, None, 100, 1, ("a",), (), 0.01,
@@ -79,8 +82,8 @@ def test_a_run_that_went_well_passes_every_badge() -> None:
         ("training examples", {"distinct": 99}, "was tuned on 99 different examples"),
         ("template", {"templates": ("t", "u")},
          "was asked with one of 2 chat templates that its model's rungs used"),
-        ("best step", {"looks": (LOOKS[1], LOOKS[0])},
-         "was best on dev at first (evaluation 1 of 2, step 20), then got worse"),
+        ("best step", {"looks": FROM_THE_START_WORSE},
+         "was best on dev at first (evaluation 1 of 3, step 10), then got worse"),
         ("best step", {"looks": LOOKS[:2]},
          "was still learning at the end: dev loss fell by 50% at the last evaluation"),
     ],
@@ -90,6 +93,14 @@ def test_each_badge_fails_alone_and_says_what_was_seen(
 ) -> None:
     failed = [badge for badge in told(**wrong).values() if not badge.passed]
     assert failed == [Badge(name, False, text)]
+
+
+def test_a_first_look_late_in_training_may_be_the_best() -> None:
+    """AdaLoRA's dev is not looked at before its ranks are chosen, at half of its steps."""
+    late = tuple(look | {"step": look["step"] + 20} for look in FROM_THE_START_WORSE)
+    badge = told(looks=late)["best step"]
+    assert badge.passed
+    assert badge.text.startswith("was best on dev (evaluation 1 of 3, step 30)")
 
 
 @pytest.mark.parametrize(

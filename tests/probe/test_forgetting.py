@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from harness.probe.passages import instructions, passages
 from harness.record.measurements import measured
 from harness.run import run
 from harness.task import Task
+from harness.tuning.adapter import Adapter
+from harness.tuning.quantization import FourBit
+from tests.conftest import lora, plan
 from tests.probe.conftest import MakeJob, forgetting
 from tests.test_run import LORA, PROMPT
 
@@ -110,6 +114,34 @@ def test_other_passages_and_instructions_in_the_same_files_are_measured_again(
     third = told()
     assert first[0] == second[0] != third[0]
     assert first[1] != second[1] == third[1]
+
+
+def test_over_a_4_bit_base_that_very_base_is_what_it_is_compared_with(
+    job: MakeJob, even: LocalEngine, general: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What four bits cost is not forgetting; and the full weights may not fit into memory."""
+    pytest.importorskip("bitsandbytes", reason="has no wheel for every machine")
+    fresh, full = LocalEngine.fresh, []
+
+    def watched(engine: LocalEngine, dtype: torch.dtype, quantized: bool = False) -> Any:
+        full.extend([engine] * (not quantized))
+        return fresh(engine, dtype, quantized)
+
+    # At a rate of which nothing is learned: all that is left is what the base does.
+    still = Adapter(lora(), plan(epochs=1, learning_rate=1e-7), quantization=FourBit(merged=False))
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalEngine, "fresh", watched)
+        probes = (forgetting(general),)
+        folder = run(job(replace(LORA, tuning=still), model=even.spec, probes=probes))
+    assert not full
+    one = measured(folder, "forgetting")
+    assert one is not None
+    assert all(abs(p["after"] - p["before"]) < 1e-3 for p in one.found["passages"])
+    assert all(abs(line["kl"]) < 1e-3 for line in one.found["divergence"])
+    run(job(LORA, model=even.spec, probes=probes))
+    kept = [json.loads(p.read_text()) for p in folder.path.parents[1].glob("probes/base-*.json")]
+    assert len(kept) == 2, "each base is kept by itself"
+    assert kept[0]["entropy"] != pytest.approx(kept[1]["entropy"], abs=1e-2)
 
 
 def test_only_tuned_rungs_can_forget(task: Task, general: Path) -> None:

@@ -175,6 +175,7 @@ def test_the_report_tells_what_was_trained_and_what_it_did(fit: Fit, tmp_path: P
     assert report.examples == 16
     assert report.effect > 0
     assert report.curve.steps == 8
+    assert report.dtype == "float32"
     kept = json.loads((tmp_path / "run" / "training.json").read_text())
     assert len(kept["curve"]["points"]) == 8 + 2
     assert "points" not in report.record()
@@ -270,6 +271,17 @@ def test_a_model_whose_layers_see_a_window_learns_in_padded_batches(
     assert answers(tuned.engine, prompts) == by_peft_alone(model, folder, prompts)
 
 
+def test_a_model_that_caps_its_scores_is_tuned_and_answers_as_peft_says(
+    fit: Fit, task: Task, capped: LocalEngine, prompts: list[list[int]], tmp_path: Path
+) -> None:
+    tuned = fit(Adapter(lora(), replace(SHORT, epochs=1)), engine=capped)
+    asked = len(task.materials.dev)
+    assert tuned.report.zero_step == {"questions": asked, "identical": asked}
+    folder = tmp_path / "run" / "adapter"
+    assert answers(tuned.engine, prompts) == by_peft_alone(capped, folder, prompts)
+    assert answers(tuned.engine, prompts) != answers(capped, prompts)
+
+
 @pytest.mark.parametrize(
     ("name", "dtype"), [*((name, "float32") for name in MERGED), ("dora", "bfloat16")]
 )
@@ -292,8 +304,11 @@ def test_training_examples_are_counted_once_each(fit: Fit, task: Task) -> None:
     assert (report.examples, report.distinct) == (8, 4)
 
 
-def test_a_method_brings_its_rate_beside_the_one_that_training_says(fit: Fit) -> None:
-    training = replace(SHORT, learning_rate=None, rate_scale=2.0)
+@pytest.mark.parametrize("said", [None, 1e-4], ids=["by the width", "explicit"])
+def test_a_method_brings_its_rate_beside_the_one_that_training_says(
+    fit: Fit, said: float | None
+) -> None:
+    training = replace(SHORT, learning_rate=said, rate_scale=2.0)
     report = fit(Adapter(lora(), training, rate_scale=3.0)).report
     rates = [p["learning_rate"] for p in report.curve.points if "learning_rate" in p]
     expected = replace(training, rate_scale=6.0).rate(48)

@@ -36,7 +36,7 @@ def fit(apt: LocalEngine, task: Task, tmp_path: Path) -> Fit:
     def call(folder: str = "run", engine: LocalEngine = apt, **changes: object) -> Tuned:
         m = task.materials
         method = FullFineTuning(
-            plan(**{"epochs": 2, "evaluations_per_epoch": 1, "learning_rate": 3e-3} | changes), 0.1
+            plan(**{"epochs": 2, "evaluations_per_epoch": 1, "learning_rate": 3e-2} | changes), 0.1
         )
         place = tmp_path / folder
         place.mkdir(exist_ok=True)
@@ -84,6 +84,7 @@ def test_the_report_tells_what_was_trained_and_what_it_takes(
     assert report.sha256 == digest(weights)
     assert report.effect > 0  # type: ignore[operator]
     assert (report.examples, report.zero_step, report.answering) == (16, None, None)
+    assert report.dtype == "float32"
     assert report.curve.weights_megabytes == pytest.approx(4e-6 * apt.parameters, rel=0.01)  # type: ignore[union-attr]
     kept = sorted(path.name for path in (tmp_path / "run").iterdir())
     assert kept == ["example_losses.jsonl", "training.json", "weights"]
@@ -101,7 +102,8 @@ def test_its_rate_is_a_tenth_of_an_adapters(fit: Fit) -> None:
     adapters = plan(learning_rate=None).rate(48)
     assert rate("own", learning_rate=None) == pytest.approx(0.1 * adapters)
     assert rate("twice", learning_rate=None, rate_scale=2.0) == pytest.approx(0.2 * adapters)
-    assert rate("said", learning_rate=1e-3) == 1e-3
+    assert rate("said", learning_rate=1e-2) == pytest.approx(1e-3)
+    assert rate("both", learning_rate=1e-2, rate_scale=2.0) == pytest.approx(2e-3)
 
 
 @pytest.mark.parametrize(("after", "checkpoint"), [(5, 2), (9, 4), (15, 6)])
@@ -127,7 +129,7 @@ def test_killed_training_leaves_one_checkpoint_and_ends_where_it_would_have(
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("rate", [3e-3, 3e-1], ids=["to the end", "stopped early"])
+@pytest.mark.parametrize("rate", [3e-2, 3.0], ids=["to the end", "stopped early"])
 def test_training_that_was_killed_before_its_weights_were_written_ends_the_same(
     fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float
 ) -> None:
@@ -162,7 +164,7 @@ def test_a_checkpoint_that_was_cut_off_is_passed_over(
 
 def test_the_weights_that_were_best_on_dev_answer(fit: Fit) -> None:
     """At a rate that destroys what was learned first."""
-    curve = fit(epochs=6, learning_rate=3e-1, patience=3).report.curve
+    curve = fit(epochs=6, learning_rate=3.0, patience=3).report.curve
     looks = {p["step"]: p["dev_loss"] for p in curve.points if "dev_loss" in p}  # type: ignore[union-attr]
     assert curve.best_step == min(looks, key=looks.__getitem__)  # type: ignore[union-attr]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from peft import PeftModel, PromptTuningConfig
+from peft import IA3Config, PeftConfig, PeftModel, PromptTuningConfig
 from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM
 
 from harness.analysis.findings import findings
@@ -36,8 +36,9 @@ from harness.tuning.head_engine import HeadEngine, best_temperature, cross_entro
 from harness.tuning.head_lora import ClassifierHeadAdapter
 from harness.tuning.last_states import last_states
 from harness.tuning.method import Method, Pair, Tuned
+from harness.tuning.quantization import FourBit
 from harness.tuning.trainer_callbacks import LastEvaluation
-from tests.conftest import example, lora, plan, write_lines
+from tests.conftest import adalora, example, lora, plan, write_lines
 from tests.probe.conftest import forgetting, general
 from tests.test_run import job_of, stop_after
 
@@ -102,7 +103,7 @@ def windowed(apt_spec: ModelSpec, tmp_path: Path) -> LocalEngine:
     return LocalEngine(apt_spec, tmp_path / "model", "windowed")
 
 
-@pytest.mark.parametrize("name", ["apt", "windowed"])
+@pytest.mark.parametrize("name", ["apt", "windowed", "capped"])
 def test_a_state_is_that_of_the_prompts_last_token_in_whatever_batch(
     request: pytest.FixtureRequest, colours: Task, name: str
 ) -> None:
@@ -294,10 +295,43 @@ def test_a_label_that_train_lacks_is_never_answered_and_has_no_probability(
         assert tuned.report.head["dev"]["n"] == 6, "dev's own examples of it tell nothing"
 
 
-def test_an_adapter_that_cannot_be_merged_is_refused(colours: Task) -> None:
-    config = PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=4)
-    with pytest.raises(ConfigError, match=r"rung\.tuning\.config: PromptTuningConfig cannot be"):
-        ClassifierHeadAdapter(config, plan()).check(colours.materials)
+@pytest.mark.parametrize(
+    ("config", "quantization", "complaint"),
+    [
+        (
+            PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=4),
+            None,
+            r"rung\.tuning\.config: PromptTuningConfig cannot be merged",
+        ),
+        (adalora(), None, r"rung\.tuning\.config=AdaLoraConfig: allocates no ranks"),
+        (lora(), FourBit(merged=False), r"rung\.tuning\.quantization: .*quantization=null"),
+    ],
+)
+def test_what_does_not_train_below_a_head_is_refused(
+    colours: Task, config: PeftConfig, quantization: FourBit | None, complaint: str
+) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        ClassifierHeadAdapter(config, plan(), 1.0, quantization).check(colours.materials)
+
+
+def test_a_method_brings_its_rate_below_a_head_too(
+    apt: LocalEngine, colours: Task, tmp_path: Path
+) -> None:
+    adapter = ClassifierHeadAdapter(lora(), plan(epochs=1, learning_rate=1e-3), rate_scale=4.0)
+    curve = fit(adapter, apt, colours, tmp_path).report.curve
+    assert curve is not None
+    rates = [point["learning_rate"] for point in curve.points if "learning_rate" in point]
+    assert rates == pytest.approx([4e-3] * curve.steps)
+
+
+def test_an_adapter_whose_layers_cannot_leave_their_casts_trains_in_bfloat16(
+    apt: LocalEngine, colours: Task, tmp_path: Path
+) -> None:
+    config = IA3Config(task_type="SEQ_CLS")
+    tuned = fit(
+        ClassifierHeadAdapter(config, plan(epochs=1, dtype="bfloat16")), apt, colours, tmp_path
+    )
+    assert tuned.report.effect
 
 
 def test_a_head_is_held_to_its_labels_and_to_nothing_else(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import peft
 import pytest
@@ -13,12 +14,14 @@ from peft import PeftModel, get_peft_model
 from harness.errors import ConfigError, RungUnavailableError
 from harness.models.local import padded
 from harness.models.local.engine import LocalEngine
+from harness.models.local.four_bit import is_four_bit
 from harness.task import Task
-from harness.tuning import flat_batches, quantization
+from harness.tuning import adapter, flat_batches, quantization
 from harness.tuning.adapter import Adapter
 from harness.tuning.memory import weights_megabytes
-from harness.tuning.method import Tuned
+from harness.tuning.method import Curve, Tuned
 from harness.tuning.quantization import FourBit
+from harness.tuning.trainer import train_weights
 from tests.conftest import lora
 from tests.tuning import test_trainer as training
 from tests.tuning.test_adapter import NEW, SHORT, answers, pairs
@@ -33,8 +36,8 @@ def prompts(even: LocalEngine) -> list[list[int]]:
 
 def fit(even: LocalEngine, task: Task, folder: Path, merged: bool = False) -> Tuned:
     m = task.materials
-    adapter = Adapter(lora(), SHORT, quantization=FourBit(merged=merged))
-    return adapter.fit(even, pairs(m.train), pairs(m.dev), 0, folder)
+    method = Adapter(lora(), SHORT, quantization=FourBit(merged=merged))
+    return method.fit(even, pairs(m.train), pairs(m.dev), 0, folder)
 
 
 def by_peft_alone(
@@ -50,9 +53,9 @@ def test_the_model_that_was_trained_answers(
     even: LocalEngine, task: Task, prompts: list[list[int]], tmp_path: Path
 ) -> None:
     tuned = fit(even, task, tmp_path)
-    adapter = tmp_path / "adapter"
+    folder = tmp_path / "adapter"
     assert tuned.report.answering == "4-bit base and adapter"
-    assert answers(tuned.engine, prompts) == by_peft_alone(even, adapter, prompts, quantized=True)
+    assert answers(tuned.engine, prompts) == by_peft_alone(even, folder, prompts, quantized=True)
     assert answers(tuned.engine, prompts) != answers(even, prompts)
     assert answers(tuned.engine, prompts, 1) == answers(tuned.engine, prompts, 3)
     assert tuned.engine.parameters == even.parameters
@@ -62,9 +65,9 @@ def test_merged_it_answers_over_the_full_base(
     even: LocalEngine, task: Task, prompts: list[list[int]], tmp_path: Path
 ) -> None:
     tuned = fit(even, task, tmp_path, merged=True)
-    adapter = tmp_path / "adapter"
+    folder = tmp_path / "adapter"
     assert tuned.report.answering == "full base, adapter merged"
-    assert answers(tuned.engine, prompts) == by_peft_alone(even, adapter, prompts, quantized=False)
+    assert answers(tuned.engine, prompts) == by_peft_alone(even, folder, prompts, quantized=False)
     asked = len(task.materials.dev)
     assert tuned.report.zero_step == {"questions": asked, "identical": asked}
 
@@ -78,6 +81,36 @@ def test_an_untrained_adapter_writes_what_the_4_bit_base_writes(
     base = even.with_weights(even.fresh(torch.float32, quantized=True), "in four bits")
     texts = [{d.index: d.text for d in engine.answer(asked, 16)} for engine in (even, base)]
     assert texts[0] != texts[1], "else the control could not tell the two bases apart"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_dora_is_trained_over_codes_that_stay_what_they_are(
+    even: LocalEngine, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    """Its norms are taken before the base is brought to the precision of training."""
+    trained: list[PeftModel] = []
+
+    def spied(model: PeftModel, *arguments: Any, **settings: Any) -> Curve:
+        trained.append(model)
+        return train_weights(model, *arguments, **settings)
+
+    monkeypatch.setattr(adapter, "train_weights", spied)
+    once = replace(SHORT, epochs=1, batch_size=16, dtype=dtype)
+    method = Adapter(lora(use_dora=True), once, quantization=FourBit(merged=False))
+    m = task.materials
+    report = method.fit(even, pairs(m.train), pairs(m.dev), 0, tmp_path).report
+    assert report.zero_step == {"questions": 6, "identical": 6}
+    assert report.curve.steps == 1  # type: ignore[union-attr]
+    ours, untouched = (
+        [layer for layer in model.modules() if is_four_bit(layer)]
+        for model in (trained[0], even.fresh(torch.float32, quantized=True))
+    )
+    assert len(ours) == len(untouched) == 14
+    for layer, other in zip(ours, untouched, strict=True):
+        assert torch.equal(layer.weight, other.weight)
+        assert str(layer.compute_dtype) == f"torch.{dtype}"
+    learned = [p for p in trained[0].parameters() if p.requires_grad]
+    assert {p.dtype for p in learned} == {torch.float32}
 
 
 def test_what_was_trained_is_taken_up_and_the_full_weights_are_not_needed(

@@ -9,6 +9,7 @@ from copy import deepcopy
 from functools import partial
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from peft import (
 from torch import Tensor
 
 from harness.models.local.engine import LocalEngine
-from harness.tuning import flat_batches
+from harness.tuning import flat_batches, trainer
 from harness.tuning.flat_batches import Encoded, flat_batch, padded_batch
 from harness.tuning.method import Curve
 from harness.tuning.trainer import train_weights
@@ -122,6 +123,17 @@ def last_checkpoint(folder: Path) -> int:
     return max((int(p.name.split("-")[1]) for p in folder.glob("checkpoint-*")), default=0)
 
 
+def test_of_several_gpus_training_uses_the_one_that_has_the_model(
+    tiny: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """transformers would split each batch between all of them, and begin with the first."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    model = SimpleNamespace(config=tiny.config, device=torch.device("cuda", 1))
+    arguments = trainer._arguments(plan(batch_size=4), 16, 0, tmp_path, model)
+    assert (arguments.n_gpu, arguments.train_batch_size) == (1, 4)
+    assert arguments.device == arguments.distributed_state.device == model.device
+
+
 @pytest.mark.parametrize(
     ("width", "rate"), [(576, 1.32e-3), (2000, 5e-4), (4096, 2.86e-4)], ids=["135M", "-", "8B"]
 )
@@ -129,12 +141,18 @@ def test_the_learning_rate_follows_the_width_of_the_model(width: int, rate: floa
     assert plan(learning_rate=None).rate(width) == pytest.approx(rate, rel=5e-3)
 
 
-def test_a_scale_multiplies_the_rate_that_follows_the_width_and_leaves_an_explicit_one() -> None:
-    own = plan(learning_rate=None)
-    for scale in (0.5, 2.0):
-        scaled = plan(learning_rate=None, rate_scale=scale)
-        assert scaled.rate(576) == pytest.approx(scale * own.rate(576))
-        assert plan(learning_rate=3e-4, rate_scale=scale).rate(576) == 3e-4
+@pytest.mark.parametrize("said", [None, 3e-4], ids=["by the width", "explicit"])
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_a_scale_multiplies_the_rate_whether_it_follows_the_width_or_is_said(
+    said: float | None, scale: float
+) -> None:
+    """Else trials of other rates would be one training, tried three times."""
+    own = plan(learning_rate=said).rate(576)
+    assert plan(learning_rate=said, rate_scale=scale).rate(576) == pytest.approx(scale * own)
+
+
+def test_an_explicit_rate_is_the_same_for_any_width() -> None:
+    assert plan(learning_rate=3e-4).rate(576) == plan(learning_rate=3e-4).rate(4096) == 3e-4
 
 
 def test_the_model_is_trained_at_the_rate_of_its_width(tiny: LocalEngine, tmp_path: Path) -> None:

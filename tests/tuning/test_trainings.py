@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from filelock import FileLock
 
 from harness.analysis.findings import findings
 from harness.analysis.runs import read_ladder
 from harness.ladder.retrieval import Retrieval
 from harness.ladder.rung import Rung
+from harness.models.local.engine import LocalEngine
 from harness.models.weights import digest
 from harness.record.results import RunFolder
 from harness.run import Shared, run
 from harness.tuning.adapter import Adapter
+from harness.tuning.full import FullFineTuning
+from harness.tuning.head_lora import ClassifierHeadAdapter
 from harness.tuning.method import Method, Pair, Report, Tuned, keep, kept
 from harness.tuning.trainer_callbacks import LastEvaluation
 from harness.tuning.trainings import Trainings
@@ -116,6 +120,44 @@ def test_other_settings_and_another_model_train_apart(tmp_path: Path) -> None:
     fit(store(tmp_path), Counted(log, strength=2))
     fit(store(tmp_path, model="large"), Counted(log))
     assert len(set(log)) == 3
+
+
+@dataclass(frozen=True)
+class Settled(Counted):
+    """Leaves its strength to the machine."""
+
+    def on(self, engine: Any) -> Settled:
+        return replace(self, strength=engine)
+
+
+def test_what_is_left_to_the_machine_is_part_of_what_is_trained(tmp_path: Path) -> None:
+    log: list[Path] = []
+    for engine in (2, 3, 2):
+        store(tmp_path).fit(Settled(log), engine, LESSON, LESSON, 0)  # type: ignore[arg-type]
+    assert len(log) == len(set(log)) == 2
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        Adapter(lora(), plan(dtype="auto")),
+        ClassifierHeadAdapter(lora(), plan(dtype="auto")),
+        FullFineTuning(plan(dtype="auto"), 0.1),
+    ],
+    ids=["adapter", "head", "full"],
+)
+def test_a_checkpoint_of_another_precision_is_not_gone_on_from(
+    apt: LocalEngine, monkeypatch: pytest.MonkeyPatch, method: Adapter | FullFineTuning
+) -> None:
+    """`auto` is what the machine has; a training in one precision is none in the other."""
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    settings = []
+    for native, dtype in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda native=native: native)
+        said = replace(method, training=replace(method.training, dtype=dtype))
+        assert method.on(apt).settings == said.settings
+        settings.append(said.settings)
+    assert settings[0] != settings[1]
 
 
 def test_every_setting_of_an_adapter_is_one_of_its_settings() -> None:

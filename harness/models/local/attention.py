@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from harness.models.local.prefix_tree import Node
 
-__all__ = ["NAME", "Segment", "Step", "SuffixCache", "register"]
+__all__ = ["NAME", "Segment", "Step", "SuffixCache", "register", "set_plain"]
 
 NAME = "shared_prefix"
 
@@ -331,3 +331,9 @@ def register() -> None:
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, _attention)
+
+
+def set_plain(model: Any) -> None:
+    """Give a model transformers' own attention: torch's fused one (SDPA), or the eager one where
+    that lacks something, as Gemma 2's cap on the scores."""
+    model.set_attn_implementation("sdpa" if model._supports_sdpa else "eager")

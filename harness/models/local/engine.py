@@ -30,6 +30,7 @@ from harness.constraint import Constraint
 from harness.errors import ConfigError, WeightsError, first_line
 from harness.models.engine import Capabilities, Completion, Conversation, Usage
 from harness.models.local import four_bit, likelihood, padded
+from harness.models.local.attention import set_plain
 from harness.models.local.constraint import compile_constraint, grammar_tokenizer
 from harness.models.local.decode import Begin, Decoded, generate
 from harness.models.local.learned_prefix import LearnedPrefix, learned_prefix
@@ -64,6 +65,8 @@ class LocalEngine:
             tool_turns=self._has_tool_turns(),
         )
         self._model: PreTrainedModel | None = None
+        self._in_folder = True
+        """Whether the weights are those of the folder, where they can be read again."""
         self.adapter: Any = None
         """A PEFT adapter that cannot be merged into the weights and answers in front of them."""
         self.learned: LearnedPrefix | None = None
@@ -119,24 +122,32 @@ class LocalEngine:
             return codes
         return read_model(self.folder, dtype=dtype).to(self.device).eval()
 
+    def release(self) -> None:
+        """Let go of weights that stand on a GPU until they are needed again, as training needs the
+        room. In a CPU's memory they stay: to read them for each rung anew would cost more."""
+        if self.device.type == "cuda" and self._in_folder:
+            self._model = None
+            torch.cuda.empty_cache()
+
     def with_weights(self, model: PreTrainedModel, fingerprint: str) -> LocalEngine:
         """The same model with other weights, which must be laid out like `fresh`."""
         other = self._twin(fingerprint)
         pack(model, self._products)
-        other._model = model
+        other._model, other._in_folder = model, False
         return other
 
     def with_folder(self, folder: Path, fingerprint: str) -> LocalEngine:
         """The same model with the weights in another folder, loaded when first needed."""
         other = self._twin(fingerprint)
-        other.folder = folder
+        other.folder, other._in_folder = folder, True
         return other
 
     def with_adapter(self, adapter: Any, fingerprint: str) -> LocalEngine:
         """The same model behind a prompt-learning adapter, which stays apart from the weights."""
         other = self._twin(fingerprint)
         model = adapter.get_base_model()
-        other._model, other.adapter, other.learned = model, adapter, learned_prefix(adapter)
+        other._model, other._in_folder = model, False
+        other.adapter, other.learned = adapter, learned_prefix(adapter)
         pack(model, self._products)
         return other
 
@@ -262,7 +273,7 @@ class LocalEngine:
         virtual = len(self.learned.tokens) if self.learned else 0
         longest = virtual + max(map(len, prompts), default=0) + max_new_tokens
         if not _fits_shared_prefix(self.model, longest):
-            self.model.set_attn_implementation("sdpa")
+            set_plain(self.model)
             return padded.generate(
                 self.adapter or self.model,
                 prompts,
@@ -293,7 +304,7 @@ class LocalEngine:
         ended: bool = True,
     ) -> list[list[float]]:
         """ln P(answer and, if `ended`, stop token | conversation), in nats, unconstrained."""
-        self.model.set_attn_implementation("sdpa")
+        set_plain(self.model)
         prompts = [self.encode(conversation) for conversation in conversations]
         written = [
             [self.encode_answer(c, text)[: None if ended else -1] for text in texts]
@@ -301,20 +312,22 @@ class LocalEngine:
         ]
         asked = list(zip(prompts, written, strict=True))
         longest = max((len(p) + len(tokens) for p, w in asked for tokens in w), default=0)
-        if self.adapter is None and _fits_shared_prefix(self.model, longest):
+        # The eager attention adds its mask to the scores; that of a tree of answers is boolean.
+        takes_trees = self.adapter is None and self.model._supports_sdpa
+        if takes_trees and _fits_shared_prefix(self.model, longest):
             return list(likelihood.answers(self.model, prompts, written))
         model = self.adapter or self.model
         return [likelihood.answers_in_batches(model, p, w) for p, w in asked]
 
     @torch.inference_mode()
     def text_log_probabilities(self, texts: Sequence[str], max_tokens: int) -> list[list[float]]:
-        self.model.set_attn_implementation("sdpa")
+        set_plain(self.model)
         ids = self.tokenizer(list(texts), truncation=True, max_length=max_tokens).input_ids
         return [likelihood.text(self.adapter or self.model, tokens) for tokens in ids]
 
     @torch.inference_mode()
     def distributions(self, conversation: Conversation, answer: str) -> npt.NDArray[np.float32]:
-        self.model.set_attn_implementation("sdpa")
+        set_plain(self.model)
         prompt, written = self.encode(conversation), self.encode_answer(conversation, answer)
         found = likelihood.distributions(self.adapter or self.model, prompt, written)
         values: npt.NDArray[np.float32] = found.cpu().numpy()

@@ -26,7 +26,7 @@ BLOCK = 64
 
 
 def load(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
-    """The model in a folder, its linear layers in four bits, in evaluation mode.
+    """The model in a folder, frozen, its linear layers in four bits, in evaluation mode.
 
     `dtype` is what the weights are rounded to before they are quantized, what the others stay in,
     and what products are computed in. Raises RungUnavailableError for layers that a CPU gets wrong.
@@ -55,18 +55,19 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device) -> PreTrainedMo
         # Where a CPU has bfloat16, bitsandbytes 0.50 would lay the codes out anew at the first look
         # at dev, with scales rounded to bfloat16, for a product that has no gradient.
         layer.support_avx512bf16_for_cpu = False
-    return model.eval()
+    return model.requires_grad_(False).eval()
 
 
 def compute_in(model: PreTrainedModel, dtype: torch.dtype) -> None:
-    """Change the precision of products and of the weights that are not quantized; no code changes.
+    """Change the precision of products, and of the frozen weights that are not quantized; no code
+    changes, and nothing of an adapter.
 
     transformers refuses `.to(dtype)` for such a model.
     """
     for layer in _layers(model):
         layer.compute_dtype = layer.weight.quant_state.dtype = dtype
     for parameter in model.parameters():
-        if parameter.is_floating_point():
+        if parameter.is_floating_point() and not parameter.requires_grad:
             parameter.data = parameter.data.to(dtype)
 
 

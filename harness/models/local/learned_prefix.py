@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from transformers import Cache
 
+from harness.models.local.attention import set_plain
 from harness.models.local.prefix_tree import Node
 
 __all__ = ["LearnedPrefix", "learned_prefix"]
@@ -45,7 +46,7 @@ def learned_prefix(adapter: Any) -> LearnedPrefix:
     learned = adapter.get_prompt(batch_size=1)
     if not isinstance(learned, Cache):
         base = adapter.get_base_model()
-        base.set_attn_implementation("sdpa")
+        set_plain(base)
         embedded = learned.to(base.dtype)
         learned = base(inputs_embeds=embedded, use_cache=True, logits_to_keep=1).past_key_values
     return LearnedPrefix(

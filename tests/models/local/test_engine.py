@@ -131,6 +131,40 @@ def test_an_architecture_with_a_short_window_answers_through_plain_generate(
     assert answers() == shared
 
 
+@pytest.mark.parametrize("window", [4096, 8], ids=["shared prefixes", "plain generate"])
+def test_a_model_that_caps_its_scores_answers_as_plain_forward_passes_do(
+    capped: LocalEngine, window: int
+) -> None:
+    model = capped.with_weights(capped.fresh(torch.float32), "x")
+    reference = capped.fresh(torch.float32)
+    for one in (model.model, reference):
+        one.config.sliding_window = window
+    prompts = [model.encode(ASK), model.encode(ASK[1:])]
+    for done in model.generate(prompts, 6):
+        tokens = list(prompts[done.index])
+        for _ in done.tokens:
+            with torch.no_grad():
+                tokens.append(int(reference(torch.tensor([tokens])).logits[0, -1].argmax()))
+        assert tokens[len(prompts[done.index]) :] == done.tokens
+
+
+def test_weights_are_let_go_where_they_can_be_read_again_and_the_memory_is_a_gpus(
+    tiny_spec: ModelSpec, tiny_folder: Path
+) -> None:
+    model = LocalEngine(tiny_spec, tiny_folder, "x")
+    weights = model.model
+    model.release()
+    assert model.model is weights, "a CPU keeps them"
+    tuned = model.with_weights(model.fresh(torch.float32), "tuned")
+    tuned_weights = tuned.model
+    for one in (model, tuned):
+        one.device = torch.device("cuda")
+        one.release()
+        one.device = torch.device("cpu")
+    assert model.model is not weights
+    assert tuned.model is tuned_weights, "they are nowhere else"
+
+
 def test_an_answer_is_a_text_with_what_it_took(tiny: LocalEngine) -> None:
     choices = Choices(("red", "blue wine"))
     done = {c.index: c for c in tiny.answer([ASK, ASK[1:]], 16, choices)}
@@ -143,16 +177,18 @@ def test_an_answer_is_a_text_with_what_it_took(tiny: LocalEngine) -> None:
     assert tiny.count([ASK]) == [len(tiny.encode(ASK))]
 
 
+@pytest.mark.parametrize("name", ["tiny", "capped"])
 def test_the_probabilities_of_answers_are_those_of_their_tokens_one_by_one(
-    tiny: LocalEngine,
+    request: pytest.FixtureRequest, name: str
 ) -> None:
+    model: LocalEngine = request.getfixturevalue(name)
     texts = ["red", "a blue code", "red ticket " * 3]
     asked = [ASK, ASK[1:]]
-    found = tiny.log_probabilities(asked, [texts, texts[:2]])
-    reference = tiny.fresh(torch.float32)
+    found = model.log_probabilities(asked, [texts, texts[:2]])
+    reference = model.fresh(torch.float32)
     for conversation, values in zip(asked, found, strict=True):
         for text, value in zip(texts, values, strict=False):
-            prompt, answer = tiny.encode(conversation), tiny.encode_answer(conversation, text)
+            prompt, answer = model.encode(conversation), model.encode_answer(conversation, text)
             with torch.no_grad():
                 logits = reference(torch.tensor([prompt + answer])).logits[0].log_softmax(-1)
             expected = sum(

@@ -60,7 +60,7 @@ def test_a_look_at_dev_leaves_codes_and_gradients_as_they_were(even: LocalEngine
 
     def gradient() -> Tensor:
         model.train()
-        embedding = model.get_input_embeddings().weight
+        embedding = model.get_input_embeddings().weight.requires_grad_()
         embedding.grad = None
         model(ids).logits.square().sum().backward()
         assert embedding.grad is not None

@@ -69,6 +69,21 @@ def test_virtual_tokens_are_computed_for_nobody(
     assert behind == sum(c.computed for c in tiny.generate(prompts, 2))
 
 
+@torch.no_grad()
+def test_a_model_that_caps_its_scores_reads_it_too(capped: LocalEngine) -> None:
+    config = peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=VIRTUAL)
+    adapted = get_peft_model(capped.fresh(torch.float32), config)
+    engine = capped.with_adapter(adapted.eval(), "prompt")
+    prompt = capped.encode([{"role": "user", "content": "red ticket"}])
+    (done,) = engine.generate([prompt], 6)
+    engine.model.set_attn_implementation("eager")
+    tokens = list(prompt)
+    for _ in done.tokens:
+        ids = torch.tensor([tokens])
+        tokens.append(int(adapted(ids, attention_mask=torch.ones_like(ids)).logits[0, -1].argmax()))
+    assert tokens[len(prompt) :] == done.tokens
+
+
 def test_it_has_the_keys_and_values_of_every_layer(engine: LocalEngine) -> None:
     learned = learned_prefix(engine.adapter)
     assert len(learned.keys) == len(learned.values) == 2

@@ -18,7 +18,7 @@ from harness.home import located, places
 from harness.models.weights import Weights
 from harness.progress import watched
 from harness.reading import UnreadableError, text_of
-from harness.sources import SUFFIXES, Row, read_file, read_split
+from harness.sources import SUFFIXES, Row, check_cells, read_file, read_split
 from harness.splits import sample, split_by_size, split_dev
 from harness.task import Example, Materials, Passage, Task
 from harness.task_settings import FIELDS, SPLITS, TaskSettings
@@ -168,6 +168,7 @@ def _example(
     row: Row, fallback_id: str, answer: Answer, columns: Mapping[str, str | Sequence[str]] | None
 ) -> Example:
     values = _pick(row, columns)
+    check_cells(values, row.where)
     for name in ("input", "target"):
         if name not in values or values[name] in ("", None):
             raise TaskError(f"{row.where}: has no '{name}'; add it or fix task.columns.{name}")

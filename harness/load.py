@@ -173,7 +173,9 @@ def _example(
         if name not in values or values[name] in ("", None):
             raise TaskError(f"{row.where}: has no '{name}'; add it or fix task.columns.{name}")
     if not isinstance(values["input"], str):
-        raise TaskError(f"{row.where}: input is {values['input']!r}; it must be text")
+        raise TaskError(f"{row.where}: input is {values['input']!r:.60}; it must be text")
+    if not values["input"].strip():
+        raise TaskError(f"{row.where}: input is blank; write one or delete the line")
     try:
         target = answer.write(values["target"])
         accepted = accepted_by(answer, values["target"])

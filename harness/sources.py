@@ -172,8 +172,8 @@ def _read_parquet(path: Path) -> Iterator[Row]:
         rows = pyarrow.parquet.read_table(path).to_pylist()
     except (OverflowError, UnicodeDecodeError) as error:  # a date beyond year 9999, half a letter
         raise TaskError(
-            f"{path}: holds a value that cannot be read ({first_line(error)}); write dates as text, "
-            "and text as UTF-8"
+            f"{path}: holds a value that cannot be read ({first_line(error)}); write dates as "
+            "text, and text as UTF-8"
         ) from error
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise TaskError(

@@ -160,6 +160,7 @@ def _row(**changes: object) -> str:
         (_row(taget="x"), "train.jsonl:2: unknown column 'taget'; known are id, input"),
         (_row(input=""), "train.jsonl:2: has no 'input'"),
         (_row(input=3), "train.jsonl:2: input is 3; it must be text"),
+        (_row(input=" \n\t"), "train.jsonl:2: input is blank; write one or delete the line"),
         (_row(id="train-0"), "train.jsonl:2: id 'train-0' stands at .*train.jsonl:1 too"),
         (
             _row(target={"colour": "pink", "code": None, "note": "a"}),

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from harness.errors import TaskError
 from harness.progress import watched
-from harness.sources import is_there, read_file
+from harness.sources import Row, is_there, read_file
 from harness.task import Example, Passage
 
 __all__ = ["check_sources", "name_of", "read_corpus", "sources_of"]
+
+CLOSE = 0.8
+"""Similarity from which a column's name is a slip: `titel` and `Title` are, `subtitle` is none."""
 
 
 def read_corpus(path: Path) -> tuple[Passage, ...]:
@@ -20,18 +24,31 @@ def read_corpus(path: Path) -> tuple[Passage, ...]:
         return ()
     passages: dict[str, Passage] = {}
     for row in watched(read_file(path), f"reading {path.name}"):
-        identity = name_of(row.values, "id", row.where)
-        for name, value in (("id", identity), ("text", row.values.get("text"))):
-            if not isinstance(value, str) or not value:
-                raise TaskError(f"{row.where}: a passage needs '{name}' as text; add it")
-        passage = Passage(
-            str(identity), str(row.values.get("title") or ""), row.values["text"], row.where
-        )
+        passage = _passage(row)
         if passage.id in passages:
             first = passages[passage.id].where
             raise TaskError(f"{row.where}: id '{passage.id}' stands at {first} too; rename one")
         passages[passage.id] = passage
     return tuple(passages.values())
+
+
+def _passage(row: Row) -> Passage:
+    """Other columns than id, title and text may stand there. Raises TaskError."""
+    identity, text = name_of(row.values, "id", row.where), row.values.get("text")
+    for name, value in (("id", identity), ("text", text)):
+        if not isinstance(value, str) or not value.strip():
+            raise TaskError(f"{row.where}: a passage needs '{name}' as text; add it")
+    title = row.values.get("title")
+    if not isinstance(title, str | None):
+        raise TaskError(f"{row.where}: title is {title!r:.60}; it must be text")
+    if "title" not in row.values:
+        for column in row.values:
+            if get_close_matches(column.lower(), ["title"], cutoff=CLOSE):
+                raise TaskError(
+                    f"{row.where}: unknown column '{column}'; did you mean title? rename it, or "
+                    "add one"
+                )
+    return Passage(str(identity), title or "", str(text), row.where)
 
 
 def name_of(values: Mapping[str, Any], field: str, where: str) -> str | None:

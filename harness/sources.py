@@ -41,10 +41,12 @@ def read_split(source: str, split: str, revision: str | None = None) -> list[Row
     """
     folder = Path(source)
     if folder.is_dir():
-        for suffix in SUFFIXES:
-            path = folder / f"{split}{suffix}"
-            if is_there(path):
-                return list(watched(read_file(path), f"reading {path.name}"))
+        there = [path for s in SUFFIXES if is_there(path := folder / f"{split}{s}")]
+        if len(there) > 1:
+            names = " and ".join(map(str, there))
+            raise TaskError(f"{names}: are the same split; keep one file of it")
+        for path in there:
+            return list(watched(read_file(path), f"reading {path.name}"))
         if any(path.suffix in SUFFIXES for path in folder.iterdir()):
             return None
     return _read_dataset(source, split, revision)

@@ -357,6 +357,41 @@ def test_a_corpus_is_checked_too(task_folder: Path, load: Load) -> None:
         load()
 
 
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"text": " \n"}, "a passage needs 'text' as text; add it"),
+        ({"title": ["a"]}, "title is ['a']; it must be text"),
+        ({"title": 0}, "title is 0; it must be text"),
+        ({"titel": "A"}, "unknown column 'titel'; did you mean title? rename it, or add one"),
+        ({"Title": "A"}, "unknown column 'Title'; did you mean title? rename it, or add one"),
+    ],
+)
+def test_a_passage_that_would_lose_its_text_or_title_is_refused(
+    task_folder: Path, load: Load, changes: dict[str, object], complaint: str
+) -> None:
+    path = task_folder / "corpus.jsonl"
+    write_lines(path, [{"id": "P0", "text": "a"} | changes])
+    with pytest.raises(TaskError) as caught:
+        load()
+    assert str(caught.value) == f"{path}:1: {complaint}"
+
+
+def test_a_passage_may_have_no_title_and_columns_of_its_users_own(
+    task_folder: Path, load: Load
+) -> None:
+    rows = [json.loads(line) for line in (task_folder / "corpus.jsonl").open()]
+    more = {"title": None, "subtitle": "of things", "url": "https://…", "day": 3}
+    write_lines(task_folder / "corpus.jsonl", [row | more for row in rows])
+    assert {p.title for p in load().materials.corpus} == {""}
+
+
+def test_two_files_of_one_split_are_refused(task_folder: Path, load: Load) -> None:
+    (task_folder / "eval.csv").write_text("input,target\nx,y\n")
+    with pytest.raises(TaskError, match=r"eval\.jsonl and .*eval\.csv: are the same split; keep"):
+        load()
+
+
 def test_a_dataset_that_cannot_be_reached_is_one_line(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:

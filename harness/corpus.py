@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +15,8 @@ from harness.task import Example, Passage
 
 __all__ = ["check_sources", "name_of", "read_corpus", "sources_of"]
 
+INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Of an id, which people compare by eye. A group may be a whole text."""
 CLOSE = 0.8
 """Similarity from which a column's name is a slip: `titel` and `Title` are, `subtitle` is none."""
 
@@ -59,7 +62,13 @@ def name_of(values: Mapping[str, Any], field: str, where: str) -> str | None:
     # A float, or true, has several spellings: which rows share it would be a guess.
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise TaskError(f"{where}: {field} is {value!r}; fix: give text or a whole number")
-    return str(value)
+    name = str(value)
+    if field == "id" and (name != name.strip() or INVISIBLE.search(name)):
+        raise TaskError(
+            f"{where}: id is {name!r:.60}; take out the blanks around it, line breaks and control "
+            "characters"
+        )
+    return name
 
 
 def sources_of(value: Any, where: str, field: str = "sources") -> tuple[str, ...]:

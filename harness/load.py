@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from harness.sources import SUFFIXES, Row, check_cells, read_file, read_split
 from harness.splits import sample, split_by_size, split_dev
 from harness.task import Example, Materials, Passage, Task
 from harness.task_settings import FIELDS, SPLITS, TaskSettings
+from harness.twins import warn_of_twins
 from harness.update import load_update
 
 __all__ = ["load_task"]
@@ -79,6 +81,7 @@ def load_task(
         _check_ids(examples)
         check_calls(examples, named)
         check_sources(examples, corpus)
+    warn_of_twins([*chain(*drawn.values())], drawn["eval"], answer.labels or ())
     materials = Materials(
         train=drawn["train"],
         dev=drawn["dev"],

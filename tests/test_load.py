@@ -170,6 +170,8 @@ def _row(**changes: object) -> str:
         (_row(sources=9), "train.jsonl:2: sources is 9"),
         (_row(tags="odd"), "train.jsonl:2: tags is 'odd'"),
         (_row(id=1.0), "train.jsonl:2: id is 1.0; fix: give text or a whole number"),
+        (_row(id="a "), "train.jsonl:2: id is 'a '; take out the blanks around it"),
+        (_row(id="a\tb"), r"train.jsonl:2: id is 'a.tb'; take out the blanks around it"),
         (_row(id=False), "train.jsonl:2: id is False; fix"),
         (_row(group=True), "train.jsonl:2: group is True; fix"),
         (_row(group=["a"]), r"train.jsonl:2: group is \['a'\]; fix"),

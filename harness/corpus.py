@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from harness.errors import TaskError
 from harness.progress import watched
-from harness.sources import is_there, read_file
+from harness.sources import Row, is_there, read_file
 from harness.task import Example, Passage
 
 __all__ = ["check_sources", "name_of", "read_corpus", "sources_of"]
+
+INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Of an id, which people compare by eye. A group may be a whole text."""
+CLOSE = 0.8
+"""Similarity from which a column's name is a slip: `titel` and `Title` are, `subtitle` is none."""
 
 
 def read_corpus(path: Path) -> tuple[Passage, ...]:
@@ -20,18 +27,31 @@ def read_corpus(path: Path) -> tuple[Passage, ...]:
         return ()
     passages: dict[str, Passage] = {}
     for row in watched(read_file(path), f"reading {path.name}"):
-        identity = name_of(row.values, "id", row.where)
-        for name, value in (("id", identity), ("text", row.values.get("text"))):
-            if not isinstance(value, str) or not value:
-                raise TaskError(f"{row.where}: a passage needs '{name}' as text; add it")
-        passage = Passage(
-            str(identity), str(row.values.get("title") or ""), row.values["text"], row.where
-        )
+        passage = _passage(row)
         if passage.id in passages:
             first = passages[passage.id].where
             raise TaskError(f"{row.where}: id '{passage.id}' stands at {first} too; rename one")
         passages[passage.id] = passage
     return tuple(passages.values())
+
+
+def _passage(row: Row) -> Passage:
+    """Other columns than id, title and text may stand there. Raises TaskError."""
+    identity, text = name_of(row.values, "id", row.where), row.values.get("text")
+    for name, value in (("id", identity), ("text", text)):
+        if not isinstance(value, str) or not value.strip():
+            raise TaskError(f"{row.where}: a passage needs '{name}' as text; add it")
+    title = row.values.get("title")
+    if not isinstance(title, str | None):
+        raise TaskError(f"{row.where}: title is {title!r:.60}; it must be text")
+    if "title" not in row.values:
+        for column in row.values:
+            if get_close_matches(column.lower(), ["title"], cutoff=CLOSE):
+                raise TaskError(
+                    f"{row.where}: unknown column '{column}'; did you mean title? rename it, or "
+                    "add one"
+                )
+    return Passage(str(identity), title or "", str(text), row.where)
 
 
 def name_of(values: Mapping[str, Any], field: str, where: str) -> str | None:
@@ -42,7 +62,13 @@ def name_of(values: Mapping[str, Any], field: str, where: str) -> str | None:
     # A float, or true, has several spellings: which rows share it would be a guess.
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise TaskError(f"{where}: {field} is {value!r}; fix: give text or a whole number")
-    return str(value)
+    name = str(value)
+    if field == "id" and (name != name.strip() or INVISIBLE.search(name)):
+        raise TaskError(
+            f"{where}: id is {name!r:.60}; take out the blanks around it, line breaks and control "
+            "characters"
+        )
+    return name
 
 
 def sources_of(value: Any, where: str, field: str = "sources") -> tuple[str, ...]:

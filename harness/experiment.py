@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.configuration.compose import compose
+from harness.configuration.rung_names import check_rung_names
 from harness.configuration.spec import SWEPT, JobSpec
 from harness.configuration.words import sweep, word
 from harness.errors import ConfigError, HarnessError, RungUnavailableError, TrackingError
@@ -142,6 +143,7 @@ class Sweep:
         """
         for spec in specs:
             spec.check()
+        check_rung_names(specs)
         tasks = [self.task(spec) for spec in specs]
         from harness.evidence import scoring
 

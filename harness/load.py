@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from harness.home import located, places
 from harness.models.weights import Weights
 from harness.progress import watched
 from harness.reading import UnreadableError, text_of
-from harness.sources import SUFFIXES, Row, read_file, read_split
+from harness.sources import SUFFIXES, Row, check_cells, read_file, read_split
 from harness.splits import sample, split_by_size, split_dev
 from harness.task import Example, Materials, Passage, Task
 from harness.task_settings import FIELDS, SPLITS, TaskSettings
+from harness.twins import warn_of_twins
 from harness.update import load_update
 
 __all__ = ["load_task"]
@@ -79,6 +81,7 @@ def load_task(
         _check_ids(examples)
         check_calls(examples, named)
         check_sources(examples, corpus)
+    warn_of_twins([*chain(*drawn.values())], drawn["eval"], answer.labels or ())
     materials = Materials(
         train=drawn["train"],
         dev=drawn["dev"],
@@ -168,11 +171,14 @@ def _example(
     row: Row, fallback_id: str, answer: Answer, columns: Mapping[str, str | Sequence[str]] | None
 ) -> Example:
     values = _pick(row, columns)
+    check_cells(values, row.where)
     for name in ("input", "target"):
         if name not in values or values[name] in ("", None):
             raise TaskError(f"{row.where}: has no '{name}'; add it or fix task.columns.{name}")
     if not isinstance(values["input"], str):
-        raise TaskError(f"{row.where}: input is {values['input']!r}; it must be text")
+        raise TaskError(f"{row.where}: input is {values['input']!r:.60}; it must be text")
+    if not values["input"].strip():
+        raise TaskError(f"{row.where}: input is blank; write one or delete the line")
     try:
         target = answer.write(values["target"])
         accepted = accepted_by(answer, values["target"])

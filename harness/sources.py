@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,13 @@ from harness.home import places
 from harness.progress import watched
 from harness.reading import UnreadableError, json_of, lines_of
 
-__all__ = ["SUFFIXES", "Row", "is_there", "read_file", "read_split"]
+__all__ = ["SUFFIXES", "Row", "check_cells", "is_there", "read_file", "read_split"]
 
 LONGEST_CELL = 2**30
 """Characters of a CSV cell; the library's own bound, 131,072, is less than some inputs have."""
+
+DEEPEST = 500
+"""Levels of lists and objects in a cell: what recurses over deeper ones would give out."""
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 
@@ -37,10 +41,12 @@ def read_split(source: str, split: str, revision: str | None = None) -> list[Row
     """
     folder = Path(source)
     if folder.is_dir():
-        for suffix in SUFFIXES:
-            path = folder / f"{split}{suffix}"
-            if is_there(path):
-                return list(watched(read_file(path), f"reading {path.name}"))
+        there = [path for s in SUFFIXES if is_there(path := folder / f"{split}{s}")]
+        if len(there) > 1:
+            names = " and ".join(map(str, there))
+            raise TaskError(f"{names}: are the same split; keep one file of it")
+        for path in there:
+            return list(watched(read_file(path), f"reading {path.name}"))
         if any(path.suffix in SUFFIXES for path in folder.iterdir()):
             return None
     return _read_dataset(source, split, revision)
@@ -73,6 +79,36 @@ def read_file(path: Path) -> Iterator[Row]:
                 )
     except UnreadableError as error:
         raise TaskError(f"{path}: {error}") from error
+
+
+def check_cells(values: Mapping[str, Any], where: str) -> None:
+    """Raise TaskError for a value that JSON does not have, such as a date out of Parquet."""
+    for name, value in values.items():
+        if problem := _foreign(value):
+            raise TaskError(f"{where}: {name} holds {problem}; write it as text")
+
+
+def _foreign(value: Any) -> str | None:
+    """What of a value JSON does not have, at any depth; None if it has all of it."""
+    level = [value]
+    for _ in range(DEEPEST):
+        below: list[Any] = []
+        for one in level:
+            match one:
+                case dict():
+                    below += one.values()
+                case list():
+                    below += one
+                case float() if not math.isfinite(one):
+                    return f"{one}, which is no number of JSON"
+                case None | str() | int() | float():
+                    pass
+                case _:
+                    return f"a {type(one).__name__}, which JSON does not have"
+        if not below:
+            return None
+        level = below
+    return f"more than {DEEPEST} levels of lists and objects"
 
 
 def _read_jsonl(path: Path) -> Iterator[Row]:
@@ -135,10 +171,17 @@ def _read_parquet(path: Path) -> Iterator[Row]:
     import pyarrow.parquet
 
     try:
-        table = pyarrow.parquet.read_table(path)
+        rows = pyarrow.parquet.read_table(path).to_pylist()
+    except (OverflowError, UnicodeDecodeError) as error:  # a date beyond year 9999, half a letter
+        raise TaskError(
+            f"{path}: holds a value that cannot be read ({first_line(error)}); write dates as "
+            "text, and text as UTF-8"
+        ) from error
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise TaskError(f"{path}: not Parquet ({error}); write the file again") from error
-    for number, values in enumerate(table.to_pylist(), 1):
+        raise TaskError(
+            f"{path}: not Parquet that can be read ({first_line(error)}); write the file again"
+        ) from error
+    for number, values in enumerate(rows, 1):
         yield Row(f"{path}:{number}", values)
 
 
@@ -147,13 +190,14 @@ def _read_dataset(source: str, split: str, revision: str | None) -> list[Row] | 
 
     try:
         loaded = datasets.load_dataset(source, revision=revision)
+        rows = list(loaded[split]) if split in loaded else None
     except Exception as error:  # the hub client raises a dozen unrelated kinds
         nowhere = "" if Path(source).exists() else f"; there is no file or folder {places(source)}"
         raise TaskError(
             f"cannot load dataset '{source}' ({first_line(error)}){nowhere}; "
             "give a hub id that can be reached or a folder: task.source=FOLDER"
         ) from error
-    if split not in loaded:
+    if rows is None:
         return None
     features = loaded[split].features
     names = {
@@ -166,5 +210,5 @@ def _read_dataset(source: str, split: str, revision: str | None) -> list[Row] | 
             f"{source}[{split}]:{number}",
             {k: names[k][v] if k in names and v is not None else v for k, v in values.items()},
         )
-        for number, values in enumerate(loaded[split], 1)
+        for number, values in enumerate(rows, 1)
     ]

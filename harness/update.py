@@ -17,7 +17,7 @@ from harness.answer.format import accepted_by
 from harness.corpus import check_sources, name_of, read_corpus, sources_of
 from harness.errors import ConfigError, TaskError
 from harness.home import located
-from harness.sources import Row, read_file
+from harness.sources import Row, check_cells, read_file
 from harness.task import Example, Passage, Update
 
 __all__ = ["load_update"]
@@ -106,6 +106,7 @@ def _identity(row: Row) -> str:
             raise TaskError(
                 f"{row.where}: unknown column '{column}'; known are {', '.join(COLUMNS)}"
             )
+    check_cells(row.values, row.where)
     identity = name_of(row.values, "id", row.where)
     if identity is None:
         raise TaskError(f"{row.where}: has no 'id'; add that of the question in eval")

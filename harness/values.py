@@ -15,6 +15,7 @@ from pydantic_core import core_schema
 from harness.errors import ConfigError
 
 __all__ = [
+    "MOST",
     "AtLeastOne",
     "Count",
     "Instance",

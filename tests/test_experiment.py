@@ -199,7 +199,8 @@ def test_several_tasks_have_findings_each_and_compare_is_for_one(
     assert not (tmp_path / "results").exists(), "nothing was run"
     both = harness.compare_all(words, config_dirs=["conf"])
     assert [found.rungs[0].manifest["task"] for found in both] == ["mine", "yours"]
-    several = harness.compare_all([*words[1:], "+task=mine", "limit=2,3"], config_dirs=["conf"])
+    words = ["+task=mine", "rung=prompt", *as_words(here | {"limit": "2,3"})]
+    several = harness.compare_all(words, config_dirs=["conf"])
     assert [found.rungs[0].manifest["n"] for found in several] == [2, 3]
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
+import pyarrow
+import pyarrow.parquet
 import pytest
 
-from harness.answer import Label, Text
+from harness.answer import Label, Text, ToolCalls
 from harness.errors import ConfigError, LeakError, TaskError
 from harness.evidence.isolation import Isolation
 from harness.load import load_task
@@ -155,6 +160,7 @@ def _row(**changes: object) -> str:
         (_row(taget="x"), "train.jsonl:2: unknown column 'taget'; known are id, input"),
         (_row(input=""), "train.jsonl:2: has no 'input'"),
         (_row(input=3), "train.jsonl:2: input is 3; it must be text"),
+        (_row(input=" \n\t"), "train.jsonl:2: input is blank; write one or delete the line"),
         (_row(id="train-0"), "train.jsonl:2: id 'train-0' stands at .*train.jsonl:1 too"),
         (
             _row(target={"colour": "pink", "code": None, "note": "a"}),
@@ -164,10 +170,17 @@ def _row(**changes: object) -> str:
         (_row(sources=9), "train.jsonl:2: sources is 9"),
         (_row(tags="odd"), "train.jsonl:2: tags is 'odd'"),
         (_row(id=1.0), "train.jsonl:2: id is 1.0; fix: give text or a whole number"),
+        (_row(id="a "), "train.jsonl:2: id is 'a '; take out the blanks around it"),
+        (_row(id="a\tb"), r"train.jsonl:2: id is 'a.tb'; take out the blanks around it"),
         (_row(id=False), "train.jsonl:2: id is False; fix"),
         (_row(group=True), "train.jsonl:2: group is True; fix"),
         (_row(group=["a"]), r"train.jsonl:2: group is \['a'\]; fix"),
         (_row(group={}), "train.jsonl:2: group is {}; fix"),
+        (_row(tags={"a": 0.5}).replace("0.5", "1e400"), "train.jsonl:2: tags holds inf, which"),
+        (
+            _row(tags={"a": 0.5}).replace("0.5", "[" * 600 + "]" * 600),
+            "train.jsonl:2: tags holds more than 500 levels of lists and objects",
+        ),
     ],
 )
 def test_a_bad_line_is_named_with_its_fix(
@@ -264,6 +277,75 @@ def test_a_file_that_is_not_parquet_is_named(task_folder: Path, load: Load) -> N
         load()
 
 
+@pytest.mark.parametrize("field", ["target", "tags", "calls"])
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (date(2026, 2, 1), "a date, which JSON does not have"),
+        (datetime(2026, 2, 1, 9, 30), "a datetime, which JSON does not have"),
+        (Decimal("1.50"), "a Decimal, which JSON does not have"),
+        (b"x", "a bytes, which JSON does not have"),
+        (math.inf, "inf, which is no number of JSON"),
+    ],
+)
+def test_a_parquet_cell_that_json_does_not_have_is_refused_with_its_place(
+    task_folder: Path, load: Load, field: str, value: object, problem: str
+) -> None:
+    (task_folder / "train.jsonl").unlink()
+    row = {"input": "x", "target": {"colour": "red"}, field: {"deep": [value]}}
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), task_folder / "train.parquet")
+    with pytest.raises(TaskError) as caught:
+        load()
+    path = task_folder / "train.parquet"
+    assert str(caught.value) == f"{path}:1: {field} holds {problem}; write it as text"
+
+
+def test_a_column_that_is_not_read_may_hold_anything(task_folder: Path, load: Load) -> None:
+    rows = [{"text": f"thing {i}", "label": "a", "day": date(2026, 2, 1)} for i in range(20)]
+    for split in ("train", "dev", "eval"):
+        (task_folder / f"{split}.jsonl").unlink()
+        pyarrow.parquet.write_table(
+            pyarrow.Table.from_pylist(rows), task_folder / f"{split}.parquet"
+        )
+    columns = {"input": "text", "target": "label"}
+    assert len(load(answer=Label(), primary="accuracy", columns=columns).eval) == 20
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pyarrow.array([b"\xff"]).view(pyarrow.string()),
+        pyarrow.array([2**62], pyarrow.timestamp("us")),
+        pyarrow.array([2**30], pyarrow.date32()),
+    ],
+    ids=["text that is not UTF-8", "a time beyond all years", "a day beyond all years"],
+)
+def test_a_parquet_value_that_python_cannot_hold_is_one_line(
+    task_folder: Path, load: Load, cells: pyarrow.Array
+) -> None:
+    (task_folder / "train.jsonl").unlink()
+    pyarrow.parquet.write_table(pyarrow.table({"input": cells}), task_folder / "train.parquet")
+    with pytest.raises(TaskError, match=r"train\.parquet: .* cannot be read \(.*; write") as caught:
+        load()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", [None, ToolCalls()], ids=["an object", "calls"])
+def test_json_in_a_cell_is_read_as_strictly_as_a_line_of_jsonl(
+    task_folder: Path, load: Load, answer: object
+) -> None:
+    (task_folder / "train.jsonl").unlink()
+    for target, problem in {
+        "[" * 100_000: r"nested too deeply",
+        '{"a": 1, "a": 2}': r"'a' stands there twice",
+        '{"a": NaN}': r"NaN is no number of JSON",
+    }.items():
+        cell = target.replace('"', '""')
+        (task_folder / "train.csv").write_text(f'input,target\nx,"{cell}"\n')
+        with pytest.raises(TaskError, match=rf"train\.csv:2: target is not JSON.*{problem}.*fix"):
+            load(**{} if answer is None else {"answer": answer})
+
+
 def test_a_corpus_is_checked_too(task_folder: Path, load: Load) -> None:
     write_lines(
         task_folder / "corpus.jsonl", [{"id": "P0", "text": "a"}, {"id": "P0", "text": "b"}]
@@ -274,6 +356,41 @@ def test_a_corpus_is_checked_too(task_folder: Path, load: Load) -> None:
         load()
     write_lines(task_folder / "corpus.jsonl", [{"id": "P0"}])
     with pytest.raises(TaskError, match=r"corpus\.jsonl:1: a passage needs 'text'"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"text": " \n"}, "a passage needs 'text' as text; add it"),
+        ({"title": ["a"]}, "title is ['a']; it must be text"),
+        ({"title": 0}, "title is 0; it must be text"),
+        ({"titel": "A"}, "unknown column 'titel'; did you mean title? rename it, or add one"),
+        ({"Title": "A"}, "unknown column 'Title'; did you mean title? rename it, or add one"),
+    ],
+)
+def test_a_passage_that_would_lose_its_text_or_title_is_refused(
+    task_folder: Path, load: Load, changes: dict[str, object], complaint: str
+) -> None:
+    path = task_folder / "corpus.jsonl"
+    write_lines(path, [{"id": "P0", "text": "a"} | changes])
+    with pytest.raises(TaskError) as caught:
+        load()
+    assert str(caught.value) == f"{path}:1: {complaint}"
+
+
+def test_a_passage_may_have_no_title_and_columns_of_its_users_own(
+    task_folder: Path, load: Load
+) -> None:
+    rows = [json.loads(line) for line in (task_folder / "corpus.jsonl").open()]
+    more = {"title": None, "subtitle": "of things", "url": "https://…", "day": 3}
+    write_lines(task_folder / "corpus.jsonl", [row | more for row in rows])
+    assert {p.title for p in load().materials.corpus} == {""}
+
+
+def test_two_files_of_one_split_are_refused(task_folder: Path, load: Load) -> None:
+    (task_folder / "eval.csv").write_text("input,target\nx,y\n")
+    with pytest.raises(TaskError, match=r"eval\.jsonl and .*eval\.csv: are the same split; keep"):
         load()
 
 

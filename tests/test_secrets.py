@@ -159,7 +159,7 @@ def words(
         f"model.name='{PLANTED['HF_TOKEN']}'",
         f"model.licence='https://ann:{IN_URI}@licences.example/?token={IN_QUERY}'",
         f"tracking.uri='http://ann:{IN_URI}@127.0.0.1:9/?api_key={IN_QUERY}'",
-        f"+task.rungs.other.api_key={IN_OVERRIDE}",
+        f"+task.rungs.rag.api_key={IN_OVERRIDE}",
     ]  # fmt: skip
 
 

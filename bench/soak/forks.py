@@ -79,9 +79,8 @@ def fork(
 ) -> Forked:
     """Start a command line as `Tiny.harness` does; `before` (a function of a module) runs in it
     first."""
-    own = tiny.words if module == "harness" else ()
     output = Path(tempfile.mkdtemp(prefix="out-", dir=tiny.folder)) / "said"
-    arguments = (tiny, [module, *own, *words], dict(env or {}), output, before)
+    arguments = (tiny, [module, *tiny.typed(words, module)], dict(env or {}), output, before)
     process = fork_server().Process(target=_main, args=arguments, daemon=True)
     process.start()
     return Forked(process, output)

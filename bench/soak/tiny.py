@@ -91,13 +91,19 @@ class Tiny:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What every command line here begins with; a later word wins."""
+        """What every command line here begins with."""
         return (
             "--config-dir", str(self.folder / "conf"),
             "+task=tiny", "model=tiny", "embedder=tiny",
             f"results={self.results}", f"tracking.uri={self.store}",
             "probes.forgetting.enabled=false",  # its passages are fetched
         )  # fmt: skip
+
+    def typed(self, words: Sequence[str], module: str) -> list[str]:
+        """The arguments of a module: for harness `self.words`, but for what these words set."""
+        keys = {word.split("=")[0] for word in words}
+        own = self.words if module == "harness" else ()
+        return [*(word for word in own if word.split("=")[0] not in keys), *words]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -128,9 +134,8 @@ class Tiny:
         `env` is added to `self.environment`; `preexec` runs in the child (limits of resources,
         mounts). Another `module` gets its words alone.
         """
-        own = self.words if module == "harness" else ()
         return subprocess.Popen(
-            [sys.executable, "-m", module, *own, *words],
+            [sys.executable, "-m", module, *self.typed(words, module)],
             cwd=self.folder,
             env=self.environment | dict(env or {}),
             stdout=subprocess.PIPE,

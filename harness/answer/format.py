@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from harness.constraint import Constraint
 
-__all__ = ["Accepting", "Answer", "Parsed", "Scorer", "accepted_by", "commonest"]
+__all__ = ["Accepting", "Answer", "Parsed", "Scorer", "accepted_by", "as_text", "commonest"]
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,18 @@ def accepted_by(answer: Answer, target: Any) -> str:
     Raises ValueError for a target that is none.
     """
     return answer.accepted(target) if isinstance(answer, Accepting) else ""
+
+
+def as_text(target: Any) -> str:
+    """A target that is text or a whole number, as text. Raises ValueError for any other.
+
+    >>> as_text(7)
+    '7'
+    """
+    # A float, or true, has several spellings: which is meant would be a guess.
+    if isinstance(target, str | int) and not isinstance(target, bool):
+        return str(target)
+    raise ValueError(f"target is {target!r:.60}; give text, in quotes, or a whole number")
 
 
 def commonest(values: Iterable[str]) -> str | None:

@@ -13,6 +13,7 @@ from harness.answer.format import Answer, Field, Parsed, Scorer, commonest
 from harness.answer.schema import read_schema, validator, violation
 from harness.constraint import JsonSchema
 from harness.errors import TaskError
+from harness.reading import UnreadableError, json_of
 
 __all__ = ["Field", "Json", "first_object"]
 
@@ -77,9 +78,9 @@ class Json:
     def write(self, target: Any) -> str:
         if isinstance(target, str):
             try:
-                target = json.loads(target)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"target is not JSON ({error.msg}): {target[:60]!r}") from error
+                target = json_of(target)
+            except UnreadableError as error:
+                raise ValueError(f"target is {error}: {target[:60]!r}") from error
         problem = self.violation(target)
         if problem:
             raise ValueError(f"target breaks the schema: {problem:.600}")

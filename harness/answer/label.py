@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.answer.format import Answer, Parsed, Scorer, commonest
+from harness.answer.format import Answer, Parsed, Scorer, as_text, commonest
 from harness.constraint import Choices
 from harness.errors import TaskError
 from harness.reading import UnreadableError, text_of
@@ -72,7 +72,7 @@ class Label:
         return None if self.labels is None else max(len(label.encode()) for label in self.labels)
 
     def write(self, target: Any) -> str:
-        label = str(target)
+        label = as_text(target)
         problem = _unreadable(label)
         if problem:
             raise ValueError(problem)

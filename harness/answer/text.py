@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-from harness.answer.format import Answer, Parsed, Scorer, commonest
+from harness.answer.format import Answer, Parsed, Scorer, as_text, commonest
 
 __all__ = ["Text"]
 
@@ -28,9 +28,10 @@ class Text:
     measures: ClassVar[tuple[str, ...]] = ("token_f1", "exact", "contains", "rouge_l")
 
     def write(self, target: Any) -> str:
-        if not str(target).strip():
+        text = as_text(target)
+        if not text.strip():
             raise ValueError("target is empty")
-        return str(target)
+        return text
 
     def parse(self, text: str) -> Parsed:
         value = text.strip()

@@ -22,6 +22,7 @@ from harness.answer.functions import calls_schema, declared
 from harness.answer.schema import violation
 from harness.answer.wanted_calls import Call, Wanted, no_call
 from harness.constraint import SchemaOfInput
+from harness.reading import UnreadableError, json_of
 
 __all__ = ["ToolCalls"]
 
@@ -50,8 +51,11 @@ class ToolCalls:
 
     def write(self, target: Any) -> str:
         """The first acceptable values; what may be left out is."""
-        wanted = Wanted.of(_read(target))
-        calls = [{"name": c.name, "arguments": c.taught} for c in wanted.calls]
+        try:
+            wanted = Wanted.of(_read(target))
+            calls = [{"name": c.name, "arguments": c.taught} for c in wanted.calls]
+        except RecursionError as error:
+            raise ValueError("target is nested too deeply; make it flatter") from error
         if problem := violation(wanted.validator, calls):
             raise ValueError(f"target is no call of a declared function: {problem[:200]}")
         return canonical.text(calls, wanted.validator)
@@ -143,6 +147,6 @@ def _read(target: Any) -> Any:
     if not isinstance(target, str):
         return target
     try:
-        return json.loads(target)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"target is not JSON ({error.msg}): {target[:60]!r}") from error
+        return json_of(target)
+    except UnreadableError as error:
+        raise ValueError(f"target is {error}: {target[:60]!r}") from error

@@ -16,6 +16,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -135,10 +136,11 @@ def _loader(folders: Sequence[Path]) -> Any:
 
 def _composed(loader: Any, words: list[str], sweep: bool) -> list[DictConfig]:
     """The configuration of each job."""
-    if not sweep:
-        return [loader.load_configuration("config", words, run_mode=RunMode.RUN)]
     parser = OverridesParser.create(config_loader=loader)
     given = parser.parse_overrides(words)
+    _check_once(given)
+    if not sweep:
+        return [loader.load_configuration("config", words, run_mode=RunMode.RUN)]
     # What is swept by default may depend on whole files, such as +experiment=look. Single settings
     # are left to the jobs: `rung=few_shot,rag rung.shots.k=2` has no meaning before it is swept.
     files = [
@@ -154,6 +156,21 @@ def _composed(loader: Any, words: list[str], sweep: bool) -> list[DictConfig]:
     typed = [o.input_line for o in given if not o.is_hydra_override()]
     (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides([*swept, *typed]), None)
     return [_one(loader, general, job) for job in jobs]
+
+
+def _check_once(given: Sequence[Override]) -> None:
+    """Raise ConfigError for a setting that is typed twice: the last one would silently win."""
+    first: dict[str, str] = {}
+    for override in given:
+        key, word = override.get_key_element(), override.input_line
+        if key in first:
+            values = ",".join(one.partition("=")[2] for one in (first[key], word))
+            both = f", or say {redacted_word(f'{key}={values}')} to run both"
+            raise ConfigError(
+                f"{redacted_word(first[key])} and {redacted_word(word)}: are the same setting "
+                f"twice; keep one{both if word != first[key] else ''}"
+            )
+        first[key] = word
 
 
 def _one(loader: Any, general: DictConfig, words: list[str]) -> DictConfig:

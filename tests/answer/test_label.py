@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -43,9 +44,17 @@ def test_case_is_part_of_a_label() -> None:
     assert Label(["Yes"]).parse("yes").value is None
 
 
-def test_numbers_and_booleans_become_their_text() -> None:
-    assert [Label().write(value) for value in (1, 2.5, True)] == ["1", "2.5", "True"]
+def test_whole_numbers_become_their_text() -> None:
+    assert [Label().write(value) for value in (0, 1, -1)] == ["0", "1", "-1"]
     assert Label([1, 2]).labels == ("1", "2")
+
+
+@pytest.mark.parametrize("target", [True, 1.0, math.nan, ["x"], {"a": 1}, b"x", None])
+def test_a_target_that_is_neither_text_nor_a_whole_number_is_no_label(target: object) -> None:
+    with pytest.raises(
+        ValueError, match=r"^target is .*; give text, in quotes, or a whole number$"
+    ):
+        Label().write(target)
 
 
 @pytest.mark.parametrize("label", ["", " ", " a", "a ", "a\nb", "a\n", "a\u2028b"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from harness.answer import Text
@@ -12,6 +14,15 @@ def test_free_text_may_be_anything_but_nothing() -> None:
     assert Text().parse(" ").value is None
     with pytest.raises(ValueError, match="target is empty"):
         Text().write("  ")
+
+
+@pytest.mark.parametrize("target", [False, 2.5, math.inf, [], {"a": 1}, b"x", None])
+def test_a_target_that_is_neither_text_nor_a_whole_number_is_no_text(target: object) -> None:
+    assert Text().write(42) == "42"
+    with pytest.raises(
+        ValueError, match=r"^target is .*; give text, in quotes, or a whole number$"
+    ):
+        Text().write(target)
 
 
 def test_nothing_is_known_of_free_text_beforehand() -> None:

@@ -57,6 +57,7 @@ class TestTargets:
         [
             ("add(1)", "target is not JSON"),
             (3, "target is 3; give a list"),
+            (f'[{{"name":"a","arguments":{{"x":{"[" * 800}{"]" * 800}}}}}]', "nested too deeply"),
             (
                 wanted(call("add", a=1)),
                 r"add\.a is 1; give a list of acceptable values, such as \[1\]",

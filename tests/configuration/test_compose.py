@@ -140,6 +140,34 @@ def test_tasks_are_listed_where_none_is_named() -> None:
         compose([])
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "both"),
+    [
+        ("seed=1", "seed=2", "seed=1,2"),
+        ("rung=prompt", "rung=lora", "rung=prompt,lora"),
+        ("rung.shots.k=2", "rung.shots.k=4,8", "rung.shots.k=2,4,8"),
+        ("+experiment=look", "+experiment=ablation", "+experiment=look,ablation"),
+    ],
+)
+@pytest.mark.parametrize("sweep", [True, False])
+def test_a_setting_that_is_typed_twice_is_refused(
+    first: str, second: str, both: str, sweep: bool
+) -> None:
+    with pytest.raises(ConfigError, match=r"limit=3 and limit=3: .* twice; keep one$"):
+        compose([TASK, "limit=3", "limit=3"], sweep=sweep)
+    with pytest.raises(ConfigError) as caught:
+        compose([TASK, first, "force=true", second], sweep=sweep)
+    assert str(caught.value) == (
+        f"{first} and {second}: are the same setting twice; keep one, or say {both} to run both"
+    )
+
+
+def test_what_an_experiment_sets_may_be_typed_too_and_what_is_taken_out_put_in_again() -> None:
+    assert rungs("+experiment=look", "rung=lora", "limit=3") == ["lora"]
+    (spec,) = compose([TASK, "rung=prompt", "~task.rungs", "+task.rungs={prompt: {}}"])
+    assert spec.config.task.rungs == {"prompt": {}}
+
+
 def test_an_empty_sweep_is_said() -> None:
     with pytest.raises(ConfigError, match="nothing to run"):
         compose([TASK, "seed=range(0,0)"])

@@ -12,7 +12,7 @@ import pytest
 
 from harness.__main__ import main
 from harness.configuration.compose import compose
-from harness.configuration.spec import JobSpec
+from harness.configuration.spec import JobSpec, key_of
 from tests.conftest import SCHEMA, TASK, WORDS, example, write_lines
 from tests.generated.edge import SEED, Outcome, Ready, tried
 
@@ -68,7 +68,9 @@ class Edge:
         self.patch.chdir(folder)
         usual = ["--config-dir", "conf", "+task=mine", "rung=prompt", "model=folder"]
         usual += [f"model.weights.path={self.model}", "tracking=none", "controls=false"]
-        return tried(lambda: called([*usual, *words]))
+        typed = {key_of(word) for word in words}
+        own = [word for word in usual if key_of(word) not in typed]
+        return tried(lambda: called([*own, *words]))
 
 
 def called(arguments: Sequence[str]) -> int | None:

@@ -67,6 +67,14 @@ def test_csv_says_the_same(
     assert (found["q0"].cost, found["q1"].cost) == (0.002, None)
 
 
+def test_numbers_are_read_as_csv_writers_write_them(
+    tmp_path: Path, task: Task, letters: Embedder
+) -> None:
+    lines = ("id,text,prompt_tokens,seconds,cost", "q0,red,120.0,0.5,2.5e-05")
+    told = answered(written(tmp_path, *lines, name="a.csv"), task, letters)["q0"]
+    assert (told.prompt_tokens, told.seconds, told.cost) == (120, 0.5, 0.000025)
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
@@ -82,6 +90,12 @@ def test_csv_says_the_same(
         ({"id": "q1", "text": "x", "seconds": -1}, r"a\.jsonl:2: seconds is -1; give a number"),
         ({"id": "q1", "text": "x", "cost": "free"}, r'a\.jsonl:2: cost is "free"; give a number'),
         ({"id": "q1", "text": "x", "cost": True}, r"a\.jsonl:2: cost is true; give a number"),
+        ({"id": "q1", "text": "x", "tokens": [10**18 + 1, 1]}, r"tokens is 1000000000000000001; give"),
+        ({"id": "q1", "text": "x", "seconds": 1e300}, r"seconds is 1e\+300; give a number from 0 to"),
+        ({"id": "q1", "text": "x", "seconds": "1_000"}, r'seconds is "1_000"; give a number'),
+        ({"id": "q1", "text": "x", "seconds": "٣"}, r'seconds is ".u0663"; give a number'),
+        ({"id": "q1", "text": "x", "seconds": " 1.5 "}, r'seconds is " 1\.5 "; give a number'),
+        ({"id": "q1", "text": "x", "tokens": "nan 1"}, r'tokens is "nan"; give a whole number'),
     ],
 )  # fmt: skip
 def test_a_line_that_is_no_answer_is_named(line: object, complaint: str, tmp_path: Path) -> None:

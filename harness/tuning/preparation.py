@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -57,7 +58,8 @@ def training_dtype(name: str, device: torch.device) -> torch.dtype:
 
 def settled(training: Training, engine: LocalEngine) -> Training:
     """The same with its precision as it is here, where it was left to the machine."""
-    return replace(training, dtype=dtype_name(training_dtype(training.dtype, engine.device)))
+    dtype: Any = dtype_name(training_dtype(training.dtype, engine.device))
+    return replace(training, dtype=dtype)
 
 
 def dtype_name(dtype: torch.dtype) -> str:

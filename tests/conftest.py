@@ -162,7 +162,9 @@ def capped(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Local
     Gemma2ForCausalLM(config).save_pretrained(folder)
     tokens.save_pretrained(folder)
     return LocalEngine(
-        ModelSpec("capped", Folder(str(folder)), "float32", "CC0-1.0", False, "cpu"), folder, "capped"
+        ModelSpec("capped", Folder(str(folder)), "float32", "CC0-1.0", False, "cpu"),
+        folder,
+        "capped",
     )
 
 

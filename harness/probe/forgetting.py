@@ -165,9 +165,7 @@ class Forgetting(Probe):
             "answers": [done[i] for i in range(len(asked))],
         }
 
-    def _divergence(
-        self, run: FittedRun, base: Engine, progress: Progress
-    ) -> list[dict[str, Any]]:
+    def _divergence(self, run: FittedRun, base: Engine, progress: Progress) -> list[dict[str, Any]]:
         """KL(tuned ‖ base) of the next token, averaged over the tokens of the rung's own answer.
 
         Exact over the whole vocabulary, without the constraint, behind the same prompt.

@@ -61,7 +61,8 @@ class Adapter(Method):
     config: PeftConfig
     training: Training
     rate_scale: float = 1.0
-    """Times training's own: methods that change a model by other means than LoRA want another."""
+    """Times training's own: methods that change a model by other means than LoRA want another
+    rate."""
     quantization: FourBit | None = None
     """None: over the base model in full precision."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from harness.models.local.attention import set_plain
+from harness.models.local.attention import has_sinks, set_plain
 from harness.models.local.engine import LocalEngine, dtype_of
 from harness.tuning import flat_batches
 from harness.tuning.flat_batches import Collate, Encoded, flat_batch, padded_batch
@@ -57,7 +58,8 @@ def training_dtype(name: str, device: torch.device) -> torch.dtype:
 
 def settled(training: Training, engine: LocalEngine) -> Training:
     """The same with its precision as it is here, where it was left to the machine."""
-    return replace(training, dtype=dtype_name(training_dtype(training.dtype, engine.device)))
+    dtype: Any = dtype_name(training_dtype(training.dtype, engine.device))
+    return replace(training, dtype=dtype)
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -66,11 +68,11 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 
 def takes_flat_batches(model: PreTrainedModel) -> bool:
-    """Whether this architecture takes our attention as it is (no soft cap, no window); if so, the
-    model has it from now on."""
+    """Whether this architecture takes our attention as it is (no soft cap, no window, no sinks); if
+    so, the model has it from now on."""
     config = model.config.get_text_config()
     odd = any(getattr(config, k, None) for k in ("attn_logit_softcapping", "sliding_window"))
-    if odd or not model._supports_attention_backend:
+    if odd or has_sinks(model) or not model._supports_attention_backend:
         return False
     flat_batches.register()
     model.set_attn_implementation(flat_batches.NAME)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from harness.models.local.prefix_tree import Node
 
-__all__ = ["NAME", "Segment", "Step", "SuffixCache", "register", "set_plain"]
+__all__ = ["NAME", "Segment", "Step", "SuffixCache", "has_sinks", "register", "set_plain"]
 
 NAME = "shared_prefix"
 
@@ -331,6 +331,12 @@ def register() -> None:
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, _attention)
+
+
+def has_sinks(model: Any) -> bool:
+    """Whether its layers attend to learned sinks beside the tokens (gpt-oss), which our attention
+    does not know."""
+    return any(name.endswith(".sinks") for name, _ in model.named_parameters())
 
 
 def set_plain(model: Any) -> None:

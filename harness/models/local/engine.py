@@ -30,7 +30,7 @@ from harness.constraint import Constraint
 from harness.errors import ConfigError, WeightsError, first_line
 from harness.models.engine import Capabilities, Completion, Conversation, Usage
 from harness.models.local import four_bit, likelihood, padded
-from harness.models.local.attention import set_plain
+from harness.models.local.attention import has_sinks, set_plain
 from harness.models.local.constraint import compile_constraint, grammar_tokenizer
 from harness.models.local.decode import Begin, Decoded, generate
 from harness.models.local.learned_prefix import LearnedPrefix, learned_prefix
@@ -408,4 +408,6 @@ def _multiplies_in_bfloat16(device: torch.device) -> bool:
 def _fits_shared_prefix(model: PreTrainedModel, longest: int) -> bool:
     """Whether this architecture takes our attention, and no layer sees only a window of it."""
     window = getattr(model.config.get_text_config(), "sliding_window", None)
+    if has_sinks(model):
+        return False
     return model._supports_attention_backend and (window is None or longest <= window)

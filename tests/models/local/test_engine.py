@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from harness.answer import Label
 from harness.constraint import Choices
 from harness.errors import ConfigError, WeightsError
 from harness.models.local import ModelSpec, engine
+from harness.models.local.attention import has_sinks
 from harness.models.local.constraint import compile_constraint
 from harness.models.local.engine import LocalEngine
 from harness.models.local.load import load_engine
@@ -210,3 +212,11 @@ def test_what_determines_texts_is_told_without_loading_anything(tiny_spec: Model
     assert replace(tiny_spec, batch_size=3).identity() == exact
     rounded = replace(tiny_spec, dtype="bfloat16").identity()
     assert rounded["torch"] == torch.__version__ and "torch" not in exact
+
+
+def test_learned_sinks_keep_a_model_from_our_attention() -> None:
+    layer = nn.Module()
+    assert not has_sinks(layer)
+    layer.self_attn = nn.Module()
+    layer.self_attn.sinks = nn.Parameter(torch.zeros(2))
+    assert has_sinks(layer)

@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from bench.soak.llama import tokenizer
-from harness.answer import Json
+from harness.answer import Json, Text
 from harness.ladder.shots import Shots
 from harness.load import load_task
 from harness.models.embedder import Embedder
@@ -265,6 +265,16 @@ def load(task_folder: Path) -> Callable[..., Task]:
 @pytest.fixture
 def task(load: Callable[..., Task]) -> Task:
     return load()
+
+
+@pytest.fixture
+def prose(load: Callable[..., Task], task_folder: Path) -> Task:
+    """The same with its answers as free text."""
+    for split in ("train", "dev", "eval"):
+        path = task_folder / f"{split}.jsonl"
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        write_lines(path, [row | {"target": json.dumps(row["target"])} for row in rows])
+    return load(name="prose", answer=Text(), primary="token_f1")
 
 
 def plan(**changes: object) -> Training:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from harness.answer import Json, Text
+from harness.answer import Json
 from harness.conditions import DEV, DEV_FREE
 from harness.errors import ConfigError, LeakError, RungUnavailableError, TaskError
 from harness.evidence import scoring
@@ -527,11 +527,10 @@ def test_decoding_determines_the_result_and_its_folder(job: MakeJob, task: Task)
 
 
 def test_free_text_is_decoded_freely_and_is_one_run_under_either_decoding(
-    job: MakeJob, load: Callable[..., Task], capsys: pytest.CaptureFixture[str]
+    job: MakeJob, prose: Task, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    task = load(name="prose", answer=Text(), primary="token_f1")
     held, free = (
-        run(job(task=task, decoding=decoding, dev_questions=2))
+        run(job(task=prose, decoding=decoding, dev_questions=2))
         for decoding in ("constrained", "free")
     )
     assert held.path == free.path

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.answer import Json, Label, Text
+from harness.answer import Json, Label
 from harness.models.local.engine import LocalEngine
 from harness.probe.calibration import Calibration, enumerated, field_choices
 from harness.record.measurements import measured
@@ -43,8 +43,7 @@ def test_labels_are_cheap_and_fields_must_be_asked_for(
     assert asked_for.wanted(PROMPT, task)
 
 
-def test_prose_has_no_candidates(load: Callable[..., Task]) -> None:
-    prose = load(name="prose", answer=Text(), primary="token_f1")
+def test_prose_has_no_candidates(prose: Task) -> None:
     assert not Calibration(True, 5).wanted(PROMPT, prose)
 
 

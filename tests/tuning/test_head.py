@@ -258,10 +258,10 @@ def test_settings_tell_heads_apart_and_chance_has_no_part_in_the_one_alone() -> 
 @pytest.mark.parametrize("rung", [ALONE, TUNED], ids=lambda rung: str(rung.name))
 @pytest.mark.parametrize("answer", ["json", "text"])
 def test_answers_that_are_no_labels_are_refused(
-    load: Callable[..., Task], task: Task, rung: Rung, answer: str
+    request: pytest.FixtureRequest, rung: Rung, answer: str
 ) -> None:
     """An object whose only field is an enum is none either."""
-    other = task if answer == "json" else load(name="prose", answer=Text(), primary="token_f1")
+    other: Task = request.getfixturevalue({"json": "task", "text": "prose"}[answer])
     assert isinstance(other.materials.answer, Json | Text)
     with pytest.raises(RungUnavailableError, match=r"^it classifies, but .* are not labels$"):
         rung.check(other.materials)

@@ -128,27 +128,19 @@ class Conditions:
         self, predictor: Predictor, folder: RunFolder, kept: str = DEV, count: int | None = None
     ) -> OnDev:
         """What a rung is worth on the first `count` questions of dev that judge it."""
-        task = replace(self.task, eval=self.judged(predictor.rung)[:count], metrics=())
-        predictions = self.answer(predictor, task.questions, folder, kept)
+        examples = self.judged(predictor.rung)[:count]
+        return self.worth(examples, self.answer(predictor, _questions(examples), folder, kept))
+
+    def worth(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> OnDev:
+        """What answers to these questions are worth."""
+        task = replace(self.task, eval=tuple(examples), metrics=())
         scores = scoring.score(task, predictions)
         return OnDev(
             value=scoring.metrics(task, predictions, scores)[task.primary].value,
             n=len(task.eval),
             each={s.id: s.values[task.primary] for s in scores if task.primary in s.values},
-            tokens=tokens_each(predictions),
+            tokens=fmean(p.prompt_tokens + p.completion_tokens for p in predictions),
         )
-
-    def value(self, predictions: Sequence[Prediction]) -> float:
-        """The primary metric of some answers to questions of dev."""
-        ids = {p.id for p in predictions}
-        task = replace(self.task, eval=tuple(e for e in self.dev if e.id in ids), metrics=())
-        scores = scoring.score(task, predictions)
-        return scoring.metrics(task, predictions, scores)[task.primary].value
-
-
-def tokens_each(predictions: Sequence[Prediction]) -> float:
-    """Prompt and answer tokens per question."""
-    return fmean(p.prompt_tokens + p.completion_tokens for p in predictions)
 
 
 def _questions(examples: Sequence[Example]) -> tuple[Question, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,18 @@ def _passage(row: Row) -> Passage:
         raise TaskError(f"{row.where}: title is {title!r:.60}; it must be text")
     if "title" not in row.values:
         for column in row.values:
-            if get_close_matches(column.lower(), ["title"], cutoff=CLOSE):
+            if _is_a_slip(column):
                 raise TaskError(
                     f"{row.where}: unknown column '{column}'; did you mean title? rename it, or "
                     "add one"
                 )
     return Passage(str(identity), title or "", str(text), row.where)
+
+
+@cache
+def _is_a_slip(column: str) -> bool:
+    """Whether a column is meant to be the title; a million rows have the same columns."""
+    return bool(get_close_matches(column.lower(), ["title"], cutoff=CLOSE))
 
 
 def name_of(values: Mapping[str, Any], field: str, where: str) -> str | None:

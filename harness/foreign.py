@@ -8,9 +8,10 @@ from pathlib import Path
 
 from harness.files import file_sha256
 
-__all__ = ["foreign"]
+__all__ = ["KNOWN", "foreign"]
 
 KNOWN = ("harness", "peft")
+"""Packages whose code is known by their versions, and which a YAML may name."""
 
 
 def foreign(parts: Iterable[object]) -> list[list[str]]:

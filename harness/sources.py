@@ -45,8 +45,8 @@ def read_split(source: str, split: str, revision: str | None = None) -> list[Row
         if len(there) > 1:
             names = " and ".join(map(str, there))
             raise TaskError(f"{names}: are the same split; keep one file of it")
-        for path in there:
-            return list(watched(read_file(path), f"reading {path.name}"))
+        if there:
+            return list(watched(read_file(there[0]), f"reading {there[0].name}"))
         if any(path.suffix in SUFFIXES for path in folder.iterdir()):
             return None
     return _read_dataset(source, split, revision)

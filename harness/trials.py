@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from harness.conditions import DEV, Conditions, tokens_each
+from harness.conditions import DEV, Conditions
 from harness.files import write_whole
 from harness.inert import say
 from harness.ladder.rung import Rung
@@ -80,11 +80,11 @@ def _by_common(
     common = set.intersection(*({p.id for p in each} for each in answers))
     if not common or all(len(each) == len(common) for each in answers):
         return list(trials)
-    judged = [[p for p in each if p.id in common] for each in answers]
-    values = [conditions.value(each) for each in judged]
+    examples = [e for e in conditions.dev if e.id in common]
+    worth = [conditions.worth(examples, [p for p in each if p.id in common]) for each in answers]
     return [
-        replace(trial, value=value, n=len(common), tokens=tokens_each(each))
-        for trial, value, each in zip(trials, values, judged, strict=True)
+        replace(trial, value=one.value, n=one.n, tokens=one.tokens)
+        for trial, one in zip(trials, worth, strict=True)
     ]
 
 

@@ -15,10 +15,10 @@ from omegaconf import DictConfig, ListConfig
 
 from harness.configuration.mistakes import suggestion
 from harness.errors import ConfigError
+from harness.foreign import KNOWN
 
 __all__ = ["check_arguments", "check_metrics", "check_targets"]
 
-KNOWN = ("harness", "peft")
 TOOLS = "harness.toolbox."
 FUNCTIONS = (
     "harness.load.load_task",

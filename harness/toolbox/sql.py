@@ -23,7 +23,7 @@ __all__ = ["Sql"]
 ROWS = 20
 """Of a result at most."""
 SECONDS = 10.0
-"""For the statements that make a database, and for a look at its tables."""
+"""For the statements that make a database."""
 PAGES = 65_536
 """Of a database in memory: 256 MB."""
 LONGEST = 10_000_000

@@ -408,6 +408,5 @@ def _multiplies_in_bfloat16(device: torch.device) -> bool:
 def _fits_shared_prefix(model: PreTrainedModel, longest: int) -> bool:
     """Whether this architecture takes our attention, and no layer sees only a window of it."""
     window = getattr(model.config.get_text_config(), "sliding_window", None)
-    if has_sinks(model):
-        return False
-    return model._supports_attention_backend and (window is None or longest <= window)
+    seen = window is None or longest <= window
+    return model._supports_attention_backend and seen and not has_sinks(model)

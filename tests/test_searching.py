@@ -215,3 +215,9 @@ def test_a_control_of_the_rung_says_what_was_found(make: MakeJob) -> None:
     assert search.found.prompt.text == found(folder.path)["found"]["text"]
     free = run(controls[0])
     assert not (free.path / "search").exists()
+
+
+def test_controls_without_a_model_run_beside_the_rung(make: MakeJob) -> None:
+    job = make(replace(RUNG, shots=None), controls=None)
+    ran = [run(control).path.parent.name for control in job.control_jobs(run(job))]
+    assert ran == ["majority", "nearest_answer"]

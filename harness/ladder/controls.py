@@ -134,8 +134,10 @@ def _every(rung: Rung, task: Task) -> Iterator[Control]:
     baselines: list[Baseline] = [Majority(), NearestAnswer()]
     if task.materials.answer.labels is not None:
         baselines.append(LinearClassifier())
+    # They say nothing to a model: any of the task's own, as what a search found is none of them.
+    instructions = next(iter(task.materials.instructions), rung.instructions)
     for one in baselines:
-        alone = Rung(one.kind, rung.instructions, baseline=one)
+        alone = Rung(one.kind, instructions, baseline=one)
         yield Control(one.kind, alone, None, one.shows, one.judges)
     if not rung.tuning and task.materials.answer.constraint is not None:
         yield _of(rung, UNCONSTRAINED, "the same without the constraint")

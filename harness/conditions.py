@@ -21,6 +21,7 @@ from harness.models.embedder import Embedder
 from harness.models.engine import Engine
 from harness.progress import Progress, say_once
 from harness.record.results import PREDICTIONS, RunFolder
+from harness.sampling import sample
 from harness.task import Example, Prediction, Question, Task
 from harness.tuning.example_losses import name_losses
 from harness.tuning.trainings import Trainings
@@ -127,8 +128,8 @@ class Conditions:
     def on_dev(
         self, predictor: Predictor, folder: RunFolder, kept: str = DEV, count: int | None = None
     ) -> OnDev:
-        """What a rung is worth on the first `count` questions of dev that judge it."""
-        examples = self.judged(predictor.rung)[:count]
+        """What a rung is worth on a sample of `count` questions of dev that judge it."""
+        examples = sample(self.judged(predictor.rung), count)
         return self.worth(examples, self.answer(predictor, _questions(examples), folder, kept))
 
     def worth(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> OnDev:

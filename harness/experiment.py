@@ -270,9 +270,7 @@ def _plan(specs: Sequence[JobSpec]) -> str:
         words = dict.fromkeys(one.get(name, f"{name}={SWEPT[name]}") for one in swept)
         if any(name in one for one in swept):
             part = ", ".join(words)
-            parts.append(
-                f"LIMIT: only the first eval examples, {part}" if name == "limit" else part
-            )
+            parts.append(f"LIMIT: only a sample of eval, {part}" if name == "limit" else part)
     parts.append(f"results go to {', '.join(dict.fromkeys(str(spec.results) for spec in specs))}")
     if not INSTALLED and Path.cwd() != HOME:
         parts.append(f"conf/ and tasks/ are those of {HOME}")

@@ -124,6 +124,11 @@ class Job:
             yield replace(here, candidates=(candidate,))
 
     @property
+    def dev_drawn(self) -> bool:
+        """Whether they are a sample of dev, and not all of it."""
+        return 0 < self.dev_answered < len(self.task.materials.dev)
+
+    @property
     def reads(self) -> set[str]:
         """Which materials determine the result, as the slots of its rungs name them."""
         reads = {part for candidate in self.candidates for part in candidate.rung.reads}
@@ -156,6 +161,8 @@ def _identity(job: Job, fingerprints: dict[str, str]) -> dict[str, Any]:
         "decoding": "constrained" if job.constraint else "free",
         "budget": longest_target(job.task.materials, job.ladder_constraint),
         "dev_questions": job.dev_answered,
+        # Apart from runs of earlier versions, which were asked the first lines of dev.
+        **({"dev_drawn": True} if job.dev_drawn else {}),
         "seed": job.seed if any(rung.random for rung in rungs) else None,
         **({"trials": several} if len(several) > 1 else {}),
         **({"reflectors": reflectors} if reflectors else {}),

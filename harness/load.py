@@ -19,8 +19,9 @@ from harness.home import located, places
 from harness.models.weights import Weights
 from harness.progress import watched
 from harness.reading import UnreadableError, text_of
+from harness.sampling import sample
 from harness.sources import SUFFIXES, Row, check_cells, read_file, read_split
-from harness.splits import sample, split_by_size, split_dev
+from harness.splits import split_by_size, split_dev
 from harness.task import Example, Materials, Passage, Task
 from harness.task_settings import FIELDS, SPLITS, TaskSettings
 from harness.twins import warn_of_twins

@@ -28,6 +28,7 @@ from harness.record import ledger, provenance
 from harness.record.clock import Clock
 from harness.record.declaration import declaration_path, declare, told_apart
 from harness.record.results import RunFolder
+from harness.sampling import sample
 from harness.searching import fitted
 from harness.task import Task
 from harness.trials import Trial, best, take_over, try_all
@@ -200,7 +201,7 @@ def _conditions(job: Job, shared: Shared, task: Task, folder: RunFolder) -> Cond
     if raised:
         say_once(f"{task.name}: {raised}")
     task = replace(task, materials=replace(m, max_new_tokens=tokens))
-    dev = m.dev[: job.dev_questions]
+    dev = sample(m.dev, job.dev_questions)
     again = partial(shared.make_again, job)
     trainings = Trainings(folder.path.parents[1] / TRAINED, job.model.identity(), again)
     return Conditions(task, dev, engine, job.embedder, constraint, trainings, job.isolation)
@@ -251,7 +252,7 @@ def _dev(
     free = conditions.on_dev(replace(predictor, constraint=None), folder, DEV_FREE, count)
     found: dict[str, Any] = {"n": free.n, "value": free.value}
     if free.each:
-        groups = {e.id: e.group for e in judged[:count]}
+        groups = {e.id: e.group for e in judged if e.id in free.each}
         constrained = Side(rung.name, [{i: ours.each[i] for i in groups}], False)
         contrast = compare(
             constrained, Side("free", [free.each], False), conditions.task.primary, groups

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.errors import ConfigError, TaskError
+from harness.sampling import hash_order
 from harness.task import Example, Task
 
-__all__ = ["nested", "sample", "split_by_size", "split_dev", "with_train_share"]
+__all__ = ["nested", "split_by_size", "split_dev", "with_train_share"]
 
 DEV_SHARE = 0.1
 """How much of train becomes dev when a source has no dev split of its own."""
@@ -51,14 +51,6 @@ def split_by_size(pool: Examples, sizes: Mapping[str, int], where: str) -> dict[
     return dealt
 
 
-def sample(examples: Examples, size: int | None) -> Examples:
-    """`size` examples, in their old order; all if there are no more."""
-    if size is None or size >= len(examples):
-        return examples
-    chosen = {e.id for e in sorted(examples, key=lambda e: _hash_order(e.id))[:size]}
-    return tuple(e for e in examples if e.id in chosen)
-
-
 def nested(examples: Examples, share: float) -> Examples:
     """A share of the examples in whole groups, in their old order; a larger share holds a smaller.
 
@@ -93,7 +85,7 @@ def _take(examples: Examples, wanted: int) -> tuple[Examples, Examples]:
         groups[example.group] = groups.get(example.group, 0) + 1
     chosen: set[str] = set()
     taken = 0
-    for group in sorted(groups, key=_hash_order):
+    for group in sorted(groups, key=hash_order):
         if taken >= wanted:
             break
         chosen.add(group)
@@ -102,7 +94,3 @@ def _take(examples: Examples, wanted: int) -> tuple[Examples, Examples]:
         tuple(e for e in examples if e.group in chosen),
         tuple(e for e in examples if e.group not in chosen),
     )
-
-
-def _hash_order(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -11,6 +11,7 @@ from typing import Any
 from harness.answer import Answer
 from harness.errors import ConfigError
 from harness.foreign import foreign
+from harness.sampling import sample
 from harness.tool import Call, Tool, ToolUse
 
 __all__ = [
@@ -244,7 +245,7 @@ class Task:
     """Further metrics of the hub, computed over the whole set."""
     licence: str
     limit: int | None
-    """If set, eval is only its first `limit` examples, and every output says so."""
+    """If set, eval is only a sample of so many examples, and every output says so."""
     update: Update | None = None
     """Facts that change, if the task brings some."""
     beyond: tuple[str, ...] = ()
@@ -255,17 +256,18 @@ class Task:
         return tuple(example.question for example in self.eval)
 
     def limited(self, limit: int | None) -> Task:
-        """The task with only the first `limit` eval examples."""
+        """The task with only a sample of `limit` eval examples."""
         if limit is None:
             return self
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             raise ConfigError(
                 f"limit={limit}: must be a whole number from 1 up, or null for the whole eval set"
             )
-        update = self.update and replace(self.update, eval=self.update.eval[:limit])
-        count = min(limit, len(self.eval))
-        beyond = tuple(example.id for example in self.eval[limit:])
-        return replace(self, eval=self.eval[:limit], limit=count, update=update, beyond=beyond)
+        kept = sample(self.eval, limit)
+        update = self.update and replace(self.update, eval=sample(self.update.eval, limit))
+        asked = {example.id for example in kept}
+        beyond = tuple(example.id for example in self.eval if example.id not in asked)
+        return replace(self, eval=kept, limit=len(kept), update=update, beyond=beyond)
 
     def fingerprints(self) -> dict[str, str]:
         """SHA-256 of each split and of the corpus, by content and order; of what is asked; of how

@@ -99,7 +99,7 @@ def test_without_progress_nothing_is_said_and_with_it_the_jobs_are(
     harness.compare("mine", rungs=["prompt"], **here)
     out, err = capsys.readouterr()
     assert out == ""
-    assert "1 run, mine: prompt; LIMIT: only the first eval examples, limit=2; results go " in err
+    assert "1 run, mine: prompt; LIMIT: only a sample of eval, limit=2; results go " in err
     assert "[0] mine / prompt  limit=2\n" in err
     assert "report: " in err
 

@@ -19,6 +19,7 @@ from harness.errors import ConfigError, LeakError, TaskError
 from harness.evidence.isolation import Isolation
 from harness.load import load_task
 from harness.models.weights import Folder
+from harness.sampling import sample
 from harness.task import Task
 from tests.conftest import BANKING77, example, write_lines
 
@@ -55,8 +56,10 @@ def test_fingerprints_change_with_the_content_they_stand_for(load: Load, task_fo
     assert load().limited(3).fingerprints()["eval"] != after["eval"]
 
 
-def test_limit_takes_the_first_of_eval(task: Task) -> None:
-    assert [e.id for e in task.limited(2).eval] == ["eval-0", "eval-1"]
+def test_limit_draws_from_all_of_eval(task: Task) -> None:
+    few = task.limited(2)
+    assert few.eval == sample(task.eval, 2) != task.eval[:2]
+    assert {*(e.id for e in few.eval), *few.beyond} == {e.id for e in task.eval}
     with pytest.raises(ConfigError, match="limit=0"):
         task.limited(0)
 

@@ -171,8 +171,8 @@ def test_a_sweep_leaves_results_a_table_and_a_mirror(harness: Shell, tmp_path: P
     sweep.append("probes.forgetting.enabled=false")  # its passages are fetched
     first = harness(*sweep, "limit=6")
     assert first.returncode == 0, first.stderr
-    assert "limit=6: only the first 6 eval examples were asked" in first.stdout
-    assert "LIMIT: only the first eval examples, limit=6" in first.stderr
+    assert "limit=6: only a sample of 6 eval examples was asked" in first.stdout
+    assert "LIMIT: only a sample of eval, limit=6" in first.stderr
     first_cells = [line.split()[:2] for line in first.stdout.splitlines()]
     # The table of dev without the constraint has six questions too.
     rows = dict.fromkeys(cells[0] for cells in first_cells if cells[1:] == ["6"])

@@ -35,6 +35,7 @@ from harness.record.declaration import declarations
 from harness.record.ledger import ledger_path, read
 from harness.record.results import RunFolder, load_results
 from harness.run import Shared, run
+from harness.sampling import sample
 from harness.task import Prediction, Task
 from harness.trials import Candidate
 from harness.tuning.adapter import Adapter
@@ -464,7 +465,7 @@ def test_every_rung_answers_dev_too_and_tells_how_well(
     job: MakeJob, task: Task, rung: Rung
 ) -> None:
     folder = run(job(rung, dev_questions=4))
-    asked = [e.id for e in task.materials.dev[:4]]
+    asked = [e.id for e in sample(task.materials.dev, 4)]
     assert sorted(p.id for p in folder.predictions("dev_predictions.jsonl")) == sorted(asked)
     manifest = folder.read("manifest.json")
     assert manifest["dev"]["n"] == 4

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import ConfigError, TaskError
-from harness.splits import FEWEST, nested, sample, split_by_size, split_dev, with_train_share
+from harness.splits import FEWEST, nested, split_by_size, split_dev, with_train_share
 from harness.task import Example, Task
 
 
@@ -66,14 +66,6 @@ def test_dev_is_carved_out_of_train_by_whole_groups() -> None:
     assert not groups(rest) & groups(dev)
     with pytest.raises(TaskError, match="nothing is left after 4 examples for dev"):
         split_dev(pool(4, per_group=4), 2)
-
-
-def test_a_draw_is_always_the_same_and_keeps_the_order() -> None:
-    examples = pool(40)
-    drawn = sample(examples, 10)
-    assert drawn == sample(tuple(reversed(examples)), 10)[::-1]
-    assert len(drawn) == 10
-    assert sample(examples, None) == sample(examples, 99) == examples
 
 
 @given(

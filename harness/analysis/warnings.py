@@ -23,7 +23,7 @@ def warnings(runs: Sequence[RunResult]) -> list[str]:
         if run.effective_groups < FEW_GROUPS:
             said[_few_groups(run)] = None
         if m["limit"] is not None:
-            said[f"limit={m['limit']}: only the first {m['n']} eval examples were asked"] = None
+            said[f"limit={m['limit']}: only a sample of {m['n']} eval examples was asked"] = None
         for line in m["lowered"]:
             said[f"{run.label}: {line}"] = None
         if m["external"] is not None:

@@ -144,7 +144,7 @@ class JobSpec:
         return self._built(node, part)
 
     def task(self) -> Task:
-        """The task, with only the first `limit` eval examples and the `train_share` of train."""
+        """The task, with only a sample of `limit` eval examples and the `train_share` of train."""
         task: Task = self.build("task")
         with self._resolving():
             return with_train_share(task.limited(self.config.limit), self.config.train_share)

@@ -12,8 +12,9 @@ from harness.answer.schema import validator, violation
 from harness.constraint import JsonSchema
 from harness.errors import ProbeUnavailableError
 from harness.ladder.rung import Rung
-from harness.probe.probe import FittedRun, Probe, drawn
+from harness.probe.probe import FittedRun, Probe
 from harness.progress import Progress
+from harness.sampling import sample
 from harness.task import Task
 from harness.values import AtLeastOne, settings
 
@@ -67,7 +68,7 @@ class Calibration(Probe):
         engine = run.predictor.engine
         if not engine.capabilities.log_probabilities:
             raise ProbeUnavailableError(f"{engine.name} does not tell how probable answers are")
-        questions = drawn(run.conditions.task.questions, self.questions)
+        questions = sample(run.conditions.task.questions, self.questions)
         answer = run.conditions.task.materials.answer
         labels, schema = answer.labels, _schema(run.conditions.task)
         found: dict[str, dict[str, Any]] = {}

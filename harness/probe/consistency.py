@@ -14,7 +14,8 @@ from harness.answer import Answer
 from harness.evidence import scoring
 from harness.ladder.rung import Rung
 from harness.probe.perturb import ALL, Perturbation, applicable, perturbed, reordered
-from harness.probe.probe import FittedRun, Probe, drawn
+from harness.probe.probe import FittedRun, Probe
+from harness.sampling import sample
 from harness.task import Prediction, Question, Task
 from harness.values import AtLeastOne, Seed, settings
 
@@ -47,7 +48,7 @@ class Consistency(Probe):
         whether the answer `changed` and by how much (`extent`, from 0 to 1), and the primary metric
         `before` and `after` (null where a single question has none)."""
         rung = run.predictor.rung
-        asked = drawn(run.conditions.task.questions, self.questions)
+        asked = sample(run.conditions.task.questions, self.questions)
         return {
             "perturbations": {
                 one: self._asked(one, asked, run) for one in self._all if applicable(one, rung)

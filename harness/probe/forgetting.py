@@ -24,8 +24,9 @@ from harness.ladder.rung import Rung
 from harness.models.engine import Engine
 from harness.models.weights import Weights
 from harness.probe.passages import instructions, own_file, passages
-from harness.probe.probe import FittedRun, Probe, drawn
+from harness.probe.probe import FittedRun, Probe
 from harness.progress import Progress
+from harness.sampling import sample
 from harness.task import Task
 from harness.values import AtLeastOne, Count, Positive, settings
 
@@ -170,8 +171,8 @@ class Forgetting(Probe):
 
         Exact over the whole vocabulary, without the constraint, behind the same prompt.
         """
-        questions = [q for q in run.conditions.task.questions if run.answered[q.id].text]
-        questions = drawn(questions, self.prompts)
+        answered = [q for q in run.conditions.task.questions if run.answered[q.id].text]
+        questions = sample(answered, self.prompts)
         found = []
         for question, one in zip(questions, run.predictor.render(questions), strict=True):
             text = run.answered[question.id].text

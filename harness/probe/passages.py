@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 from harness.errors import ConfigError, ProbeUnavailableError, WeightsError
 from harness.home import located, places
 from harness.models.weights import Weights
+from harness.sampling import hash_order
 from harness.sources import read_file
 
 __all__ = ["instructions", "own_file", "passages"]
@@ -46,7 +46,7 @@ def passages(source: str | Weights, field: str, count: int, without: Sequence[st
             f"{PLACE}.passages={path}: has {len(texts)} passages that the task does not show; "
             f"give a file with more: {PLACE}.passages=FILE"
         )
-    return sorted(texts, key=lambda text: hashlib.sha256(text.encode()).hexdigest())[:count]
+    return sorted(texts, key=hash_order)[:count]
 
 
 def instructions(source: str | None) -> list[str]:

@@ -20,9 +20,9 @@ from harness.conditions import Conditions
 from harness.ladder.rung import Predictor, Rung
 from harness.record.results import RunFolder
 from harness.secrets import redacted
-from harness.task import Prediction, Question, Task
+from harness.task import Prediction, Task
 
-__all__ = ["FittedRun", "Probe", "drawn"]
+__all__ = ["FittedRun", "Probe"]
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,3 @@ class Probe(ABC):
         """The name of a file for answers in the run's folder: other settings, another file."""
         told = json.dumps(self.settings, sort_keys=True).encode()
         return f"probe-{self.name}-{what}-{hashlib.sha256(told).hexdigest()[:6]}.jsonl"
-
-
-def drawn(questions: Sequence[Question], count: int) -> list[Question]:
-    """`count` of the questions, the same for all rungs and seeds, in their old order."""
-
-    def place(question: Question) -> str:
-        return hashlib.sha256(question.id.encode()).hexdigest()
-
-    chosen = {question.id for question in sorted(questions, key=place)[:count]}
-    return [question for question in questions if question.id in chosen]

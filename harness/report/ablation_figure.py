@@ -53,7 +53,7 @@ def waterfall_chart(found: Findings) -> Figure:
     axes.invert_yaxis()
     axes.set_xlim(left, right + room)
     axes.set_xlabel(f"{found.primary}, %")
-    limit = f"\nLIMIT: only the first {first['n']}" if first["limit"] is not None else ""
+    limit = f"\nLIMIT: only a sample of {first['n']}" if first["limit"] is not None else ""
     axes.set_title(f"{first['task']}: what each slot adds{limit}", loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     figure.supxlabel(LEGEND, x=0.01, ha="left", fontsize=8)

@@ -92,7 +92,7 @@ def ladder_chart(ladder: Sequence[RungResult]) -> Figure:
     axes.set_xticks(range(0, 101, 20))
     axes.set_xlabel(f"{first['primary']}, % (95% interval)")
     figure.supxlabel(footnote(ladder), x=0.01, ha="left", fontsize=9)
-    limit = f"\nLIMIT: only the first {first['n']}" if first["limit"] is not None else ""
+    limit = f"\nLIMIT: only a sample of {first['n']}" if first["limit"] is not None else ""
     axes.set_title(f"{first['task']}, n={first['n']}{limit}", loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -30,7 +30,7 @@ def test_what_must_be_said_loudly_is_said_once(tmp_path: Path) -> None:
     assert warnings(read_ladder(runs).runs) == [
         "NOT ISOLATED: 2 leaks into eval were allowed; scores are inflated",
         "only 4 groups of questions: below ten, intervals are rough",
-        "limit=4: only the first 4 eval examples were asked",
+        "limit=4: only a sample of 4 eval examples was asked",
         "lora: k lowered",
         "lora: 1 prediction failed and counts as wrong",
     ]

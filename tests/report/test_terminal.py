@@ -71,7 +71,7 @@ def test_a_limit_and_leaks_that_were_allowed_are_shouted(tmp_path: Path) -> None
     leaky = {"decision": "allowed", "leaks": [{}, {}]}
     folder = complete_run(tmp_path, limit=4, isolation=leaky)
     text = printed(findings(read_ladder([folder])))
-    assert "! limit=4: only the first 4 eval examples were asked" in text
+    assert "! limit=4: only a sample of 4 eval examples was asked" in text
     assert "! NOT ISOLATED: 2 leaks into eval were allowed; scores are inflated" in text
 
 

@@ -55,7 +55,7 @@ def record(found: Findings) -> dict[str, Any]:
             "controls": [_control(one, found) for one in found.controls],
             "plan": _plan(found.plan),
             "contrasts": [
-                _contrast(c) | {"blocked": found.blocked(c) or None} for c in found.contrasts
+                _contrast(c) | {"blocked": _blocked(found.blocked(c))} for c in found.contrasts
             ],
             "diagnosis": _diagnosis(found.diagnosis) if found.diagnosis else None,
             "checks": {
@@ -154,6 +154,10 @@ def _plan(plan: Plan) -> dict[str, Any]:
             for choice in plan.choices
         ],
     }
+
+
+def _blocked(reasons: Mapping[str, str]) -> str | None:
+    return "; ".join(f"{rung} {reason}" for rung, reason in reasons.items()) or None
 
 
 def _contrast(c: Contrast) -> dict[str, Any]:

@@ -137,8 +137,8 @@ class Findings:
         best = max((rung.primary for rung in self.rungs), key=lambda primary: primary.value)
         return expected_optimism(self.judged, best)
 
-    def blocked(self, contrast: Contrast) -> str:
-        """Why the verdict of a contrast is not to be acted on; nothing if it may be."""
+    def blocked(self, contrast: Contrast) -> dict[str, str]:
+        """Why the verdict of a contrast is not to be acted on, by rung; empty if it may be."""
         return sanity.blocked(contrast, self.checks)
 
     def path(self, what: str, ending: str) -> Path:

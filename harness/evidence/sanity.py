@@ -133,8 +133,9 @@ def worst(seeds: Sequence[Sequence[Badge]]) -> list[Badge]:
     return merged
 
 
-def blocked(contrast: Contrast, found: Mapping[str, Iterable[Badge]]) -> str:
-    """Why a verdict is not to be acted on, or nothing: it goes against a rung that failed a badge.
+def blocked(contrast: Contrast, found: Mapping[str, Iterable[Badge]]) -> dict[str, str]:
+    """Why a verdict is not to be acted on: what is wrong with each rung that it goes against and
+    that failed a badge, by rung; empty if it may be.
 
     A difference goes against the lower rung; finding none goes against both. `found` has the
     badges of each rung.
@@ -146,11 +147,11 @@ def blocked(contrast: Contrast, found: Mapping[str, Iterable[Badge]]) -> str:
             losers = [contrast.rung]
         case _:
             losers = [contrast.rung, contrast.baseline]
-    return "; ".join(
-        f"{rung} {_said(failed)}"
+    return {
+        rung: _said(failed)
         for rung in losers
         if (failed := [b for b in found.get(rung, ()) if b.blocks and not b.passed])
-    )
+    }
 
 
 def _said(failed: Sequence[Badge]) -> str:

@@ -25,7 +25,8 @@ class Verdict:
     detail: str
     """What else must be known to read it; often nothing."""
     blocked: str
-    """Why it is not to be acted on, or nothing."""
+    """Why it is not to be acted on, or nothing; what an earlier verdict says of a rung is not
+    said again."""
 
     @property
     def kind(self) -> str:
@@ -38,9 +39,16 @@ class Verdict:
 def verdicts(found: Findings) -> list[Verdict]:
     """One for each declared contrast; what the better rung breaks is part of the sentence."""
     made = []
+    told: set[str] = set()
     for c in found.contrasts:
         text, detail = _sentences(c, found.labels)
-        made.append(Verdict(c, text + _price(c, found), detail, found.blocked(c)))
+        reasons = found.blocked(c)
+        blocked = "; ".join(
+            f"{rung}, as above" if rung in told else f"{rung} {reason}"
+            for rung, reason in reasons.items()
+        )
+        told |= reasons.keys()
+        made.append(Verdict(c, text + _price(c, found), detail, blocked))
     return made
 
 

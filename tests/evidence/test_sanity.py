@@ -222,17 +222,17 @@ SAID = "cut off 83% of its answers (and 1 more)"
 @pytest.mark.parametrize(
     ("contrast", "rung", "reason"),
     [
-        (BETTER, "prompt", f"prompt {SAID}"),
-        (BETTER, "lora", ""),
-        (WORSE, "lora", f"lora {SAID}"),
-        (WORSE, "prompt", ""),
-        (UNDECIDED, "lora", f"lora {SAID}"),
-        (UNDECIDED, "prompt", f"prompt {SAID}"),
+        (BETTER, "prompt", {"prompt": SAID}),
+        (BETTER, "lora", {}),
+        (WORSE, "lora", {"lora": SAID}),
+        (WORSE, "prompt", {}),
+        (UNDECIDED, "lora", {"lora": SAID}),
+        (UNDECIDED, "prompt", {"prompt": SAID}),
     ],
     ids=["better/loser", "better/winner", "worse/loser", "worse/winner", "open/rung", "open/base"],
 )
 def test_only_verdicts_against_a_failed_rung_are_blocked(
-    contrast: Contrast, rung: str, reason: str
+    contrast: Contrast, rung: str, reason: dict[str, str]
 ) -> None:
     good = [Badge("truncation", True, "cut off 0% of its answers")]
     assert blocked(contrast, {"lora": good, "prompt": good} | {rung: FAILED}) == reason

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness.analysis import export
 from harness.analysis.findings import Findings, findings
 from harness.analysis.runs import read_ladder
 from harness.analysis.warnings import warnings
+from harness.evidence.statistics import Interval
 from harness.record.ledger import record
 from harness.record.results import RunFolder
 from harness.report.formatting import percent
@@ -137,3 +139,16 @@ def test_nothing_is_said_without_a_ledger_or_of_one_configuration(
 ) -> None:
     folders = judge(tmp_path, *rungs) or [complete_run(tmp_path, r) for r in ("prompt", "rag")]
     assert not any("judged" in note for note in notes(found_of(*folders)))
+
+
+def test_what_is_wrong_with_a_rung_is_said_once(tmp_path: Path) -> None:
+    cut = {"truncated": Interval(0.75, 0.3, 0.95, 4, "wilson")}
+    found = found_of(
+        complete_run(tmp_path, "prompt", more=cut),
+        complete_run(tmp_path, "few_shot"),
+        complete_run(tmp_path, "rag"),
+    )
+    first, second = (v.blocked for v in verdicts(found) if v.blocked)
+    assert (first, second) == ("prompt cut off 75% of its answers", "prompt, as above")
+    stand = [line["blocked"] for line in export.record(found)["contrasts"]]
+    assert stand == ["prompt cut off 75% of its answers"] * 2, "each stands for itself"

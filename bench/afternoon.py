@@ -10,6 +10,7 @@ the price of doing without; it asks the same questions in the same words.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 from collections.abc import Sequence
@@ -30,6 +31,13 @@ FIELDS = 7
 def read(path: Path) -> list[Row]:
     """The rows of a JSONL file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def drawn(rows: Sequence[Row], count: int | None) -> list[Row]:
+    """`count` of the rows, in their old order: those that harness draws with `limit=count`."""
+    by_hash = sorted(rows, key=lambda row: hashlib.sha256(row["id"].encode()).hexdigest())
+    chosen = {row["id"] for row in by_hash[:count]}
+    return [row for row in rows if row["id"] in chosen]
 
 
 def write_target(row: Row) -> str:
@@ -189,7 +197,7 @@ def main() -> None:
     given = parser.parse_args()
     from lm_eval.models.huggingface import HFLM
 
-    rows = read(given.data / "eval.jsonl")[: given.limit]
+    rows = drawn(read(given.data / "eval.jsonl"), given.limit)
     settings = {"device": "cpu", "dtype": "float32", "batch_size": given.batch}
     backend = HFLM(given.model, **settings)
     for rung in ("prompt", "few_shot", "rag", "lora"):

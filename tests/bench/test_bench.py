@@ -79,7 +79,7 @@ def test_the_afternoon_asks_in_the_same_words(rung: str, tiny: LocalEngine) -> N
     asked = experiment(["+task=support_json", *words])
     asked = replace(asked, embedder=LetterEmbedder())
     data = HOME / "tasks" / "support_json"
-    rows = afternoon.read(data / "eval.jsonl")[:3]
+    rows = afternoon.drawn(afternoon.read(data / "eval.jsonl"), 3)
     theirs = [asked.model.encode(m) for m in afternoon.conversations(data, rung, rows, "")]
     assert asked.prompts(3) == theirs
     train = asked.task.materials.train

@@ -365,12 +365,21 @@ class Answering(BaseHTTPRequestHandler):
         pass
 
 
+class Listening(ThreadingHTTPServer):
+    """A server whose late answers, to a client that has hung up, tell no later test of it."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass
+
+
 @contextmanager
 def server(**changes: object) -> Iterator[str]:
     """The URI of a server that answers so."""
     kind = type("Kind", (Answering,), changes)
-    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as running:
-        running.daemon_threads, running.block_on_close = True, False
+    with Listening(("127.0.0.1", 0), kind) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{running.server_address[1]}"
         running.shutdown()

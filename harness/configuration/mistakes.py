@@ -16,6 +16,7 @@ from harness.secrets import redact, redacted_word
 __all__ = ["nearest", "one_line", "suggestion"]
 
 UNKNOWN = re.compile(r"Could not override '(.+?)'\.\s+To append to your config use (.+)")
+NO_PART = re.compile(r"Could not override '(\w+@[\w.]+)'")
 GONE = re.compile(r"Could not delete from config\. '(.+?)' does not exist")
 OBJECTS = re.compile(r"\n\s*(?:object_type|reference_type)=.*")
 """Lines of OmegaConf's that tell a user nothing."""
@@ -52,6 +53,8 @@ def _no_such_setting(said: str, names: Callable[[str], Iterable[str]]) -> str | 
         name, added = unknown.groups()
         left_out = f"; to set what a YAML leaves out say {added}" if "." in name else ""
         return f"{name}: there is no such setting{suggestion(name, names(name))}{left_out}"
+    if part := NO_PART.search(said):
+        return f"{part[1]}: not every rung of this command has this part; fix: name its rung alone"
     if gone := GONE.search(said):
         return f"~{gone[1]}: there is no such setting{suggestion(gone[1], names(gone[1]))}"
     return None

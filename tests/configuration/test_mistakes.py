@@ -24,6 +24,7 @@ from harness.errors import ConfigError
         ("zzz=1", "zzz: there is no such setting"),
         ("limit=[1", "limit=[1: cannot be read"),
         ("limit=interval(0,1)", "does not support sweep type"),
+        ("model@rung.search.reflector=qwen25_7b", "model@rung.search.reflector: not every rung of this command has this part; fix: name its rung alone"),
         ("+seed=1", "Could not append to config. An item is already at 'seed'"),
     ],
 )  # fmt: skip

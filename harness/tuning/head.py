@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,8 @@ from harness.tuning.last_states import Vectors, last_states
 from harness.tuning.method import Curve, Method, Pair, Report, Tuned, keep, kept
 from harness.values import Positive, settings
 
-__all__ = ["ClassifierHead", "calibrated", "check_labels", "known_labels", "states_of"]
+__all__ = ["ClassifierHead", "Regression", "calibrated", "check_labels", "known_labels",
+           "regression", "states_of", "unstandardized"]  # fmt: skip
 
 MOST_ITERATIONS = 1000
 """Of the solver; a fit that took as many has not converged, and a badge says so."""
@@ -91,11 +92,12 @@ class ClassifierHead(Method):
         states = states_of(engine, prompts)
         place = {label: index for index, label in enumerate(labels)}
         truth = np.array([place[target] for _, target in train])
-        head, iterations = self._fitted(labels, states, truth)
-        head, on_dev = calibrated(head, engine, dev)
+        found = regression(len(labels), states, truth, self.C)
+        whole = unstandardized(found.mean, found.scale, found.weight, found.bias)
+        head, on_dev = calibrated(Head(tuple(labels), *whole), engine, dev)
         seconds = time.perf_counter() - began
         weights = head.save(folder)
-        converged = iterations < MOST_ITERATIONS
+        converged = found.iterations < MOST_ITERATIONS
         return Report(
             trainable=head.weight.size + head.bias.size,
             megabytes=weights.stat().st_size / 1e6,
@@ -111,33 +113,55 @@ class ClassifierHead(Method):
             effect=float(np.abs((states - states.mean(0)) @ head.weight.T).max()),
             curve=Curve(
                 points=[],
-                steps=iterations,
-                best_step=iterations,
+                steps=found.iterations,
+                best_step=found.iterations,
                 seconds=seconds,
                 tokens=sum(map(len, prompts)),
             ),
-            head={"labels": len(labels), "iterations": iterations, "converged": converged} | on_dev,
+            head={"labels": len(labels), "iterations": found.iterations, "converged": converged}
+            | on_dev,
         )
 
-    def _fitted(self, labels: Sequence[str], states: Vectors, truth: Places) -> tuple[Head, int]:
-        """The head on states as they come, standardization folded in; and the iterations."""
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.preprocessing import StandardScaler
 
-        scaler = StandardScaler()
-        standardized = scaler.fit_transform(states.astype(np.float64))
-        model = LogisticRegression(C=self.C, max_iter=MOST_ITERATIONS)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a badge says so
-            model.fit(standardized, truth)
-        weight, bias = model.coef_, model.intercept_
-        if len(labels) == 2:  # of two labels scikit-learn tells the logit of the second alone
-            weight, bias = np.vstack([0 * weight, weight]), np.concatenate([0 * bias, bias])
-        weight = weight / scaler.scale_
-        bias = bias - weight @ scaler.mean_
-        head = Head(tuple(labels), weight.astype(np.float32), bias.astype(np.float32))
-        return head, int(model.n_iter_.max())
+@dataclass(frozen=True)
+class Regression:
+    """Logistic regression on standardized states."""
+
+    mean: Vectors
+    """[hidden]"""
+    scale: Vectors
+    """[hidden]: the standard deviation, or 1 where a state does not vary."""
+    weight: Vectors
+    """[labels, hidden]"""
+    bias: Vectors
+    """[labels]"""
+    iterations: int
+
+
+def regression(labels: int, states: Vectors, truth: Places, C: float) -> Regression:  # noqa: N803
+    """Fit states [n, hidden] to the places [n] of their labels, as scikit-learn does with `C`."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler()
+    standardized = scaler.fit_transform(states.astype(np.float64))
+    model = LogisticRegression(C=C, max_iter=MOST_ITERATIONS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a badge says so
+        model.fit(standardized, truth)
+    weight, bias = model.coef_, model.intercept_
+    if labels == 2:  # of two labels scikit-learn tells the logit of the second alone
+        weight, bias = np.vstack([0 * weight, weight]), np.concatenate([0 * bias, bias])
+    return Regression(scaler.mean_, scaler.scale_, weight, bias, int(model.n_iter_.max()))
+
+
+def unstandardized(
+    mean: Vectors, scale: Vectors, weight: Vectors, bias: Vectors
+) -> tuple[Vectors, Vectors]:
+    """The weight and the bias on states as they come, the standardization folded in."""
+    weight = weight / scale
+    return weight.astype(np.float32), (bias - weight @ mean).astype(np.float32)
 
 
 def check_labels(materials: Materials) -> None:

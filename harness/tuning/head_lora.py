@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,9 +23,17 @@ from harness.task import Materials
 from harness.tuning.adapter import Adapter, without_casts
 from harness.tuning.example_losses import keep_losses
 from harness.tuning.flat_batches import Encoded
-from harness.tuning.head import calibrated, check_labels, known_labels
+from harness.tuning.head import (
+    Regression,
+    calibrated,
+    check_labels,
+    known_labels,
+    regression,
+    states_of,
+    unstandardized,
+)
 from harness.tuning.head_engine import Head, HeadEngine
-from harness.tuning.last_states import Vectors, last_states
+from harness.tuning.last_states import last_states
 from harness.tuning.memory import give_back
 from harness.tuning.method import Curve, Pair, Report, Tuned, keep, kept
 from harness.tuning.preparation import (
@@ -48,15 +57,28 @@ class ClassifierHeadAdapter(Adapter):
     """A PEFT adapter for sequence classification, and how it is trained.
 
     The head takes the place of the model's output layer, so that the loss, the batches and the
-    early stopping are those of every adapter: a completion is one "token", its class.
+    early stopping are those of every adapter: a completion is one "token", its class. It reads
+    states standardized, and begins as a logistic regression of the frozen ones: behind a random
+    head the first steps spoil the layers below (Kumar et al. 2022, "Fine-Tuning can Distort
+    Pretrained Features and Underperform Out-of-Distribution", arXiv:2202.10054).
     """
+
+    C: float = 0.001
+    """Inverse strength of that regression's L2 penalty, as scikit-learn has it. A regression that
+    leaves no loss on train leaves nothing for the adapter to learn from."""
 
     @property
     def writes(self) -> bool:
         return False
 
+    @property
+    def settings(self) -> Any:
+        return super().settings | {"C": self.C}
+
     def check(self, materials: Materials) -> None:
         super().check(materials)
+        if not (isinstance(self.C, int | float) and self.C > 0):
+            raise ConfigError(f"rung.tuning.C={self.C}: must be a number above 0")
         if self.config.is_prompt_learning:
             raise ConfigError(
                 f"rung.tuning.config: {type(self.config).__name__} cannot be merged below a "
@@ -92,9 +114,9 @@ class ClassifierHeadAdapter(Adapter):
         trained = None if report else self._trained(engine, train, dev, seed, folder)
         give_back(engine.device)
         labels = trained.labels if trained else Head.load(folder).labels
-        body, weight = _merged(engine, folder / "adapter", len(labels))
+        body, head = _merged(engine, folder / "adapter", labels)
         if trained:
-            report = _report(trained, engine, body, weight, dev, folder)
+            report = _report(trained, engine, body, head, dev, folder)
             keep(folder, report)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         assert report is not None
@@ -112,13 +134,16 @@ class ClassifierHeadAdapter(Adapter):
         labels = known_labels(train)
         set_seed(seed)
         dtype = training_dtype(self.training.dtype, engine.device)
+        examples, dev_examples = _encode(engine, train, labels), _encode(engine, dev, labels)
+        states = states_of(engine, [example.prompt for example in examples])
+        truth = np.array([example.completion[0] for example in examples])
+        start = regression(len(labels), states, truth, self.C)
         engine.release()
         base = engine.fresh(dtype)
         collate = batching(engine, base)
         config = deepcopy(self.config)  # PEFT writes what it infers into it
-        config.task_type, config.modules_to_save = TaskType.SEQ_CLS, [_new_head(base, len(labels))]
+        config.task_type, config.modules_to_save = TaskType.SEQ_CLS, [_put(_LabelHead(start), base)]
         adapted = get_peft_model(base, config)
-        examples, dev_examples = _encode(engine, train, labels), _encode(engine, dev, labels)
         autocast = dtype == torch.bfloat16
         with without_casts(adapted, autocast):
             curve = train_weights(
@@ -151,47 +176,60 @@ class _Trained:
 
 
 class _LabelHead(torch.nn.Linear):
-    """In float32, whatever the layers below compute in."""
+    """On standardized states, in float32, whatever the layers below compute in."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, start: Regression) -> None:
+        labels, hidden = start.weight.shape
+        super().__init__(hidden, labels)
+        self.register_buffer("mean", torch.tensor(start.mean, dtype=torch.float32))
+        self.register_buffer("scale", torch.tensor(start.scale, dtype=torch.float32))
+        with torch.no_grad():
+            self.weight.copy_(torch.tensor(start.weight))
+            self.bias.copy_(torch.tensor(start.bias))
 
     def forward(self, states: Tensor) -> Tensor:
         with torch.autocast(states.device.type, enabled=False):
-            return super().forward(states.to(self.weight.dtype))
+            return super().forward((states.to(self.weight.dtype) - self.mean) / self.scale)
 
 
-def _new_head(base: PreTrainedModel, labels: int) -> str:
-    """Put an untrained head in the place of a model's output layer; the name of that layer."""
+def _put(head: _LabelHead, base: PreTrainedModel) -> str:
+    """Put a head in the place of a model's output layer; the name of that layer."""
     old = base.get_output_embeddings()
-    settings = base.config.get_text_config()
-    head = _LabelHead(settings.hidden_size, labels, bias=False, device=base.device)
-    torch.nn.init.normal_(head.weight, std=getattr(settings, "initializer_range", 0.02))
     name: str = next(name for name, module in base.named_modules() if module is old)
-    base.set_output_embeddings(head)
+    base.set_output_embeddings(head.to(base.device))
     base.config.tie_word_embeddings = False  # the input embeddings stay what they are
     return name
 
 
-def _merged(engine: LocalEngine, folder: Path, labels: int) -> tuple[LocalEngine, Vectors]:
-    """The engine with the adapter merged into the weights below the head, and the head's weight
-    [labels, hidden]."""
+def _merged(engine: LocalEngine, folder: Path, labels: Sequence[str]) -> tuple[LocalEngine, Head]:
+    """The engine with the adapter merged into the weights below the head, and the head."""
     check_adapter(folder)
     base = engine.fresh(dtype_of(engine.spec.dtype))
-    _new_head(base, labels)
+    hidden = base.config.get_text_config().hidden_size
+    zeros = np.zeros((len(labels), hidden), dtype=np.float32)  # PEFT loads all of it
+    _put(_LabelHead(Regression(zeros[0], zeros[0], zeros, zeros[:, 0], 0)), base)
     merged = PeftModel.from_pretrained(base, folder).merge_and_unload()
-    weight: Vectors = merged.get_output_embeddings().weight.detach().float().cpu().numpy()
+    head = merged.get_output_embeddings()
+    parts = (head.mean, head.scale, head.weight, head.bias)
+    whole = unstandardized(*(part.detach().double().cpu().numpy() for part in parts))
     sha256 = digest(folder / ADAPTER)
-    return engine.with_weights(merged, f"{engine.fingerprint}+{sha256}"), weight
+    return engine.with_weights(merged, f"{engine.fingerprint}+{sha256}"), Head(
+        tuple(labels), *whole
+    )
 
 
 def _report(
     trained: _Trained,
     engine: LocalEngine,
     body: LocalEngine,
-    weight: Vectors,
+    head: Head,
     dev: Sequence[Pair],
     folder: Path,
 ) -> Report:
     """What training did; leaves the calibrated head beside the adapter."""
-    head = Head(trained.labels, weight, np.zeros(len(trained.labels), dtype=np.float32))
     effect = _effect(engine, body, head, dev[:EFFECT_PROMPTS])
     if trained.curve.steps and effect == 0.0:
         raise TrainingError(

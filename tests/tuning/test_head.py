@@ -197,16 +197,30 @@ def test_the_head_that_was_trained_with_an_adapter_answers_as_peft_says(
     saved = json.loads((folder / "adapter_config.json").read_text())
     assert (saved["task_type"], "lm_head" in saved["modules_to_save"]) == ("SEQ_CLS", True)
     weights = load_file(folder / "adapter_model.safetensors")
-    (head,) = (w for name, w in weights.items() if "lm_head" in name)
+    head = {name.rpartition(".")[2]: w for name, w in weights.items() if "lm_head" in name}
     base = apt.fresh(torch.float32)
-    base.set_output_embeddings(torch.nn.Linear(head.shape[1], len(LABELS), bias=False))
+    base.set_output_embeddings(torch.nn.Linear(head["weight"].shape[1], len(LABELS)))
     base.config.tie_word_embeddings = False
     adapted = PeftModel.from_pretrained(base, folder).eval()
+    adapted.get_output_embeddings().register_forward_pre_hook(
+        lambda _, states: (states[0] - head["mean"]) / head["scale"]
+    )
     for conversation in asked(colours)[:4]:
         with torch.no_grad():
             logits = adapted(input_ids=torch.tensor([apt.encode(conversation)])).logits[0, -1]
         theirs = torch.log_softmax(logits / engine.head.temperature, -1)
         np.testing.assert_allclose(probabilities(engine, [conversation])[0], theirs, atol=1e-4)
+
+
+def test_the_head_that_is_trained_with_an_adapter_begins_as_the_regression(
+    apt: LocalEngine, colours: Task, tmp_path: Path
+) -> None:
+    method = ClassifierHeadAdapter(lora(), plan(learning_rate=1e-7, epochs=1), C=0.1)
+    begun = fit(method, apt, colours, tmp_path / "begun").engine
+    alone = fit(ALONE.tuning, apt, colours, tmp_path / "alone").engine
+    assert isinstance(begun, HeadEngine) and isinstance(alone, HeadEngine)
+    np.testing.assert_allclose(begun.head.weight, alone.head.weight, atol=1e-4)
+    np.testing.assert_allclose(begun.head.bias, alone.head.bias, atol=1e-4)
 
 
 def test_training_a_head_with_an_adapter_lowers_the_loss_and_tells_what_it_did(
@@ -312,6 +326,11 @@ def test_what_does_not_train_below_a_head_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=complaint):
         ClassifierHeadAdapter(config, plan(), 1.0, quantization).check(colours.materials)
+
+
+def test_a_penalty_that_is_none_is_refused(colours: Task) -> None:
+    with pytest.raises(ConfigError, match=r"rung\.tuning\.C=0: must be a number above 0"):
+        ClassifierHeadAdapter(lora(), plan(), C=0).check(colours.materials)
 
 
 def test_a_method_brings_its_rate_below_a_head_too(
